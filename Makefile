@@ -1,0 +1,81 @@
+# Etude. `make` alone lists what there is.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# An active virtual or conda environment is used as it is; otherwise .venv is made here.
+ACTIVE := $(VIRTUAL_ENV)
+ifeq ($(ACTIVE),)
+ifneq ($(CONDA_DEFAULT_ENV),base)
+ACTIVE := $(CONDA_PREFIX)
+endif
+endif
+ENV := $(if $(ACTIVE),$(ACTIVE),.venv)
+PY := $(ENV)/bin/python
+
+LOCK := requirements$(if $(GPU),-gpu).lock
+READY := $(ENV)/.etude-$(basename $(LOCK))
+READY_DEV := $(ENV)/.etude-requirements-dev
+
+INSTALL = $(PY) -m uv --quiet pip install --python $(PY) --require-hashes --compile-bytecode -r
+SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+help: ## |what there is, one line each
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {split($$2, part, "|"); printf "  make %-30s %s\n", $$1 " " part[1], part[2]}' Makefile
+
+setup: $(READY) ## [GPU=1]|make .venv (Python 3.11 to 3.13) and install; quick when nothing changed
+	@echo "Etude is set up in $(ENV). Next: make lab3"
+
+lab1 lab2 lab3 lab4 lab5 lab6: $(READY)
+	@$(PY) -m labs.run $(@:lab%=%) $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT RESUME)
+
+lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options: README.md)
+
+grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
+	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE)
+
+watch: $(READY) ## LAB=3|grade again at each save
+	@$(PY) -m grading.watch $(call options,LAB)
+
+data: $(READY) ## NAME=maestro [FROM=path]|fetch a data set, or point Etude at your own copy
+	@$(PY) -m toolkit.datasets $(call options,NAME FROM)
+
+doctor: $(READY) ## |what is here, what is missing, what to do about it
+	@$(PY) -m toolkit.doctor
+
+build: $(READY) ## [FORCE=1]|make tasks.py, notebooks and lab READMEs anew from solution.py
+	@$(PY) -m labs.build $(call options,FORCE)
+
+reset: $(READY) ## TASK=3.4|put one stub back (a backup is kept)
+	@$(PY) -m labs.reset $(call options,TASK)
+
+submit: $(READY) ## LAB=3|check, grade publicly and write the one file to hand in
+	@$(PY) -m grading.submit $(call options,LAB)
+
+test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
+	@$(PY) -m pytest tests -n 2 --dist loadgroup
+
+verify: $(READY_DEV) ## |the full-size proofs; resumes, writes benchmarks/results/*.json
+	@$(PY) -m benchmarks.verify
+
+lock: $(READY_DEV) ## |pin requirements*.txt anew
+	@$(PY) -m benchmarks.lock
+
+# "--name value" for each make variable that was given
+options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
+
+$(ENV)/bin/python:
+	@for python in python3.11 python3.12 python3.13 python3 python; do \
+	  if $$python -c '$(SUPPORTED)' 2>/dev/null; then exec $$python -m venv .venv; fi; \
+	done; \
+	echo "Etude needs Python 3.11, 3.12 or 3.13, and none is on the PATH: install one and run make again." >&2; exit 2
+
+$(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
+	@$(PY) -c '$(SUPPORTED)' || { echo "The active environment $(ENV) has $$($(PY) --version); Etude needs 3.11 to 3.13: deactivate it or make one that has." >&2; exit 2; }
+	@echo "Installing $< into $(ENV) ..."
+	@$(PY) -m pip --quiet --disable-pip-version-check install "uv>=0.8,<1"
+	@$(INSTALL) $<
+	@touch $@
+
+.PHONY: help setup lab1 lab2 lab3 lab4 lab5 lab6 grade watch data doctor build reset submit test verify lock

@@ -1,0 +1,104 @@
+"""One look for every command: short, quiet about TensorFlow, fine without colour and in a log file."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from toolkit.errors import EtudeError
+from toolkit.paths import shown
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def quiet_tensorflow() -> None:
+    """Silence TensorFlow's start-up messages; call before anything imports Keras."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+
+def stamp(facts: Mapping[str, str]) -> None:
+    """Print the parity stamp: what must agree for two runs to agree, on one line."""
+    line = " · ".join(f"{name} {value}" for name, value in facts.items())
+    console.print(f"[dim]{escape(line)}[/dim]")
+
+
+def say(message: str) -> None:
+    """Print one plain line."""
+    console.print(escape(message))
+
+
+def heading(message: str) -> None:
+    """Print a line that opens a section."""
+    console.print(f"\n[bold]{escape(message)}[/bold]")
+
+
+def warn(message: str) -> None:
+    """Print what the user should know but need not mend now."""
+    console.print(f"[yellow]note:[/yellow] {escape(message)}")
+
+
+def next_step(message: str, path: Path | None = None, line: int | None = None) -> None:
+    """Print the next thing to do, with `file:line` where there is one."""
+    place = f" {shown(path)}{f':{line}' if line else ''}" if path else ""
+    console.print(f"[bold green]next:[/bold green] {escape(message)}[cyan]{escape(place)}[/cyan]")
+
+
+def table(*columns: str, rows: list[tuple], title: str | None = None) -> None:
+    """Print a table of plain values."""
+    sheet = Table(*columns, title=title, box=None, title_justify="left", pad_edge=False)
+    for row in rows:
+        sheet.add_row(*(escape(str(value)) for value in row))
+    console.print(sheet)
+
+
+@contextmanager
+def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
+    """Show a progress bar; the block calls what it is given once for each thing done.
+
+    In a log file, where bars make no sense, one line says what was done when it is.
+    """
+    if not console.is_terminal:
+        done = 0
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+
+        try:
+            yield count
+        finally:
+            say(f"{description}: {done} of {total}")
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda: bar.advance(task)
+
+
+def run_command(main: Callable[[], int | None]) -> None:
+    """Run a command's `main` and exit: 0, what it returns, 2 for a user's mistake, 130 for Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = main() or 0
+    except EtudeError as error:
+        sys.stdout.flush()
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"[bold red]stopped:[/bold red] {escape(str(error))}"
+        )
+        code = 2
+    except KeyboardInterrupt:
+        console.print("\nstopped by you.")
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

@@ -1,0 +1,8 @@
+"""The one exception for what a user can mend."""
+
+
+class EtudeError(Exception):
+    """A user's mistake or a missing thing, told in one sentence: what, which value, what to do.
+
+    Commands print the sentence and exit with status 2; nobody sees a traceback.
+    """
