@@ -1,4 +1,4 @@
-"""One look for every command: short, quiet about TensorFlow, fine without colour and in a log file."""
+"""One look for every command: short, quiet, fine without colour and in a log file."""
 
 import os
 import signal
@@ -85,7 +85,7 @@ def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
 
 
 def run_command(main: Callable[[], int | None]) -> None:
-    """Run a command's `main` and exit: 0, what it returns, 2 for a user's mistake, 130 for Ctrl-C."""
+    """Run `main` and exit: 0 or what it returns, 2 for a user's mistake, 130 for Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = main() or 0

@@ -1,0 +1,37 @@
+"""What every test shares: quiet TensorFlow, where the real data is, the verify switch."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from toolkit.console import quiet_tensorflow
+from toolkit.paths import ROOT
+
+quiet_tensorflow()
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--verify", action="store_true", help="run the full-size proofs too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "verify: a full-size proof, run by `make verify`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--verify"):
+        for item in items:
+            if item.get_closest_marker("verify"):
+                item.add_marker(pytest.mark.skip(reason="a full-size proof: make verify"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real data sets, where this checkout has them beside it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real data sets are not beside this checkout")
+    return SHARED_DATA
