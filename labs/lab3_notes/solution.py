@@ -1,0 +1,532 @@
+# %% [markdown]
+# # Lab 3: an LSTM that writes notes
+#
+# You turn Bach's chorales into a sequence of tokens, train a recurrent network to say which token
+# comes next, and let it write chorales of its own.
+
+# %%
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+import keras
+import music21
+import numpy as np
+from keras import layers, ops
+
+PAD, START, END, UNKNOWN = range(4)
+SPECIALS = ["PAD", "START", "END", "UNKNOWN"]
+
+# %% [markdown]
+# ## 3.1 From a score to tokens
+
+
+# %%
+def score_to_tokens(score: music21.stream.Score) -> list[str]:
+    """Spell a score as tokens, one chord after another.
+
+    Cut the score's time at 0 and at every onset and every end of a note. Each slice between two
+    consecutive cuts becomes `NOTE_p` for every pitch that sounds in it, then `DUR_q`, its length;
+    a slice in which nothing sounds becomes `REST`, then `DUR_q`.
+
+    Parameters
+    ----------
+    score : music21.stream.Score
+        Parts with notes and chords, in measures and voices or not. Repeats are played as written
+        (the caller expands them first).
+
+    Returns
+    -------
+    list of str
+        - `NOTE_p`: p is the MIDI pitch (`pitch.midi`, 60 = middle C); ascending, each pitch once
+          even if two parts share it.
+        - `DUR_q`: q is `str(Fraction(...))` of a length in quarter notes: `DUR_1`, `DUR_1/2`,
+          `DUR_1/3`, `DUR_3/2`.
+        - A score without notes gives an empty list.
+
+    Notes
+    -----
+    - Ties are merged within a part: a note whose `tie.type` is "stop" or "continue" prolongs the
+      note of the same pitch in the same part that ends where it begins, so a tie makes no cut.
+    - A note that is held while another begins or ends is struck again in the next slice.
+    - Grace notes (length 0) and unpitched notes are left out.
+    - The first slice starts at 0, so silence before the first note is a `REST`; the last slice
+      ends with the last note, so rests after it are left out.
+    - The score is not changed.
+
+    Source: J. Huang and Wu, "Pop Music Generation" (2016) and the chordified tokens of Skúli's
+    "Classical Piano Composer" (2017), with a chord spelled out instead of one token a chord.
+    """
+    # BEGIN SOLUTION
+    sounding: list[tuple[Fraction, Fraction, int]] = []
+    for part in score.parts or [score]:
+        open_ends: dict[tuple[int, Fraction], int] = {}
+        for element in part.flatten().notes:
+            start = Fraction(element.offset)
+            end = start + Fraction(element.quarterLength)
+            if end == start:
+                continue
+            members = element.notes if isinstance(element, music21.chord.ChordBase) else [element]
+            for member in members:
+                if not isinstance(member, music21.note.Note):
+                    continue
+                pitch = member.pitch.midi
+                tied = member.tie is not None and member.tie.type in ("stop", "continue")
+                index = open_ends.pop((pitch, start), None) if tied else None
+                if index is None:
+                    index = len(sounding)
+                    sounding.append((start, end, pitch))
+                else:
+                    sounding[index] = (sounding[index][0], end, pitch)
+                open_ends[pitch, end] = index
+
+    cuts = {Fraction(0)} | {start for start, _, _ in sounding} | {end for _, end, _ in sounding}
+    starts: dict[Fraction, list[int]] = {cut: [] for cut in cuts}
+    ends: dict[Fraction, list[int]] = {cut: [] for cut in cuts}
+    for start, end, pitch in sounding:
+        starts[start].append(pitch)
+        ends[end].append(pitch)
+
+    tokens: list[str] = []
+    held: Counter[int] = Counter()
+    times = sorted(cuts)
+    for time, next_time in pairwise(times):
+        held.subtract(ends[time])
+        held.update(starts[time])
+        pitches = sorted(pitch for pitch, count in held.items() if count > 0)
+        tokens += [f"NOTE_{pitch}" for pitch in pitches] or ["REST"]
+        tokens.append(f"DUR_{next_time - time}")
+    return tokens
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3.2 From tokens to a score
+
+
+# %%
+def tokens_to_score(tokens: Sequence[str]) -> music21.stream.Score:
+    """Build a score that sounds as the tokens say: one part, one chord after another.
+
+    A `DUR_q` ends an event: what was named since the last event sounds for q quarter notes, and
+    the next event begins where it ends. The first begins at 0.
+
+    Parameters
+    ----------
+    tokens : sequence of str
+        `NOTE_p` (p from 0 to 127), `REST`, `DUR_q` (q a positive fraction as "3/2" or "1") and the
+        names in `SPECIALS`, in any order: a model may have written them.
+
+    Returns
+    -------
+    music21.stream.Score
+        One `Part`: a `Note` for an event with one pitch, a `Chord` for several, a `Rest` for none.
+        `score_to_tokens(tokens_to_score(tokens)) == tokens` for all that `score_to_tokens` returns.
+
+    Raises
+    ------
+    ValueError
+        If a token has none of these spellings; the message names it.
+
+    Notes
+    -----
+    Ill-formed stretches never raise:
+
+    - names in `SPECIALS` are skipped as if they were not there;
+    - pitches may come in any order, and a pitch named twice in an event counts once;
+    - in an event with `REST` and pitches, the pitches count;
+    - a `DUR_q` with neither pitch nor `REST` before it is skipped, and no time passes;
+    - pitches or `REST` without a `DUR_q` after them are dropped.
+    """
+    # BEGIN SOLUTION
+    part = music21.stream.Part()
+    pitches: set[int] = set()
+    named = False
+    for token in tokens:
+        kind, _, value = token.partition("_")
+        if token in SPECIALS:
+            continue
+        if token == "REST":
+            named = True
+        elif kind == "NOTE" and value.isdecimal() and int(value) <= 127:
+            pitches.add(int(value))
+            named = True
+        elif kind == "DUR" and value.replace("/", "", 1).isdecimal() and Fraction(value) > 0:
+            if not named:
+                continue
+            if len(pitches) > 1:
+                event: music21.note.GeneralNote = music21.chord.Chord(sorted(pitches))
+            else:
+                event = music21.note.Note(*pitches) if pitches else music21.note.Rest()
+            event.quarterLength = Fraction(value)
+            part.append(event)
+            pitches, named = set(), False
+        else:
+            raise ValueError(f"{token!r} is no token of this lab: NOTE_p, REST, DUR_q or a special")
+    return music21.stream.Score([part])
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3.3 The vocabulary
+
+
+# %%
+def build_vocabulary(pieces: Iterable[Sequence[str]], min_count: int = 1) -> list[str]:
+    """List the tokens of the training pieces; a token's id is its position in the list.
+
+    Parameters
+    ----------
+    pieces : iterable of sequences of str
+        Each piece's tokens.
+    min_count : int
+        Tokens that occur fewer times in all pieces together are left out (they will be read as
+        `UNKNOWN`). A token that occurs exactly `min_count` times stays.
+
+    Returns
+    -------
+    list of str
+        `SPECIALS` first, then the other tokens by falling count, equal counts in alphabetical
+        order (`sorted` on the token). Each token once, also if a piece contains a special's name.
+    """
+    # BEGIN SOLUTION
+    counts = Counter(token for piece in pieces for token in piece if token not in SPECIALS)
+    frequent = [token for token, count in counts.items() if count >= min_count]
+    return SPECIALS + sorted(frequent, key=lambda token: (-counts[token], token))
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3.4 Windows
+
+
+# %%
+def make_windows(
+    pieces: Sequence[Sequence[int]], length: int, stride: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cut pieces into windows of one length, each input beside the token that follows it.
+
+    A piece is framed first: `framed = [START] + ids + [END]`. Its inputs are `framed[:-1]`, its
+    targets `framed[1:]`: the target at a position is the input of the next one. Windows begin at
+    0, stride, 2·stride, … of these; the first window that reaches the end of the piece is its
+    last. What it lacks in length is filled on the right with `PAD`.
+
+    Parameters
+    ----------
+    pieces : sequence of sequences of int
+        Token ids, none of them `PAD`; an empty piece is framed like any other.
+    length : int
+        Tokens in a window, at least 1.
+    stride : int
+        Distance between the beginnings of two windows of a piece, 1 to `length`. With
+        `stride == length` every token of every piece is a target exactly once.
+
+    Returns
+    -------
+    inputs : int32 array, shape (windows, length)
+        Windows in the order of the pieces, and of their beginnings within a piece. A window never
+        holds tokens of two pieces.
+    targets : int32 array, shape (windows, length)
+        `inputs` shifted by one.
+    mask : bool array, shape (windows, length)
+        True where there is a token, False where there is padding.
+
+    All three have shape (0, length) if there are no pieces.
+
+    Raises
+    ------
+    ValueError
+        If `length < 1`, or `stride` is not between 1 and `length`.
+    """
+    # BEGIN SOLUTION
+    if length < 1 or not 1 <= stride <= length:
+        raise ValueError(f"length {length} and stride {stride}: need 1 <= stride <= length")
+    inputs, targets = [], []
+    for piece in pieces:
+        framed = [START, *piece, END]
+        total = len(framed) - 1
+        num_windows = 1 + max(0, -(-(total - length) // stride))  # rounded up
+        for start in range(0, num_windows * stride, stride):
+            padding = [PAD] * (start + length - total)
+            inputs.append(framed[:-1][start : start + length] + padding)
+            targets.append(framed[1:][start : start + length] + padding)
+    shape = (len(inputs), length)
+    target_array = np.array(targets, np.int32).reshape(shape)
+    return np.array(inputs, np.int32).reshape(shape), target_array, target_array != PAD
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3.5 The model, and the same model one step at a time
+
+
+# %%
+def build_note_lstm(
+    vocab_size: int, embedding_dim: int, units: int, num_layers: int, dropout: float
+) -> tuple[keras.Model, keras.Model]:
+    """Build the network twice over the same layers: for whole windows, and for one step.
+
+    `Embedding` → `num_layers` times (`LSTM`, then `Dropout` on its output) → `Dense` logits.
+
+    Parameters
+    ----------
+    vocab_size : int
+        Number of token ids.
+    embedding_dim, units : int
+        Width of the embedding and of every LSTM layer.
+    num_layers : int
+        How many LSTM layers are stacked.
+    dropout : float
+        Share of each LSTM layer's outputs that is dropped in training; none of the recurrent
+        state is (Zaremba et al. 2014, section 3).
+
+    Returns
+    -------
+    model : keras.Model
+        ids int (batch, length) → logits (batch, length, vocab_size), for any length. Logits, not
+        probabilities: no softmax. The logits at a position depend on that and earlier ids only.
+    stepper : keras.Model
+        [ids int (batch, 1), h_0, c_0, h_1, c_1, …] → [logits (batch, vocab_size), h_0, c_0, …],
+        each h (output) and c (cell) of an LSTM layer of shape (batch, units). Fed with zeros and
+        then with its own states, it gives the logits of `model`, position by position.
+
+    Both are functional models that share their layers, hence their weights, so that training one
+    trains both. Layers with weights are named "embedding", "lstm_0", "lstm_1", …, "logits".
+
+    Source: Hochreiter and Schmidhuber (1997); Eck and Schmidhuber (2002) for music.
+    """
+    # BEGIN SOLUTION
+    embedding = layers.Embedding(vocab_size, embedding_dim, name="embedding")
+    lstms = [
+        layers.LSTM(units, return_sequences=True, return_state=True, name=f"lstm_{i}")
+        for i in range(num_layers)
+    ]
+    dropouts = [layers.Dropout(dropout, name=f"dropout_{i}") for i in range(num_layers)]
+    logits = layers.Dense(vocab_size, name="logits")
+
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    hidden = embedding(ids)  # (batch, length, embedding_dim)
+    for lstm, drop in zip(lstms, dropouts, strict=True):
+        hidden = drop(lstm(hidden)[0])  # (batch, length, units)
+    model = keras.Model(ids, logits(hidden), name="note_lstm")
+
+    one_id = keras.Input((1,), dtype="int32", name="id")
+    old_states, new_states = [], []
+    hidden = embedding(one_id)
+    for i, lstm in enumerate(lstms):
+        state = [keras.Input((units,), name=f"h_{i}"), keras.Input((units,), name=f"c_{i}")]
+        hidden, *new_state = lstm(hidden, initial_state=state)
+        old_states += state
+        new_states += new_state
+    stepper = keras.Model(
+        [one_id, *old_states], [logits(hidden[:, 0]), *new_states], name="note_lstm_step"
+    )
+    return model, stepper
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3.6 The loss
+
+
+# %%
+def masked_cross_entropy(targets, logits):
+    """Average the cross-entropy over the tokens that are not padding.
+
+    −(1/N) Σ log softmax(logits)[target], over the N positions with `target != PAD`.
+
+    Parameters
+    ----------
+    targets : tensor of ids, shape (batch, length)
+        Any numeric dtype (Keras hands targets to a loss as float32).
+    logits : float tensor, shape (batch, length, vocab_size)
+        Finite, of any size: no overflow at ±1e4.
+
+    Returns
+    -------
+    scalar float32 tensor
+        Nats per token. Every token counts the same, wherever it stands: this is not a mean of the
+        rows' means. 0 if all is padding. Whatever the logits are at padding, it makes no
+        difference, neither to the value nor to its gradient.
+    """
+    # BEGIN SOLUTION
+    targets = ops.cast(targets, "int32")
+    log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    chosen = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
+    is_token = ops.not_equal(targets, PAD)
+    total = ops.sum(ops.where(is_token, -chosen, 0.0))
+    count = ops.sum(ops.cast(is_token, "float32"))
+    return total / ops.maximum(count, 1.0)
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3.7 Accuracy
+
+
+# %%
+def masked_accuracy(targets, logits):
+    """Give the share of tokens for which the most likely one is right.
+
+    Parameters
+    ----------
+    targets : tensor of ids, shape (batch, length)
+        Any numeric dtype.
+    logits : float tensor, shape (batch, length, vocab_size)
+
+    Returns
+    -------
+    scalar float32 tensor
+        (1/N) Σ [argmax(logits) == target], over the N positions with `target != PAD`; 0 if all is
+        padding. Every token counts the same.
+    """
+    # BEGIN SOLUTION
+    targets = ops.cast(targets, "int32")
+    is_token = ops.cast(ops.not_equal(targets, PAD), "float32")
+    guesses = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    right = ops.cast(ops.equal(guesses, targets), "float32") * is_token
+    return ops.sum(right) / ops.maximum(ops.sum(is_token), 1.0)
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3.8 Sampling
+
+
+# %%
+def sample_next(
+    logits: np.ndarray,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | np.random.Generator | None = None,
+) -> np.ndarray:
+    """Draw one id a row from softmax(logits / temperature), cut to its likeliest tokens.
+
+    In this order: divide by the temperature; keep the `top_k` likeliest tokens; of these, with
+    their probabilities made to sum to 1 again, keep the smallest set of likeliest tokens whose
+    probability reaches `top_p`; draw from what is left, in proportion.
+
+    Parameters
+    ----------
+    logits : float array, shape (batch, vocab_size)
+        −inf means never; every row has a finite entry. Not changed.
+    temperature : float
+        Below 1 sharpens, above 1 flattens. 0 is argmax (the lowest id among equals), and so is
+        the limit: very small temperatures neither overflow nor give NaN.
+    top_k : int, optional
+        At least 1; more than `vocab_size` keeps all. Among equals the lower id is likelier.
+    top_p : float, optional
+        Nucleus (Holtzman et al. 2020, section 3.1), in (0, 1]; keeps at least one token. Among
+        equals the lower id is likelier.
+    seed : int, numpy.random.Generator or None
+        As `numpy.random.default_rng` takes it: an int gives the same draw each time, a generator
+        goes on from where it is.
+
+    Returns
+    -------
+    int32 array, shape (batch,)
+        Rows are drawn independently.
+
+    Raises
+    ------
+    ValueError
+        If `temperature < 0` or not a number, `top_k < 1`, or `top_p` outside (0, 1].
+    """
+    # BEGIN SOLUTION
+    if not temperature >= 0:
+        raise ValueError(f"temperature {temperature}: must be 0 or more")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k {top_k}: must be 1 or more")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p {top_p}: must be above 0 and at most 1")
+    logits = np.asarray(logits, np.float64)
+    if temperature == 0:
+        return logits.argmax(axis=-1).astype(np.int32)
+
+    order = np.argsort(-logits, axis=-1, kind="stable")  # likeliest first
+    ranked = np.take_along_axis(logits, order, axis=-1)
+    with np.errstate(over="ignore"):
+        weights = np.exp((ranked - ranked[:, :1]) / temperature)
+    if top_k is not None:
+        weights[:, top_k:] = 0
+    if top_p is not None:
+        before = np.cumsum(weights, axis=-1) - weights
+        weights[before >= top_p * weights.sum(axis=-1, keepdims=True)] = 0
+    cumulative = np.cumsum(weights, axis=-1)
+    draw = np.random.default_rng(seed).random((len(logits), 1)) * cumulative[:, -1:]
+    rank = (cumulative <= draw).sum(axis=-1, keepdims=True)
+    return np.take_along_axis(order, rank, axis=-1)[:, 0].astype(np.int32)
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 3.9 Generation
+
+
+# %%
+def generate(
+    stepper: keras.Model,
+    primers: np.ndarray,
+    max_length: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    seed: int | np.random.Generator | None = None,
+) -> list[list[int]]:
+    """Continue each primer token by token, until END or `max_length` ids.
+
+    Feed the primer one id at a time, from states of zeros; then draw the next id from the last
+    logits with `sample_next`, feed it with the states that came back, and so on. What was read
+    once is never read again: every position costs one call of the stepper for the whole batch.
+
+    Parameters
+    ----------
+    stepper : keras.Model
+        As `build_note_lstm` returns it; call it with `predict_on_batch`. The number and width of
+        its states follow from `stepper.inputs`.
+    primers : int array, shape (batch, primer_length)
+        At least one id each. `START` is not added: a primer that shall begin a piece begins with
+        it. An `END` inside a primer has no effect.
+    max_length : int
+        Most ids in a result, the primer's among them.
+    temperature, top_k, top_p
+        As in `sample_next`.
+    seed : int, numpy.random.Generator or None
+        One generator serves all steps: the same int gives the same results.
+
+    Returns
+    -------
+    list of lists of int
+        For each primer, its ids and the continuation, up to and including the first `END` drawn,
+        or up to `max_length` ids if none is drawn. One row's end does not end the others.
+
+    Raises
+    ------
+    ValueError
+        If the primers have no ids, or `max_length` is less than their length.
+    """
+    # BEGIN SOLUTION
+    primers = np.asarray(primers, np.int32)
+    batch, primer_length = primers.shape
+    if not 1 <= primer_length <= max_length:
+        raise ValueError(f"primers of {primer_length} ids for max_length {max_length}")
+    rng = np.random.default_rng(seed)
+    states = [np.zeros((batch, state.shape[-1]), np.float32) for state in stepper.inputs[1:]]
+    results: list[list[int]] = primers.tolist()
+    ended = np.zeros(batch, bool)
+    for position in range(max_length - 1):
+        if position < primer_length:
+            ids = primers[:, position]
+        logits, *states = stepper.predict_on_batch([ids[:, None], *states])
+        if position < primer_length - 1:
+            continue
+        ids = sample_next(logits, temperature, top_k, top_p, rng)
+        for row in np.flatnonzero(~ended):
+            results[row].append(int(ids[row]))
+        ended |= ids == END
+        if ended.all():
+            break
+    return results
+    # END SOLUTION
