@@ -1,0 +1,153 @@
+"""Load one submission and answer the grader's questions about it, one at a time."""
+
+import importlib
+import marshal
+import os
+import socket
+import sys
+import traceback
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from grading.worker import limits
+from grading.worker.codec import MusicXML, Opaque, ProtocolError, pack, receive, send, unpack
+from grading.worker.handles import METHODS
+
+SUBMISSION = "submission"
+
+
+class Server:
+    """The submission's module, and what it returned that cannot cross."""
+
+    def __init__(self, builders: str):
+        self.builders = builders
+        self.module = types.ModuleType(SUBMISSION)
+        self.kept: list[Any] = []
+
+    def keep(self, value: Any) -> Any:
+        """Turn a library's value into a plain one, or keep a model or layer behind."""
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, np.ndarray):  # a subclass: its bytes count, its methods do not
+            return np.array(value, copy=True, subok=False)
+        keras = sys.modules.get("keras")
+        if keras is not None:
+            if keras.ops.is_tensor(value) or isinstance(value, keras.Variable):
+                array = np.asarray(keras.ops.convert_to_numpy(value))
+                return array.astype("float32") if array.dtype.name == "bfloat16" else array
+            if isinstance(value, keras.layers.Layer):
+                self.kept.append(value)
+                return Opaque(len(self.kept) - 1)
+        music21 = sys.modules.get("music21")
+        if music21 is not None and isinstance(value, music21.stream.Stream):
+            text = music21.musicxml.m21ToXml.GeneralObjectExporter(value).parse()
+            return MusicXML(text.decode())
+        if isinstance(value, (list, tuple, dict, str, int, float)):
+            for plain in (list, tuple, dict, str, int, float):
+                if isinstance(value, plain):
+                    return plain(value)
+        raise ProtocolError(f"a value of type {type(value).__name__}")
+
+    def revive(self, opaque: Opaque) -> Any:
+        """The kept object that a number stands for."""
+        return self.kept[opaque.number]
+
+    def load(self, code: np.ndarray) -> None:
+        """Execute the submission, once, in a module of its own."""
+        sys.modules[SUBMISSION] = self.module
+        exec(marshal.loads(code.tobytes()), self.module.__dict__)
+
+    def call(self, name: str, args: tuple, kwargs: dict) -> Any:
+        """Call one of the submission's functions."""
+        return getattr(self.module, name)(*args, **kwargs)
+
+    def build(self, name: str, args: tuple, kwargs: dict) -> Any:
+        """Call one of the lab's builders: a given model, or a reading of a score."""
+        return getattr(importlib.import_module(self.builders), name)(*args, **kwargs)
+
+    def method(self, target: Any, name: str, args: tuple, kwargs: dict) -> Any:
+        """Do one of the few things a handle can do."""
+        return METHODS[name](target, *args, **kwargs)
+
+    def answer(self, question: dict) -> dict[str, Any]:
+        """Answer one question: {"value": …} or {"error": …}, never an exception."""
+        operation: Callable = {
+            "load": self.load,
+            "call": self.call,
+            "build": self.build,
+            "method": self.method,
+        }[question.pop("do")]
+        keras = sys.modules.get("keras")
+        try:
+            if keras is not None:
+                keras.utils.set_random_seed(0)
+            return {"value": operation(**question)}
+        except (Exception, SystemExit, KeyboardInterrupt) as error:
+            return {"error": described(error)}
+
+
+def plainly(value: Any) -> Any:
+    """Replace what JSON and arrays cannot hold inside lists, tuples and dictionaries."""
+    kind = type(value)
+    if kind is MusicXML:
+        import music21
+
+        return music21.converter.parseData(str(value), format="musicxml")
+    if kind is list or kind is tuple:
+        return kind(plainly(item) for item in value)
+    if kind is dict:
+        return {key: plainly(item) for key, item in value.items()}
+    return value
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """What happened, where in the submission, and through which of its functions."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename.startswith("<") is False and frame.filename.endswith("tasks.py")
+    ]
+    try:
+        message = str(error)[:500]
+    except BaseException:
+        message = ""
+    return {
+        "type": type(error).__name__[:100],
+        "bases": [base.__name__[:100] for base in type(error).__mro__[:8]],
+        "message": message,
+        "line": frames[-1].lineno if frames else None,
+        "functions": [frame.name[:100] for frame in frames][-20:],
+    }
+
+
+def serve(pipe: socket.socket, scratch: str, builders: str) -> None:
+    """Answer questions until the grader closes the pipe."""
+
+    def read(size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            part = pipe.recv(min(size - len(parts), 1 << 20))
+            if not part:
+                os._exit(0)
+            parts += part
+        return bytes(parts)
+
+    limits.settle(scratch)
+    limits.apply()
+    server = Server(builders)
+    while True:
+        number, tree, payload = receive(read)
+        answer = server.answer(plainly(unpack(tree, payload, server.revive)))
+        try:
+            tree, buffers = pack(answer, server.keep)
+            send(pipe, number, tree, buffers)
+        except ProtocolError as error:
+            tree, buffers = pack({"refused": str(error)})
+            send(pipe, number, tree, buffers)
+        except MemoryError:
+            tree, buffers = pack({"refused": "more than the memory there is"})
+            send(pipe, number, tree, buffers)
+        del answer, tree, buffers
