@@ -1,0 +1,267 @@
+"""One place for seeds, device, precision and compilation.
+
+Keras and its backend are imported inside the functions: a command that trains nothing never waits
+for them.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from toolkit import __version__
+from toolkit.errors import EtudeError
+from toolkit.paths import CACHE
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+# Below this many seconds of training, trying XLA costs more than it can win.
+WORTH_MEASURING = 30.0
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a run runs on.
+
+    Attributes
+    ----------
+    backend : "tensorflow" or "jax"
+    device : what the device is called, such as "Tesla T4" or "CPU, 2 cores"
+    precision : "float32", "bfloat16" or "float16"
+    devices : the names of the devices that share each batch
+    seed : what every seed is derived from
+    """
+
+    backend: str
+    device: str
+    precision: str
+    devices: tuple[str, ...]
+    seed: int
+    strategy: Any = field(default=None, repr=False, compare=False)
+
+    def scope(self) -> AbstractContextManager:
+        """Where a model must be built and compiled, so that its weights are on every device."""
+        return self.strategy.scope() if self.strategy is not None else nullcontext()
+
+
+def configure(seed: int, precision: str = "auto", devices: str | None = None) -> Runtime:
+    """Seed everything, choose the precision, and set up data-parallel training if it is asked for.
+
+    Parameters
+    ----------
+    seed : 0 to 2**32 - 1
+    precision : "auto" is bfloat16 on GPUs that have it, float16 on those that do not (Keras then
+        scales the loss), float32 on a CPU
+    devices : None for one device, "all" to share each batch between all GPUs (or, where there is
+        none, all CPU devices the backend was told to simulate)
+
+    Raises
+    ------
+    EtudeError
+        If a value is none of these.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise EtudeError(f"SEED is {seed!r}: give a whole number from 0 to {2**32 - 1}.")
+    if precision not in PRECISIONS:
+        raise EtudeError(f"PRECISION is {precision!r}: choose one of {', '.join(PRECISIONS)}.")
+    if devices not in (None, "all"):
+        raise EtudeError(f'DEVICES is {devices!r}: leave it out for one device or give "all".')
+    import keras
+
+    backend = keras.backend.backend()
+    if backend not in _BACKENDS:
+        raise EtudeError(f"KERAS_BACKEND is {backend!r}: Etude runs on tensorflow and on jax.")
+    device, has_bfloat16, names = _BACKENDS[backend]()
+    if precision == "auto":
+        on_cpu = device.startswith("CPU")
+        precision = "float32" if on_cpu else "bfloat16" if has_bfloat16 else "float16"
+    used = names if devices == "all" else names[:1]
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
+    strategy = _share_batches(backend, used)
+    return Runtime(backend, device, precision, tuple(used), seed, strategy)
+
+
+def _tensorflow_devices() -> tuple[str, bool, list[str]]:
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    logical = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    names = [device.name for device in logical]
+    if not gpus:
+        return _cpu(), False, names
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return (
+        details.get("device_name", "GPU"),
+        details.get("compute_capability", (0, 0))[0] >= 8,
+        names,
+    )
+
+
+def _jax_devices() -> tuple[str, bool, list[str]]:
+    import jax
+
+    devices = jax.devices()
+    names = [f"{device.platform}:{device.id}" for device in devices]
+    if devices[0].platform == "cpu":
+        return _cpu(), False, names
+    if devices[0].platform == "tpu":
+        return devices[0].device_kind, True, names
+    return devices[0].device_kind, float(devices[0].compute_capability) >= 8, names
+
+
+_BACKENDS = {"tensorflow": _tensorflow_devices, "jax": _jax_devices}
+
+
+def _cpu() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU, {cores} core{'' if cores == 1 else 's'}"
+
+
+def _share_batches(backend: str, names: list[str]) -> Any:
+    import keras
+
+    if backend == "tensorflow":
+        if len(names) == 1:
+            return None
+        # Keras accepts keras.distribution on TensorFlow and then silently uses one device.
+        import tensorflow as tf
+
+        return tf.distribute.MirroredStrategy(names)
+    parallel = None
+    if len(names) > 1:
+        parallel = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
+    keras.distribution.set_distribution(parallel)
+    return None
+
+
+def check_shards(runtime: Runtime, model: Any, counted: Any) -> None:
+    """Make sure that every device did its share of the training.
+
+    Parameters
+    ----------
+    model : the model after at least one training step
+    counted : a metric's sum variable that each device adds to (TensorFlow), see `PerToken.count`
+
+    Raises
+    ------
+    RuntimeError
+        If a device holds no copy of the weights or saw no data.
+    """
+    if len(runtime.devices) == 1:
+        return
+    weight = model.trainable_variables[0].value
+    if runtime.backend == "tensorflow":
+        copies = {copy.device for copy in getattr(weight, "values", ())}
+        # the metric's variable has one part a device, summed only when it is read
+        shares = [float(part) for part in getattr(counted.value, "values", ())]
+    else:
+        import keras
+
+        copies = weight.sharding.device_set
+        count = len(runtime.devices)
+        parallel = keras.distribution.distribution()
+        layout = parallel and parallel.get_data_layout((count, 1)).backend_layout
+        shards = layout.devices_indices_map((count, 1)).values() if layout else ()
+        shares = [float(rows.stop - rows.start) for rows, _ in shards if rows.stop]
+    if len(copies) != len(runtime.devices) or len(shares) != len(copies) or not all(shares):
+        raise RuntimeError(
+            f"DEVICES=all: {len(runtime.devices)} devices, but {len(copies)} hold the weights and "
+            f"{sum(map(bool, shares))} saw data"
+        )
+
+
+def share_of_tokens(count: Any) -> Any:
+    """Weight that makes the mean of the devices' means the mean over all tokens.
+
+    On TensorFlow each device computes the mean over its own rows, and the devices' gradients are
+    averaged; rows hold different numbers of tokens, so each mean is weighted by its device's share
+    of the tokens, times the number of devices. One elsewhere (JAX sees the whole batch).
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return 1.0
+    import tensorflow as tf
+
+    if not tf.distribute.has_strategy() or tf.distribute.in_cross_replica_context():
+        return 1.0
+    replica = tf.distribute.get_replica_context()
+    if replica.num_replicas_in_sync == 1:
+        return 1.0
+    total = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
+    return count * replica.num_replicas_in_sync / tf.maximum(total, 1.0)
+
+
+def choose_jit(
+    runtime: Runtime,
+    seconds_per_step: Callable[[bool], float],
+    steps: int,
+    key: str,
+    cache: Path = CACHE / "jit.json",
+) -> bool:
+    """Decide by measurement whether a model trains faster compiled by XLA.
+
+    On JAX it always does. On TensorFlow a step is timed without and with XLA, and the outcome is
+    kept in `cache`, so that only the first run of a model on a machine pays (about 5 s for the
+    LSTM of Lab 3 on 2 cores). Training that takes less than half a minute in all is not worth
+    trying XLA for; with several devices XLA is left off, since the devices' sums cross it.
+
+    Parameters
+    ----------
+    seconds_per_step : times a training step, given whether to use XLA
+    steps : training steps in the whole run
+    key : what the outcome depends on: the model and the shape of its batches
+    """
+    if runtime.backend == "jax":
+        return True
+    if len(runtime.devices) > 1:
+        return False
+    key = " · ".join(
+        (key, runtime.backend, version("tensorflow"), runtime.device, runtime.precision)
+    )
+    try:
+        known = json.loads(cache.read_text())
+    except (OSError, ValueError):
+        known = {}
+    if key not in known:
+        plain = seconds_per_step(False)
+        if plain * steps < WORTH_MEASURING:
+            return False
+        known[key] = seconds_per_step(True) < plain
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        fresh = cache.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(known, indent=1))
+        os.replace(fresh, cache)
+    return bool(known[key])
+
+
+def parity_stamp(checks_hash: str, runtime: Runtime | None = None) -> dict[str, str]:
+    """Say what must agree for two runs to agree: versions, backend, device, the lab's checks.
+
+    Without a `runtime` the device is the one the machine shows, so that Keras stays unloaded.
+    """
+    backend = runtime.backend if runtime else os.environ.get("KERAS_BACKEND", "tensorflow")
+    device = f"{runtime.device} ({runtime.precision})" if runtime else _visible_device()
+    if runtime and len(runtime.devices) > 1:
+        device = f"{len(runtime.devices)} × {device}"
+    return {
+        "Etude": __version__,
+        "Python": platform.python_version(),
+        "Keras": version("keras"),
+        "backend": f"{backend} {version(backend)}",
+        "device": device,
+        "checks": checks_hash[:12],
+    }
+
+
+def _visible_device() -> str:
+    for card in Path("/proc/driver/nvidia/gpus").glob("*/information"):
+        for line in card.read_text().splitlines():
+            if line.startswith("Model:"):
+                return line.removeprefix("Model:").strip()
+    return _cpu()
