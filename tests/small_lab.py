@@ -1,0 +1,138 @@
+"""A lab of three tasks, for tests of the frame: small enough to read at a glance."""
+
+from pathlib import Path
+
+from labs.catalogue import Lab, load_lab
+
+TOML = """
+number = 9
+title = "Small"
+
+[[task]]
+id = "9.1"
+name = "double"
+points = 30
+hints = ["look", "closer", "2 * x"]
+
+[[task]]
+id = "9.2"
+name = "shift"
+points = 30
+builds_on = ["9.1"]
+hints = ["look", "closer", "double(x) + STEP"]
+
+[[task]]
+id = "9.3"
+name = "Scale"
+points = 40
+hints = ["look", "closer", "self.factor * x"]
+
+[[figure]]
+name = "loss"
+text = "validation loss, nats a token"
+at_most = 1.5
+preset = "quick"
+"""
+
+SOLUTION = '''# %% [markdown]
+# # Lab 9: small
+#
+# You double, shift and scale.
+
+# %%
+import math
+
+STEP = 10
+
+
+def given(x):
+    """Stay as it is."""
+    return math.floor(x)
+
+
+# %% [markdown]
+# ## 9.1 Double
+
+
+# %%
+def double(x: int) -> int:
+    """Return 2x."""
+    # BEGIN SOLUTION
+    return 2 * given(x)
+    # END SOLUTION
+
+
+# %%
+def shift(x: int) -> int:
+    """Return 2x + STEP."""
+    # BEGIN SOLUTION
+    y = double(x)
+    return y + STEP
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 9.3 Scale
+
+
+# %%
+class Scale:
+    """Multiply by a factor."""
+
+    def __init__(self, factor: int) -> None:
+        self.factor = factor
+
+    def __call__(self, x: int) -> int:
+        """Return factor times x."""
+        # BEGIN SOLUTION
+        return self.factor * x
+        # END SOLUTION
+
+    def inverse(self, x: int) -> float:
+        """Return x over factor."""
+        # BEGIN SOLUTION
+        return x / self.factor
+        # END SOLUTION
+'''
+
+EXPERIMENT = '''"""What `make lab9` runs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The small lab's settings."""
+
+    epochs: int = 2
+    rate: float = 0.5
+    data: str = "inside"
+    sizes: tuple[int, ...] = (1, 2)
+    top_k: int | None = None
+    shuffle: bool = True
+
+
+PRESETS = {"quick": Settings(), "full": Settings(epochs=9)}
+DATA = ("inside", "outside")
+
+
+def run(tasks, settings, run):
+    """Use two of the three tasks."""
+    (run.folder / "result.txt").write_text(f"{tasks.shift(3)} {settings}")
+    (run.folder / "report.html").write_text("<p>")
+'''
+
+
+def task_ids(lab: Lab) -> dict[str, str]:
+    """Each task's id by name."""
+    return {task.name: task.id for task in lab.tasks}
+
+
+def make_lab(folder: Path) -> Lab:
+    """Write the small lab below `folder`, without anything that is generated."""
+    lab = folder / "lab9_small"
+    lab.mkdir(parents=True)
+    (lab / "lab.toml").write_text(TOML)
+    (lab / "solution.py").write_text(SOLUTION)
+    (lab / "experiment.py").write_text(EXPERIMENT)
+    return load_lab(9, folder)
