@@ -26,6 +26,7 @@ class Task:
 class Figure:
     """A result that the lab's README promises and its report compares."""
 
+    key: str
     name: str
     text: str
     bound: float

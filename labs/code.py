@@ -168,7 +168,7 @@ def load_tasks(lab: Lab, code: str | Path | None = None) -> Tasks:
     todo = set(unfinished(source, [task.name for task in lab.tasks]))
     other = UNFINISHED if solution is None else BORROWED
     whose = {task.id: other if task.name in todo else YOURS for task in lab.tasks}
-    notes = [*submission.notes, *_missing_notes(lab, submission)]
+    notes = [*submission.notes, *missing_notes(lab, submission)]
     if code is None and (only := only_in_notebook(lab)):
         notes.append(
             f"{shown(lab.notebook_file)} has {', '.join(only)}, {shown(lab.tasks_file)} does not: "
@@ -188,7 +188,7 @@ def only_in_notebook(lab: Lab) -> list[str]:
     return [name for name in names if name in in_tasks - in_notebook]
 
 
-def _missing_notes(lab: Lab, submission: Submission) -> list[str]:
+def missing_notes(lab: Lab, submission: Submission) -> list[str]:
     """Say which tasks a file lost, and what they may be called now."""
     names = [task.name for task in lab.tasks]
     others = [name for name in definitions(submission.source) if name not in names]

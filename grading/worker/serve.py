@@ -72,19 +72,30 @@ class Server:
         """Do one of the few things a handle can do."""
         return METHODS[name](target, *args, **kwargs)
 
-    def answer(self, question: dict) -> dict[str, Any]:
-        """Answer one question: {"value": …} or {"error": …}, never an exception."""
+    def do(self, do: str, **question: Any) -> Any:
+        """Do what a question asks, from the same random seeds each time."""
         operation: Callable = {
             "load": self.load,
             "call": self.call,
             "build": self.build,
             "method": self.method,
-        }[question.pop("do")]
+        }[do]
         keras = sys.modules.get("keras")
+        if keras is not None:
+            keras.utils.set_random_seed(0)
+        return operation(**question)
+
+    def directly(self, **question: Any) -> Any:
+        """Ask without a pipe: values still change as they do when they cross one."""
+        tree, buffers = pack(question)
+        value = self.do(**plainly(unpack(tree, b"".join(buffers), self.revive)))
+        tree, buffers = pack(value, self.keep)
+        return unpack(tree, b"".join(buffers))
+
+    def answer(self, question: dict) -> dict[str, Any]:
+        """Answer one question: {"value": …} or {"error": …}, never an exception."""
         try:
-            if keras is not None:
-                keras.utils.set_random_seed(0)
-            return {"value": operation(**question)}
+            return {"value": self.do(**question)}
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             return {"error": described(error)}
 

@@ -1,0 +1,190 @@
+"""What a check is made of: its mark, and the comparisons that say in words what differs."""
+
+import math
+import unicodedata
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grading.worker.codec import MusicXML
+
+# All that a hidden check may say beside the property it tests.
+REASONS = {
+    "raised": "the code raised an error",
+    "died": "the process ended, crashed, or took too long",
+    "type": "a value of the wrong type came back",
+    "shape": "an array of the wrong shape came back",
+    "dtype": "an array of the wrong dtype came back",
+    "finite": "NaN or infinity came back",
+    "value": "a wrong value came back",
+    "no error": "bad input was accepted",
+}
+MESSAGE = 500  # characters of a message that quotes a submission
+
+
+class CheckFailed(AssertionError):
+    """A submission failed a check: one of REASONS, and what a public check says about it."""
+
+    def __init__(self, reason: str, message: str):
+        self.reason = REASONS[reason]
+        super().__init__(message)
+
+
+def check(
+    task: str, says: str, *, weight: float = 1, hidden: bool = False, cpu: int | None = None
+) -> pytest.MarkDecorator:
+    """Mark a test as a check of one task.
+
+    Parameters
+    ----------
+    task
+        The task's id, "3.4".
+    says
+        The property in a few words, "targets are the inputs shifted by one". A hidden check says
+        nothing else, so it must be named in the task's docstring.
+    weight
+        Its share, beside the task's other checks of its kind, of the points: the public checks
+        of a task share 60 % of them, the hidden ones 40 %.
+    cpu
+        CPU seconds it may take, if more than usual.
+    """
+    return pytest.mark.check(task=task, says=says, weight=weight, hidden=hidden, cpu=cpu)
+
+
+def plain(text: str, limit: int = MESSAGE) -> str:
+    """Text from a submission made safe to show: bounded, no control or bidirectional marks."""
+    shown = "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")
+        else "�"
+        for character in text[: limit + 1]
+    )
+    return shown if len(shown) <= limit else shown[:limit] + "…"
+
+
+def spelled(value: Any, limit: int = 120) -> str:
+    """Spell a value as a student would, shortened: `[1, 2, 3]`, `int32 array (4, 16)`."""
+    if isinstance(value, MusicXML):
+        return getattr(value, "label", "a score")
+    if isinstance(value, np.ndarray):
+        if value.size <= 24:
+            return np.array2string(value, separator=", ", precision=6).replace("\n", "")
+        return f"{value.dtype} array {value.shape}"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(spelled(item, limit) for item in value[:40])
+        text = f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    else:
+        text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def assert_array(value: Any, shape: tuple | None = None, kind: str = "biuf") -> np.ndarray:
+    """Demand an array of a shape (None in it: any length) and a dtype kind, without NaN."""
+    if not isinstance(value, np.ndarray):
+        if not isinstance(value, (bool, int, float)):
+            raise CheckFailed("type", f"expected an array, got {spelled(value)}")
+        value = np.asarray(value)
+    if shape is not None and (
+        value.ndim != len(shape)
+        or any(want not in (None, got) for got, want in zip(value.shape, shape, strict=True))
+    ):
+        wanted = str(shape).replace("None", "any")
+        raise CheckFailed("shape", f"expected shape {wanted}, got {value.shape}")
+    if value.dtype.kind not in kind:
+        names = {"b": "bool", "i": "int", "u": "unsigned int", "f": "float"}
+        wanted = " or ".join(names[letter] for letter in kind)
+        raise CheckFailed("dtype", f"expected dtype {wanted}, got {value.dtype}")
+    return value
+
+
+def assert_close(got: Any, want: Any, *, rtol: float = 1e-5, atol: float = 1e-6) -> None:
+    """Demand the numbers of `want` to a tolerance: |got − want| ≤ atol + rtol · |want|.
+
+    The defaults are a few hundred roundings of float32, for values near 1.
+    """
+    want = np.asarray(want)
+    got = assert_array(got, want.shape, "f" if want.dtype.kind == "f" else "iu")
+    if not np.isfinite(got).all():
+        raise CheckFailed("finite", f"NaN or infinity came back: {spelled(got)}")
+    far = np.abs(got.astype("f8") - want) > atol + rtol * np.abs(want)
+    if far.any():
+        place = tuple(int(index) for index in np.argwhere(far)[0])
+        where = f" at {list(place)}" if place else ""
+        others = f" ({int(far.sum())} of {far.size} differ)" if far.size > 1 else ""
+        raise CheckFailed(
+            "value", f"expected {want[place]:.6g}{where}, got {got[place]:.6g}{others}"
+        )
+
+
+def assert_equal(got: Any, want: Any) -> None:
+    """Demand exactly `want`: the same types of list, tuple, text and number, the same integers."""
+    if isinstance(want, np.ndarray):
+        kind = {"b": "b", "i": "iu", "u": "iu"}[want.dtype.kind]
+        array = assert_array(got, want.shape, kind)
+        if (array != want).any():
+            place = tuple(int(index) for index in np.argwhere(array != want)[0])
+            raise CheckFailed(
+                "value",
+                f"expected {spelled(want)}, got {spelled(array)}; first at {list(place)}: "
+                f"{array[place]} instead of {want[place]}",
+            )
+    elif type(got) is not type(want):
+        raise CheckFailed("type", f"expected {spelled(want)}, got {spelled(got)}")
+    elif isinstance(want, (list, tuple)):
+        for place, (one, other) in enumerate(zip(got, want, strict=False)):
+            if type(one) is not type(other) or one != other:
+                raise CheckFailed(
+                    "value",
+                    f"expected {spelled(want)}, got {spelled(got)}; first at [{place}]: "
+                    f"{spelled(one)} instead of {spelled(other)}",
+                )
+        if len(got) != len(want):
+            raise CheckFailed(
+                "value",
+                f"expected {len(want)} items, got {len(got)}: {spelled(want)}, got {spelled(got)}",
+            )
+    elif got != want:
+        raise CheckFailed("value", f"expected {spelled(want)}, got {spelled(got)}")
+
+
+def assert_holds(condition: Any, message: str) -> None:
+    """Demand a property; the message says how it failed."""
+    if not bool(condition):
+        raise CheckFailed("value", message)
+
+
+def assert_raises(error: type[Exception], function: Callable, *args: Any, **kwargs: Any) -> None:
+    """Demand that a call of a student's function raises `error` or a kind of it."""
+    from grading.proxy import StudentRaised
+
+    try:
+        result = function(*args, **kwargs)
+    except StudentRaised as raised:
+        if error.__name__ in raised.bases:
+            return
+        raise
+    raise CheckFailed("no error", f"expected {error.__name__}, got {spelled(result)}")
+
+
+def assert_frequencies(counts: np.ndarray, probabilities: np.ndarray) -> None:
+    """Demand that draws follow `probabilities`; false alarms: at most one in a million.
+
+    Each token's count is Binomial(n, p). By Bernstein's inequality it is further than
+    t = log(2V/1e-6)/3 + sqrt(2 n p (1 − p) log(2V/1e-6)) + 1 from n p with probability below
+    1e-6 / V, so that over all V tokens an honest sampler fails at most once in a million.
+    """
+    counts, total = np.asarray(counts), int(np.sum(counts))
+    spread = math.log(2 * len(counts) / 1e-6)
+    expected = total * probabilities
+    bound = spread / 3 + np.sqrt(2 * expected * (1 - probabilities) * spread) + 1
+    bound = np.where(probabilities == 0, 0, bound)
+    far = np.abs(counts - expected) > bound
+    if far.any():
+        token = int(np.argmax(np.abs(counts - expected) - bound))
+        raise CheckFailed(
+            "value",
+            f"in {total} draws id {token} came {int(counts[token])} times; its probability is "
+            f"{probabilities[token]:.4f}, so expected {expected[token]:.0f} ± {bound[token]:.0f}",
+        )

@@ -1,0 +1,140 @@
+"""A submission as a check sees it: functions to call, and handles to what they leave behind."""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from grading.checks import CheckFailed, plain, spelled
+from grading.worker.codec import Opaque
+from grading.workers import Raised, Refused, WorkerDied
+
+
+class StudentRaised(CheckFailed):
+    """The submission raised an exception where it should have returned."""
+
+    def __init__(self, error: Raised, called: str):
+        self.bases = error.bases
+        self.functions = error.functions
+        where = f" (tasks.py:{error.line})" if error.line else ""
+        super().__init__(
+            "raised", f"{called} raised {plain(error.type, 80)}{where}: {plain(error.message)}"
+        )
+
+
+class Code:
+    """What a worker has loaded; `code.make_windows(...)` calls it there.
+
+    Parameters
+    ----------
+    ask
+        Asks the worker one question.
+    trusted
+        Whether this is the solution: what goes wrong in it is the grader's error.
+    """
+
+    def __init__(self, ask: Callable[..., Any], trusted: bool = False):
+        self._ask = ask
+        self._trusted = trusted
+        self.called = ""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """One of the submission's functions."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *args, **kwargs: self._do(name, args, kwargs, do="call", name=name)
+
+    def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call one of the lab's builders in the worker: a given model, the reading of a score."""
+        return self._do(name, args, kwargs, do="build", name=name)
+
+    def method(self, handle: "Handle", name: str, args: tuple, kwargs: dict) -> Any:
+        """Do one of a handle's methods."""
+        target = Opaque(handle._number)
+        spelling = "model" if name == "call" else f"model.{name}"
+        return self._do(spelling, args, kwargs, do="method", target=target, name=name)
+
+    def _do(self, spelling: str, args: tuple, kwargs: dict, **question: Any) -> Any:
+        words = [spelled(arg) for arg in args]
+        words += [f"{name}={spelled(value)}" for name, value in kwargs.items()]
+        self.called = f"{spelling}({', '.join(words)})"
+        question |= {
+            "args": tuple(crossing(arg) for arg in args),
+            "kwargs": {name: crossing(value) for name, value in kwargs.items()},
+        }
+        try:
+            return self._arrived(self._ask(**question))
+        except (Raised, Refused, WorkerDied) as problem:
+            if self._trusted:
+                raise RuntimeError(f"the solution's {self.called}: {problem}") from problem
+            self._blame(problem)
+
+    def _blame(self, problem: Exception) -> NoReturn:
+        if isinstance(problem, Raised):
+            raise StudentRaised(problem, self.called) from None
+        if isinstance(problem, Refused):
+            message = f"{self.called} returned {problem}, which the grader cannot take"
+            raise CheckFailed("type", message) from None
+        raise CheckFailed("died", f"{self.called} {problem}") from None
+
+    def _arrived(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is Opaque:
+            return Handle(self, value.number)
+        if kind in (list, tuple):
+            return kind(self._arrived(item) for item in value)
+        if kind is dict:
+            return {key: self._arrived(item) for key, item in value.items()}
+        return value
+
+
+class Handle:
+    """A model or layer that stays in the worker. Comparing or branching on it raises."""
+
+    def __init__(self, code: Code, number: int):
+        self._code = code
+        self._number = number
+
+    def __call__(self, *inputs: Any, **kwargs: Any) -> Any:
+        """Apply it to arrays."""
+        return self._code.method(self, "call", inputs, kwargs)
+
+    def get_weights(self) -> dict[str, Any]:
+        """Every weight by its path."""
+        return self._code.method(self, "get_weights", (), {})
+
+    def set_weights(self, weights: dict[str, Any]) -> None:
+        """Give the weights named their values."""
+        self._code.method(self, "set_weights", (weights,), {})
+
+    def describe(self) -> dict[str, Any]:
+        """Name, kind, shapes of inputs and outputs, layers."""
+        return self._code.method(self, "describe", (), {})
+
+    def train(self, inputs: Any, targets: Any, steps: int, learning_rate: float) -> None:
+        """Take Adam steps on one batch."""
+        self._code.method(self, "train", (inputs, targets, steps, learning_rate), {})
+
+    def __repr__(self) -> str:
+        """A word for messages."""
+        return "a model"
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise TypeError("a model in the worker cannot be compared: get its weights or outputs")
+
+    __eq__ = __bool__ = __len__ = __iter__ = __lt__ = __getitem__ = _refuse
+    __hash__ = None  # type: ignore[assignment]
+
+
+def crossing(value: Any) -> Any:
+    """Replace handles in an argument by their numbers."""
+    if isinstance(value, Handle):
+        return Opaque(value._number)
+    if type(value) in (list, tuple):
+        return type(value)(crossing(item) for item in value)
+    return value
+
+
+def model(value: Any, what: str = "a keras.Model") -> Handle:
+    """Demand that a task returned a model or layer."""
+    if not isinstance(value, Handle):
+        raise CheckFailed("type", f"expected {what}, got {spelled(value)}")
+    return value

@@ -1,0 +1,367 @@
+"""Grade one lab: whose code goes into which worker, the two passes, the four outcomes."""
+
+import atexit
+import hashlib
+import hmac
+import importlib
+import importlib.metadata
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from grading.checks import REASONS, CheckFailed, plain
+from grading.proxy import Code, StudentRaised
+from grading.results import Check, CheckResult, LabResult, TaskResult, empty_result
+from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
+from labs.catalogue import Lab, checks_hash
+from labs.code import missing_notes
+from toolkit import __version__
+from toolkit.errors import EtudeError
+from toolkit.paths import ROOT, shown
+from toolkit.source import Submission, definitions, merge, read_submission, syntax_error, unfinished
+
+DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
+ISOLATION = "open (a process of its own; the kernel's lock is not there yet)"
+
+_zygotes: dict[int, Zygote] = {}
+
+
+class NotStarted(Exception):
+    """The task is still the stub."""
+
+
+def zygote(lab: Lab) -> Zygote:
+    """The lab's zygote; it stays for the next grading in this process."""
+    if lab.number not in _zygotes:
+        builders = ROOT / "grading" / f"lab{lab.number}" / "builders.py"
+        preload = ("keras", *lab.preload)
+        _zygotes[lab.number] = Zygote(preload, builders if builders.is_file() else None)
+        atexit.register(_zygotes[lab.number].close)
+    return _zygotes[lab.number]
+
+
+def stamp(lab: Lab) -> dict[str, str]:
+    """What must agree for two gradings to agree; the grader itself never imports Keras."""
+    return {
+        "Etude": __version__,
+        "Python": platform.python_version(),
+        "Keras": importlib.metadata.version("keras"),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "device": "cpu",
+        "checks": checks_hash(lab),
+    }
+
+
+class Session:
+    """The grading of one submission of one lab.
+
+    Parameters
+    ----------
+    lab
+        Which lab.
+    code
+        None for the lab's `tasks.py`, "solution", or the path of a .py or .ipynb file.
+    checks
+        Every check the lab has, whether it will run or not: points are shared before it starts.
+    student
+        Who handed it in: hidden inputs are drawn afresh for each student.
+    inprocess
+        Run everything in this process, for a debugger. This is not how grading is done.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        code: str | None,
+        checks: list[Check],
+        student: str = "local",
+        inprocess: bool = False,
+    ):
+        self.lab = lab
+        self.checks = {check.name: check for check in checks}
+        self.student = student
+        self.inprocess = inprocess
+        if not lab.solution_file.is_file():
+            raise EtudeError(
+                f"lab {lab.number} has no solution.py here, and the grader judges against it"
+            )
+        self.solution = lab.solution_file.read_text(encoding="utf-8")
+        path = Path(code) if code not in (None, "solution") else lab.tasks_file
+        path = lab.solution_file if code == "solution" else path
+        self.problem: str | None = None
+        try:
+            self.submission = read_submission(path)
+        except EtudeError as error:
+            self.submission = Submission(path, "")
+            self.problem = str(error)
+        if self.problem is None and (problem := syntax_error(self.submission)):
+            self.problem = f"{problem}: Python cannot read this line, so nothing could be graded"
+        names = [task.name for task in lab.tasks]
+        source = "" if self.problem else self.submission.source
+        self.stubs = set(unfinished(source, names)) & set(definitions(source))
+        self.notes = [*self.submission.notes]
+        if self.problem is None:
+            self.notes += missing_notes(lab, self.submission)
+        self.result = empty_result(lab, checks, shown(path), stamp(lab), ISOLATION)
+        for task in self.result.tasks:
+            found = definitions(source).get(task.name)
+            task.line = found.line if found else None
+        self.loading_deaths = 0
+        self.deaths: dict[tuple[str, bool], int] = {}
+        self.workers: dict[tuple[str, bool], Worker] = {}
+        self.reference: Worker | None = None
+
+    # Whose code
+
+    def code(self, task: TaskResult, alone: bool) -> CodeType:
+        """The student's own module; or, alone, with what the task builds on from the solution."""
+        borrowed = self.prerequisites(task.id) if alone else []
+        return merge(self.submission.source, self.solution, borrowed, "tasks.py", "solution.py")
+
+    def prerequisites(self, task_id: str) -> list[str]:
+        """Names of the tasks that a task builds on, directly or not."""
+        names: dict[str, None] = {}
+        for other in self.lab.task(task_id).builds_on:
+            names |= dict.fromkeys([*self.prerequisites(other), self.lab.task(other).name])
+        return list(names)
+
+    def worker(self, task: TaskResult, alone: bool, cpu: int) -> Worker:
+        """The task's worker for a pass, loaded; a new one if the last died."""
+        key = (task.id, alone)
+        if self.loading_deaths >= DEATHS:
+            raise CheckFailed("died", "not run: the file ended the process each time it loaded")
+        if self.deaths.get(key, 0) >= DEATHS:
+            raise CheckFailed("died", "not run: this task's earlier checks ended the process")
+        worker = self.workers.get(key)
+        if worker is None or worker.dead:
+            if worker is not None:
+                worker.remove()
+            worker = self.workers[key] = zygote(self.lab).worker()
+            worker.allow(cpu)
+            self.load(worker, self.code(task, alone))
+        return worker
+
+    def load(self, worker: Worker, code: CodeType) -> None:
+        """Load the submission; what goes wrong there is told once and in its own words."""
+        try:
+            worker.load(code)
+        except WorkerDied as death:
+            self.loading_deaths += 1
+            raise CheckFailed("died", f"loading {self.result.submission} {death}") from None
+        except Raised as error:
+            worker.remove()
+            raise StudentRaised(error, f"loading {self.result.submission}") from None
+        self.loading_deaths = 0
+
+    def asking(self, task: TaskResult, alone: bool, cpu: int) -> Callable[..., Any]:
+        """What the student's proxy asks."""
+
+        def ask(**question: Any) -> Any:
+            worker = self.worker(task, alone, cpu)
+            try:
+                return worker.ask(**question)
+            except WorkerDied:
+                key = (task.id, alone)
+                self.deaths[key] = self.deaths.get(key, 0) + 1
+                raise
+
+        return ask
+
+    def reference_ask(self, cpu: int) -> Callable[..., Any]:
+        """What the solution's proxy asks: a worker of its own that never loads student code."""
+
+        def ask(**question: Any) -> Any:
+            if self.reference is None:
+                self.reference = zygote(self.lab).worker()
+                self.reference.allow(60)
+                self.reference.load(compile(self.solution, "solution.py", "exec"))
+            return self.reference.ask(**question)
+
+        if self.reference is not None:
+            self.reference.allow(cpu + 60)
+        return ask
+
+    # The passes
+
+    def rng(self, check: Check) -> np.random.Generator:
+        """The inputs' generator: fixed for public checks, the student's own for hidden ones."""
+        secret = os.environ.get("ETUDE_SECRET", "etude") if check.hidden else "public"
+        student = f"lab{self.lab.number}:{self.student}" if check.hidden else ""
+        text = f"{student}:{check.name}".encode()
+        digest = hmac.new(secret.encode(), text, hashlib.sha256).digest()
+        return np.random.default_rng(list(digest))
+
+    def run(self, name: str, test: Callable[..., None]) -> CheckResult:
+        """Run one check: the student's own chain first, then the task alone if it builds on others.
+
+        Raises
+        ------
+        Exception
+            Whatever is not the submission's fault: an error in the grader.
+        """
+        check = self.checks[name]
+        task = self.result.task(check.task)
+        result = next(entry for entry in task.checks if entry.name == name)
+        started = time.monotonic()
+        try:
+            self.judge(check, task, result, test)
+        except Exception as error:
+            result.outcome, result.message = "error", f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            result.seconds = round(time.monotonic() - started, 3)
+        return result
+
+    def judge(
+        self, check: Check, task: TaskResult, result: CheckResult, test: Callable[..., None]
+    ) -> None:
+        """Fill in a check's result."""
+        if self.problem:
+            result.outcome, result.message = "failed", self.problem
+            return
+        if task.name in self.stubs:
+            result.outcome = "not started"
+            return
+        try:
+            self.attempt(check, task, test, alone=False)
+        except AssertionError as first:
+            result.outcome, result.message = "failed", self.told(check, task, first)
+            if self.lab.task(task.id).builds_on:
+                self.alone(check, task, result, test, first)
+        else:
+            result.outcome = "passed"
+
+    def alone(
+        self,
+        check: Check,
+        task: TaskResult,
+        result: CheckResult,
+        test: Callable[..., None],
+        first: AssertionError,
+    ) -> None:
+        """The second pass: exactly the prerequisites from the solution, nothing of it told."""
+        try:
+            self.attempt(check, task, test, alone=True)
+        except AssertionError:
+            return
+        culprits = [
+            other
+            for other in self.prerequisites(task.id)
+            if other in self.stubs or other in getattr(first, "functions", ())
+        ] or self.prerequisites(task.id)
+        ids = " or ".join(self.lab.task(name).id for name in culprits)
+        result.outcome, result.own_chain = "passed", False
+        result.message = f"{task.id} is right; your own chain fails at {ids}"
+
+    def attempt(
+        self, check: Check, task: TaskResult, test: Callable[..., None], alone: bool
+    ) -> None:
+        """Run the check's function once."""
+        cpu = check.cpu or CPU_SECONDS
+        worker = self.workers.get((task.id, alone))
+        if worker is not None and not worker.dead:
+            worker.allow(cpu)
+        student = Code(self.asking(task, alone, cpu))
+        solution = Code(self.reference_ask(cpu), trusted=True)
+        try:
+            test(student, solution, self.rng(check))
+        except AssertionError as failure:
+            failure.called = student.called  # type: ignore[attr-defined]
+            raise
+
+    def told(self, check: Check, task: TaskResult, failure: AssertionError) -> str:
+        """What a failure says: everything if public, the property and a fixed reason if hidden."""
+        if check.hidden:
+            reason = getattr(failure, "reason", REASONS["value"])
+            return f"a hidden check of this property failed: {reason}"
+        message = str(failure) or check.says
+        called = getattr(failure, "called", "")
+        if called and called not in message:
+            message = f"{message}\nin {called}"
+        worker = self.workers.get((task.id, False))
+        printed = plain(worker.output().strip()) if worker is not None else ""
+        return message + (f"\nit printed: {printed}" if printed else "")
+
+    def close(self) -> None:
+        """End this submission's workers; the zygote stays."""
+        for worker in self.workers.values():
+            worker.remove()
+        if self.reference is not None:
+            self.reference.remove()
+
+
+class InprocessSession(Session):
+    """Everything in this process: exceptions arrive as they are, so that a debugger can stop there."""
+
+    def judge(
+        self, check: Check, task: TaskResult, result: CheckResult, test: Callable[..., None]
+    ) -> None:
+        """Run the check once, on the student's own chain."""
+        from grading.worker.serve import Server
+
+        if self.problem:
+            raise EtudeError(self.problem)
+        if task.name in self.stubs:
+            result.outcome = "not started"
+            return
+        sides = []
+        filename = str(self.submission.path)
+        for source, name in ((self.submission.source, filename), (self.solution, "solution.py")):
+            server = Server(f"grading.lab{self.lab.number}.builders")
+            exec(compile(source, name, "exec"), server.module.__dict__)
+            sides.append(Code(server.directly, trusted=True))
+        result.outcome = "failed"
+        test(*sides, self.rng(check))
+        result.outcome = "passed"
+
+
+def grade(
+    lab: Lab, code: str | None, tasks: list[str] | None = None, public: bool = False
+) -> LabResult:
+    """Grade without pytest's console: for `watch`, `submit` and the bank.
+
+    Parameters
+    ----------
+    tasks
+        Ids of the tasks to grade; None for all.
+    public
+        Leave hidden checks out.
+    """
+    found = collect(lab)
+    session = Session(lab, code, [check for check, _ in found])
+    try:
+        for check, test in found:
+            if (tasks is None or check.task in tasks) and not (public and check.hidden):
+                try:
+                    session.run(check.name, test)
+                except Exception:  # told in the result as the grader's error
+                    continue
+    finally:
+        session.close()
+    return session.result
+
+
+def collect(lab: Lab) -> list[tuple[Check, Callable[..., None]]]:
+    """A lab's checks in the order of its tasks, from its modules `public` and `hidden`."""
+    found = []
+    for module_name in ("test_public", "test_hidden"):
+        if not (ROOT / "grading" / f"lab{lab.number}" / f"{module_name}.py").is_file():
+            continue
+        module = importlib.import_module(f"grading.lab{lab.number}.{module_name}")
+        for name, test in vars(module).items():
+            if name.startswith("test_") and hasattr(test, "pytestmark"):
+                found.append((declared(name, test.pytestmark), test))
+    order = [task.id for task in lab.tasks]
+    return sorted(found, key=lambda entry: order.index(entry[0].task))
+
+
+def declared(name: str, marks: list) -> Check:
+    """Read a test's `check` mark."""
+    (mark,) = (mark for mark in marks if mark.name == "check")
+    return Check(name=name, **mark.kwargs)
