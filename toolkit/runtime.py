@@ -95,11 +95,8 @@ def _tensorflow_devices() -> tuple[str, bool, list[str]]:
     if not gpus:
         return _cpu(), False, names
     details = tf.config.experimental.get_device_details(gpus[0])
-    return (
-        details.get("device_name", "GPU"),
-        details.get("compute_capability", (0, 0))[0] >= 8,
-        names,
-    )
+    capability = details.get("compute_capability", (0, 0))
+    return details.get("device_name", "GPU"), capability >= (8, 0), names
 
 
 def _jax_devices() -> tuple[str, bool, list[str]]:
@@ -176,11 +173,11 @@ def check_shards(runtime: Runtime, model: Any, counted: Any) -> None:
 
 
 def share_of_tokens(count: Any) -> Any:
-    """Weight that makes the mean of the devices' means the mean over all tokens.
+    """Weight that makes the sum of the devices' means the mean over all tokens.
 
     On TensorFlow each device computes the mean over its own rows, and the devices' gradients are
-    averaged; rows hold different numbers of tokens, so each mean is weighted by its device's share
-    of the tokens, times the number of devices. One elsewhere (JAX sees the whole batch).
+    added up; rows hold different numbers of tokens, so each mean is weighted by its device's share
+    of the batch's tokens. One elsewhere (JAX sees the whole batch).
     """
     import keras
 
@@ -194,7 +191,7 @@ def share_of_tokens(count: Any) -> Any:
     if replica.num_replicas_in_sync == 1:
         return 1.0
     total = replica.all_reduce(tf.distribute.ReduceOp.SUM, count)
-    return count * replica.num_replicas_in_sync / tf.maximum(total, 1.0)
+    return count / tf.maximum(total, 1.0)
 
 
 def choose_jit(
@@ -221,9 +218,7 @@ def choose_jit(
         return True
     if len(runtime.devices) > 1:
         return False
-    key = " · ".join(
-        (key, runtime.backend, version("tensorflow"), runtime.device, runtime.precision)
-    )
+    key = " · ".join((key, "TensorFlow", version("tensorflow"), runtime.device, runtime.precision))
     try:
         known = json.loads(cache.read_text())
     except (OSError, ValueError):

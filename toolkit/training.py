@@ -186,7 +186,7 @@ def fit(
     validation: tuple[np.ndarray, np.ndarray],
     epochs: int,
     batch_size: int,
-    optimizer: keras.optimizers.Optimizer,
+    optimizer: Callable[[], keras.optimizers.Optimizer],
 ) -> Log:
     """Train, keep what there is on Ctrl-C, and leave the best weights in the model.
 
@@ -196,7 +196,7 @@ def fit(
     loss : (targets, logits) -> mean nats a token; logged as "nats_per_token", exact over an epoch
     metrics : name in the log -> (targets, logits) -> mean a token
     train, validation : (inputs, targets), each (rows, length) int32, padded with PAD
-    optimizer : made anew for this call
+    optimizer : makes the optimizer; called in `runtime.scope()`, such as `lambda: Adam(1e-3)`
 
     Returns
     -------
@@ -213,13 +213,12 @@ def fit(
     held_out = Batches(*validation, size)
     measures = {"nats_per_token": loss, **metrics}
 
-    def compile_model(jit: bool, chosen: keras.optimizers.Optimizer) -> None:
+    def compile_model(jit: bool) -> None:
         with runtime.scope():
             per_token = [PerToken(function, name) for name, function in measures.items()]
-            model.compile(chosen, PerTokenLoss(loss), metrics=per_token, jit_compile=jit)
+            model.compile(optimizer(), PerTokenLoss(loss), metrics=per_token, jit_compile=jit)
 
-    jit = _choose_jit(model, runtime, compile_model, optimizer, batches, epochs)
-    compile_model(jit, optimizer)
+    compile_model(_choose_jit(model, runtime, compile_model, batches, epochs))
     first = 0
     if run.resumed:
         with runtime.scope():
@@ -241,7 +240,7 @@ def _fit(
     first: int,
     epochs: int,
 ) -> None:
-    with _stop_between_batches() as stop:
+    with _stop_between_batches() as stop, runtime.scope():
         try:
             model.fit(
                 batches,
@@ -335,8 +334,7 @@ def _stop_between_batches() -> Iterator[_Stop]:
 def _choose_jit(
     model: keras.Model,
     runtime: Runtime,
-    compile_model: Callable[[bool, keras.optimizers.Optimizer], None],
-    optimizer: keras.optimizers.Optimizer,
+    compile_model: Callable[[bool], None],
     batches: Batches,
     epochs: int,
 ) -> bool:
@@ -344,8 +342,7 @@ def _choose_jit(
     inputs, targets = batches[0]
 
     def seconds_per_step(jit: bool) -> float:
-        # a copy: a Keras optimizer belongs to the first model it is compiled with
-        compile_model(jit, type(optimizer).from_config(optimizer.get_config()))
+        compile_model(jit)
         model.train_on_batch(inputs, targets)
         start = time.perf_counter()
         for _ in range(3):
