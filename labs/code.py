@@ -105,6 +105,10 @@ class Tasks:
             What was raised while an experiment ran.
         """
         submission = self._origin.submission
+        # Keras raises some errors anew, with the first one as cause or context.
+        earlier = error.__cause__ or error.__context__
+        if earlier is not None and (sentence := self.explain(earlier)):
+            return sentence
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
             if frame.filename != str(submission.path):
                 continue
@@ -168,7 +172,7 @@ def load_tasks(lab: Lab, code: str | Path | None = None) -> Tasks:
     todo = set(unfinished(source, [task.name for task in lab.tasks]))
     other = UNFINISHED if solution is None else BORROWED
     whose = {task.id: other if task.name in todo else YOURS for task in lab.tasks}
-    notes = [*submission.notes, *missing_notes(lab, submission)]
+    notes = [*submission.notes, *missing_notes(lab, submission).values()]
     if code is None and (only := only_in_notebook(lab)):
         notes.append(
             f"{shown(lab.notebook_file)} has {', '.join(only)}, {shown(lab.tasks_file)} does not: "
@@ -188,15 +192,15 @@ def only_in_notebook(lab: Lab) -> list[str]:
     return [name for name in names if name in in_tasks - in_notebook]
 
 
-def missing_notes(lab: Lab, submission: Submission) -> list[str]:
+def missing_notes(lab: Lab, submission: Submission) -> dict[str, str]:
     """Say which tasks a file lost, and what they may be called now."""
     names = [task.name for task in lab.tasks]
     others = [name for name in definitions(submission.source) if name not in names]
-    notes = []
+    notes = {}
     for name in missing(submission.source, names):
         near = get_close_matches(name, others, 1)
         renamed = f" (is it {near[0]} now?)" if near else ""
-        notes.append(
+        notes[name] = (
             f"{shown(submission.path)} has no {name}{renamed}: give it its name back, or put the "
             f"stub back with make reset TASK={lab.task(name).id}"
         )

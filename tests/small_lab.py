@@ -28,6 +28,7 @@ points = 40
 hints = ["look", "closer", "self.factor * x"]
 
 [[figure]]
+key = "val_nats"
 name = "loss"
 text = "validation loss, nats a token"
 at_most = 1.5

@@ -203,7 +203,7 @@ def _check_block(tasks: Mapping[str, Definition], lines: list[str], begin: int, 
     if lines[begin - 1].rstrip() != lines[end - 1].rstrip().replace("# END ", "# BEGIN "):
         raise EtudeError(f"lines {begin} and {end}: the markers differ in indentation")
     # Indented comments at the end belong to the task above them.
-    task = next((found for found in reversed(tasks.values()) if found.line < begin), None)
+    task = next((found for found in reversed(list(tasks.values())) if found.line < begin), None)
     if task is None or any(line and not line[0].isspace() for line in lines[task.end_line : end]):
         raise EtudeError(f"line {begin}: BEGIN SOLUTION outside every task")
     inner = [node for node in ast.walk(task.node) if isinstance(node, ast.stmt)]
@@ -219,6 +219,36 @@ def _check_block(tasks: Mapping[str, Definition], lines: list[str], begin: int, 
     if isinstance(block[0], ast.Expr) and isinstance(block[0].value, ast.Constant):
         raise EtudeError(f"line {begin}: BEGIN SOLUTION around a docstring")
     return task.name
+
+
+def replaced(source: str, name: str, text: str) -> str:
+    """Put `text` in the place of the definition called `name`; every other line stays.
+
+    It goes to the end if there is none. A file that is not Python is searched by its lines.
+    """
+    lines = source.splitlines()
+    try:
+        found = definitions(source).get(name)
+        span = (found.line - 1, found.end_line) if found else None
+    except SyntaxError:
+        span = _span_by_lines(lines, name)
+    if span is None:
+        return f"{source.rstrip()}\n\n\n{text.strip()}\n" if source.strip() else text
+    return "\n".join([*lines[: span[0]], *text.strip().splitlines(), *lines[span[1] :]]) + "\n"
+
+
+def _span_by_lines(lines: list[str], name: str) -> tuple[int, int] | None:
+    """Lines from `def name` to before the next line that opens something at the margin."""
+    opening = re.compile(rf"(async\s+def|def|class)\s+{re.escape(name)}\b")
+    starts = [number for number, line in enumerate(lines) if opening.match(line)]
+    if not starts:
+        return None
+    end = starts[-1] + 1
+    while end < len(lines) and not re.match(r"[@\w#]", lines[end]):
+        end += 1
+    while not lines[end - 1].strip():
+        end -= 1
+    return starts[-1], end
 
 
 # Mixtures
@@ -371,6 +401,8 @@ def read_submission(path: Path | str) -> Submission:
 # Cell magics whose cell is still Python.
 _PYTHON_MAGICS = {"%%time", "%%timeit", "%%capture", "%%prun"}
 _MAGIC_LINE = re.compile(r"\s*([%!?].*|[\w.]+\?{1,2}|\w+\s*=\s*[%!].*)$")
+# What a generated notebook imports to grade and run, and no task needs.
+_COURSE = {"labs", "grading"}
 # What a constant may be made with; everything else that is called may run the lesson.
 _PURE = set(
     re.findall(
@@ -465,6 +497,8 @@ def _cell_definitions(source: str, kept: set[str]) -> list[str]:
 
 def _defines(node: ast.stmt, kept: set[str]) -> bool:
     """Whether a notebook's top-level statement is an import, a definition or a constant."""
+    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in _COURSE:
+        return False
     if isinstance(node, DefinitionNode | ast.Import | ast.ImportFrom):
         return True
     if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign) or node.value is None:

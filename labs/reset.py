@@ -1,0 +1,59 @@
+"""Put one stub back into `tasks.py`; every other line stays, and a backup is kept."""
+
+import argparse
+
+from labs.build import committed, keep_backup, stub_file, write_atomically
+from labs.catalogue import Lab, find_task
+from toolkit.console import next_step, run_command, say
+from toolkit.errors import EtudeError
+from toolkit.paths import shown
+from toolkit.source import definitions, replaced
+
+
+def main() -> None:
+    """Reset the task named on the command line."""
+    parser = argparse.ArgumentParser(prog="make reset", description=__doc__)
+    parser.add_argument("--task", default="", help="such as 3.4")
+    lab, task = find_task(parser.parse_args().task)
+    text = replaced(_present(lab), task.name, _stub(lab, task.name))
+    if lab.tasks_file.is_file():
+        keep_backup(lab.tasks_file)
+    write_atomically(lab.tasks_file, text.encode())
+    say(f"{task.name} (task {task.id}) is a stub again in {shown(lab.tasks_file)}")
+    try:
+        line = definitions(text)[task.name].line
+    except SyntaxError as error:
+        next_step(f"another syntax error is left: {error.msg}", lab.tasks_file, error.lineno)
+        return
+    next_step(f"write {task.name}", lab.tasks_file, line)
+
+
+def _present(lab: Lab) -> str:
+    if not lab.tasks_file.is_file():
+        return _fresh(lab)
+    try:
+        return lab.tasks_file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise EtudeError(f"{shown(lab.tasks_file)} is not UTF-8 text") from None
+
+
+def _fresh(lab: Lab) -> str:
+    """Return `tasks.py` as it was handed out."""
+    if lab.solution_file.is_file():
+        return stub_file(lab)
+    handed_out = committed(lab.tasks_file)
+    if handed_out is None:
+        raise EtudeError(
+            f"{shown(lab.tasks_file)} as it was handed out is not here: take it from the handout"
+        )
+    return handed_out.decode()
+
+
+def _stub(lab: Lab, name: str) -> str:
+    fresh = _fresh(lab)
+    found = definitions(fresh)[name]
+    return "\n".join(fresh.splitlines()[found.line - 1 : found.end_line])
+
+
+if __name__ == "__main__":
+    run_command(main)
