@@ -1,1 +1,1 @@
-"""The autograder: checks, the wrong answers they must catch, and the worker that runs submissions."""
+"""The autograder: checks, wrong answers they must catch, the worker that runs submissions."""

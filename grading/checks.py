@@ -133,11 +133,11 @@ def assert_equal(got: Any, want: Any) -> None:
     elif type(got) is not type(want):
         raise CheckFailed("type", f"expected {spelled(want)}, got {spelled(got)}")
     elif isinstance(want, (list, tuple)):
-        for place, (one, other) in enumerate(zip(got, want, strict=False)):
+        for index, (one, other) in enumerate(zip(got, want, strict=False)):
             if type(one) is not type(other) or one != other:
                 raise CheckFailed(
                     "value",
-                    f"expected {spelled(want)}, got {spelled(got)}; first at [{place}]: "
+                    f"expected {spelled(want)}, got {spelled(got)}; first at [{index}]: "
                     f"{spelled(one)} instead of {spelled(other)}",
                 )
         if len(got) != len(want):

@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
             raise EtudeError("a hint belongs to a task: give TASK=3.4 too (--task 3.4)")
         if (code := config.getoption("--code")) not in (None, "solution"):
             if not Path(code).is_file():
-                raise EtudeError(f'CODE={code}: give "solution" or the path of a .py or .ipynb file')
+                raise EtudeError(f'CODE={code}: give "solution" or the path of a .py or .ipynb')
             if not (lab or task):
                 raise EtudeError(f"which lab is {code} for? Give LAB=3 too (--lab 3)")
     except EtudeError as error:
@@ -65,7 +65,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def lab_of(item: pytest.Item) -> Lab:
     """The lab whose check an item is."""
-    return load_lab(item.path.parent.name)
+    return load_lab(item.path.parent.parent.name)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -96,9 +96,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return False
         return not (config.getoption("--public") and check.hidden)
 
-    def place(item: pytest.Item) -> tuple[int, int]:
+    def place(item: pytest.Item) -> tuple[int, int, bool]:
         lab, check = lab_of(item), declared(item.name, list(item.iter_markers()))
-        return lab.number, [task.id for task in lab.tasks].index(check.task)
+        return lab.number, [task.id for task in lab.tasks].index(check.task), check.hidden
 
     kept = sorted((item for item in items if wanted(item)), key=place)
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
@@ -117,7 +117,7 @@ def solution() -> None:
 
 @pytest.fixture
 def rng() -> None:
-    """A generator of inputs: the same for everyone in public checks, the student's in hidden ones."""
+    """A generator of inputs: fixed in public checks, the student's own in hidden ones."""
 
 
 @pytest.hookimpl(tryfirst=True)

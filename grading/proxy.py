@@ -11,10 +11,10 @@ from grading.workers import Raised, Refused, WorkerDied
 class StudentRaised(CheckFailed):
     """The submission raised an exception where it should have returned."""
 
-    def __init__(self, error: Raised, called: str):
+    def __init__(self, error: Raised, called: str, place: Callable[[int], str]):
         self.bases = error.bases
         self.functions = error.functions
-        where = f" (tasks.py:{error.line})" if error.line else ""
+        where = f" ({place(error.line)})" if type(error.line) is int else ""
         super().__init__(
             "raised", f"{called} raised {plain(error.type, 80)}{where}: {plain(error.message)}"
         )
@@ -27,13 +27,14 @@ class Code:
     ----------
     ask
         Asks the worker one question.
-    trusted
-        Whether this is the solution: what goes wrong in it is the grader's error.
+    place
+        Names a line of the submission as its author knows it. Without it this is the solution:
+        what goes wrong in it is the grader's error.
     """
 
-    def __init__(self, ask: Callable[..., Any], trusted: bool = False):
+    def __init__(self, ask: Callable[..., Any], place: Callable[[int], str] | None = None):
         self._ask = ask
-        self._trusted = trusted
+        self._place = place
         self.called = ""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -63,13 +64,13 @@ class Code:
         try:
             return self._arrived(self._ask(**question))
         except (Raised, Refused, WorkerDied) as problem:
-            if self._trusted:
+            if self._place is None:
                 raise RuntimeError(f"the solution's {self.called}: {problem}") from problem
-            self._blame(problem)
+            self._blame(problem, self._place)
 
-    def _blame(self, problem: Exception) -> NoReturn:
+    def _blame(self, problem: Exception, place: Callable[[int], str]) -> NoReturn:
         if isinstance(problem, Raised):
-            raise StudentRaised(problem, self.called) from None
+            raise StudentRaised(problem, self.called, place) from None
         if isinstance(problem, Refused):
             message = f"{self.called} returned {problem}, which the grader cannot take"
             raise CheckFailed("type", message) from None

@@ -1,4 +1,4 @@
-"""The one result model: what every door (console, JSON, later Gradescope and others) is made from."""
+"""The one result model: what the console, the JSON and every later door are made from."""
 
 import json
 import os

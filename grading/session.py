@@ -105,9 +105,8 @@ class Session:
         names = [task.name for task in lab.tasks]
         source = "" if self.problem else self.submission.source
         self.stubs = set(unfinished(source, names)) & set(definitions(source))
-        self.notes = [*self.submission.notes]
-        if self.problem is None:
-            self.notes += missing_notes(lab, self.submission)
+        self.lost = {} if self.problem else missing_notes(lab, self.submission)
+        self.notes = self.submission.notes
         self.result = empty_result(lab, checks, shown(path), stamp(lab), ISOLATION)
         for task in self.result.tasks:
             found = definitions(source).get(task.name)
@@ -156,7 +155,8 @@ class Session:
             raise CheckFailed("died", f"loading {self.result.submission} {death}") from None
         except Raised as error:
             worker.remove()
-            raise StudentRaised(error, f"loading {self.result.submission}") from None
+            called = f"loading {self.result.submission}"
+            raise StudentRaised(error, called, self.submission.place) from None
         self.loading_deaths = 0
 
     def asking(self, task: TaskResult, alone: bool, cpu: int) -> Callable[..., Any]:
@@ -212,7 +212,8 @@ class Session:
         try:
             self.judge(check, task, result, test)
         except Exception as error:
-            result.outcome, result.message = "error", f"{type(error).__name__}: {error}"
+            if not isinstance(error, AssertionError):
+                result.outcome, result.message = "error", f"{type(error).__name__}: {error}"
             raise
         finally:
             result.seconds = round(time.monotonic() - started, 3)
@@ -224,6 +225,9 @@ class Session:
         """Fill in a check's result."""
         if self.problem:
             result.outcome, result.message = "failed", self.problem
+            return
+        if task.name in self.lost:
+            result.outcome, result.message = "failed", self.lost[task.name]
             return
         if task.name in self.stubs:
             result.outcome = "not started"
@@ -267,8 +271,8 @@ class Session:
         worker = self.workers.get((task.id, alone))
         if worker is not None and not worker.dead:
             worker.allow(cpu)
-        student = Code(self.asking(task, alone, cpu))
-        solution = Code(self.reference_ask(cpu), trusted=True)
+        student = Code(self.asking(task, alone, cpu), self.submission.place)
+        solution = Code(self.reference_ask(cpu))
         try:
             test(student, solution, self.rng(check))
         except AssertionError as failure:
@@ -297,7 +301,7 @@ class Session:
 
 
 class InprocessSession(Session):
-    """Everything in this process: exceptions arrive as they are, so that a debugger can stop there."""
+    """Everything in this process, exceptions as they are: a debugger can stop there."""
 
     def judge(
         self, check: Check, task: TaskResult, result: CheckResult, test: Callable[..., None]
@@ -315,8 +319,8 @@ class InprocessSession(Session):
         for source, name in ((self.submission.source, filename), (self.solution, "solution.py")):
             server = Server(f"grading.lab{self.lab.number}.builders")
             exec(compile(source, name, "exec"), server.module.__dict__)
-            sides.append(Code(server.directly, trusted=True))
-        result.outcome = "failed"
+            sides.append(Code(server.directly))
+        result.outcome, result.message = "failed", check.says
         test(*sides, self.rng(check))
         result.outcome = "passed"
 
@@ -348,17 +352,15 @@ def grade(
 
 
 def collect(lab: Lab) -> list[tuple[Check, Callable[..., None]]]:
-    """A lab's checks in the order of its tasks, from its modules `public` and `hidden`."""
+    """A lab's checks in the order of its tasks, from its folders `public` and `hidden`."""
     found = []
-    for module_name in ("test_public", "test_hidden"):
-        if not (ROOT / "grading" / f"lab{lab.number}" / f"{module_name}.py").is_file():
-            continue
-        module = importlib.import_module(f"grading.lab{lab.number}.{module_name}")
+    for path in sorted((ROOT / "grading" / f"lab{lab.number}").glob("*/test_*.py")):
+        module = importlib.import_module(f"grading.lab{lab.number}.{path.parent.name}.{path.stem}")
         for name, test in vars(module).items():
             if name.startswith("test_") and hasattr(test, "pytestmark"):
                 found.append((declared(name, test.pytestmark), test))
     order = [task.id for task in lab.tasks]
-    return sorted(found, key=lambda entry: order.index(entry[0].task))
+    return sorted(found, key=lambda entry: (order.index(entry[0].task), entry[0].hidden))
 
 
 def declared(name: str, marks: list) -> Check:

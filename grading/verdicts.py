@@ -1,4 +1,4 @@
-"""What `pytest grading` prints: a stamp, a line a task, what failed and why, and what to do next."""
+"""What `pytest grading` prints: a stamp, a line a task, what failed and why, what to do next."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def points(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-class Verdicts(TerminalReporter):
+class Verdicts(TerminalReporter):  # type: ignore[misc]  # final by annotation only
     """pytest's terminal reporter, replaced: students read verdicts, not test names."""
 
     def __init__(self, config: pytest.Config, sessions: dict[int, Session]):
@@ -35,13 +35,14 @@ class Verdicts(TerminalReporter):
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Print nothing yet: nobody knows which labs there will be."""
-        self._session = session
+        self.selected: list[pytest.Item] = []
 
     def pytest_collection(self) -> None:
         """Collecting takes no time worth a line."""
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Print a stamp for the first lab."""
+        self.selected = session.items
         for one in self.sessions.values():
             stamp({**one.result.stamp, "isolation": one.result.isolation.split()[0]})
             break
@@ -65,7 +66,7 @@ class Verdicts(TerminalReporter):
 
     def show_finished(self, nodeid: str) -> None:
         """Print the line of the task whose last selected check this was."""
-        items = self._session.items
+        items = self.selected
         index = next(place for place, item in enumerate(items) if item.nodeid == nodeid)
         task_id = self.task_of(items[index])
         if index + 1 < len(items) and self.task_of(items[index + 1]) == task_id:
@@ -77,8 +78,10 @@ class Verdicts(TerminalReporter):
             say(f"{result.submission}\n")
             for note in self.sessions[number].notes:
                 warn(note)
+            if problem := self.sessions[number].problem:
+                console.print(f"[bold red]stopped:[/bold red] {escape(problem)}\n")
         self.shown.add((number, task_id))
-        self.show_task(result.task(task_id))
+        self.show_task(result.task(task_id), self.sessions[number].problem)
 
     @staticmethod
     def task_of(item: pytest.Item) -> str:
@@ -86,16 +89,14 @@ class Verdicts(TerminalReporter):
         mark = item.get_closest_marker("check")
         return mark.kwargs["task"] if mark else "0.0"
 
-    def show_task(self, task: TaskResult) -> None:
-        """A task's line, and what failed in it."""
+    def show_task(self, task: TaskResult, problem: str | None) -> None:
+        """A task's line, and what failed in it, but for what stands at the top already."""
         colour = COLOURS[task.outcome]
         own = all(check.own_chain for check in task.checks)
         outcome = task.outcome if own else f"{task.outcome}, alone"
         score = f"{points(task.earned):>4} of {points(task.possible)}"
-        console.print(
-            f"  {task.id:<5}{task.name:<24}[{colour}]{outcome:<14}[/{colour}]{score}"
-        )
-        told = set()
+        console.print(f"  {task.id:<5}{task.name:<24}[{colour}]{outcome:<14}[/{colour}]{score}")
+        told = {problem}
         for check in task.checks:
             if check.message and check.message not in told:
                 told.add(check.message)
@@ -105,7 +106,9 @@ class Verdicts(TerminalReporter):
                 for line in rest:
                     console.print(f"         {escape(line)}")
 
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+    def pytest_sessionfinish(  # type: ignore[override]
+        self, session: pytest.Session, exitstatus: int
+    ) -> None:
         """Print totals, hints and the next thing to do."""
         for one in self.sessions.values():
             if one is not None:
@@ -147,7 +150,10 @@ class Verdicts(TerminalReporter):
     def show_next(self, one: Session) -> None:
         """The first task that is not finished, with its place."""
         for task in one.result.tasks:
-            if task.outcome in ("failed", "not started") and (one.lab.number, task.id) in self.shown:
+            if (
+                task.outcome in ("failed", "not started")
+                and (one.lab.number, task.id) in self.shown
+            ):
                 word = "write" if task.outcome == "not started" else "mend"
                 path = one.submission.path
                 path = path if path.is_absolute() else ROOT / path
@@ -156,6 +162,8 @@ class Verdicts(TerminalReporter):
                     number = task.id
                     say(f"      make grade TASK={number} HINT=1 gives a hint")
                 return
+        if one.result.earned == one.result.possible:
+            next_step(f"all of lab {one.lab.number} is right: make submit LAB={one.lab.number}")
 
     def summary_stats(self) -> None:
         """No count of test functions."""

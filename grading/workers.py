@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import marshal
 import os
 import resource
 import select
@@ -16,7 +17,6 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-import marshal
 import numpy as np
 
 from grading.worker import codec
@@ -165,7 +165,7 @@ class Worker:
         self.cpu_allowed = 0
 
     def allow(self, cpu_seconds: int) -> None:
-        """Give what follows so many CPU seconds more, and three times that and 10 s by the clock."""
+        """Give what follows so much CPU time more; three times that and 10 s by the clock."""
         self.cpu_allowed = cpu_seconds
         self.deadline = time.monotonic() + 3 * cpu_seconds + 10
         if self.dead is None and hasattr(resource, "prlimit"):
@@ -244,7 +244,7 @@ class Worker:
         signal_name = self.close()
         if reason == "ended the process":
             reason = {
-                "signal 24": f"used more than {self.cpu_allowed} s of CPU: is there an endless loop?",
+                "signal 24": f"used over {self.cpu_allowed} s of CPU: is there an endless loop?",
                 "signal 11": "crashed the process (segmentation fault)",
             }.get(signal_name, reason)
         self.dead = reason

@@ -112,7 +112,8 @@ def find_task(task_id: str, folder: Path | None = None) -> tuple[Lab, Task]:
 def checks_hash(lab: Lab, folder: Path = ROOT / "grading") -> str:
     """Hash what grades a lab: two people whose hashes agree are judged by the same checks."""
     digest = hashlib.sha256()
-    for path in sorted((folder / f"lab{lab.number}").glob("*.py")):
+    checks = folder / f"lab{lab.number}"
+    for path in sorted([*checks.glob("*.py"), *checks.glob("*/test_*.py")]):
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:12]

@@ -18,9 +18,9 @@ MAX_PAYLOAD = 256 << 20  # bytes
 MAX_DEPTH = 20
 MAX_NODES = 20_000
 MAX_DIMENSIONS = 8
-DTYPES = frozenset(
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64".split()
-)
+DTYPES = {"bool", "float16", "float32", "float64"} | {
+    f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+}
 HEAD = struct.Struct(">16sIQ")
 
 

@@ -45,10 +45,10 @@ class Server:
         if music21 is not None and isinstance(value, music21.stream.Stream):
             text = music21.musicxml.m21ToXml.GeneralObjectExporter(value).parse()
             return MusicXML(text.decode())
-        if isinstance(value, (list, tuple, dict, str, int, float)):
-            for plain in (list, tuple, dict, str, int, float):
-                if isinstance(value, plain):
-                    return plain(value)
+        plain: Any
+        for plain in (list, tuple, dict, str, int, float):  # a subclass: only its content counts
+            if isinstance(value, plain):
+                return plain(value)
         raise ProtocolError(f"a value of type {type(value).__name__}")
 
     def revive(self, opaque: Opaque) -> Any:
@@ -74,16 +74,16 @@ class Server:
 
     def do(self, do: str, **question: Any) -> Any:
         """Do what a question asks, from the same random seeds each time."""
-        operation: Callable = {
+        operations: dict[str, Callable[..., Any]] = {
             "load": self.load,
             "call": self.call,
             "build": self.build,
             "method": self.method,
-        }[do]
+        }
         keras = sys.modules.get("keras")
         if keras is not None:
             keras.utils.set_random_seed(0)
-        return operation(**question)
+        return operations[do](**question)
 
     def directly(self, **question: Any) -> Any:
         """Ask without a pipe: values still change as they do when they cross one."""

@@ -1,6 +1,8 @@
-"""Lab 3's hidden checks: inputs are the student's own, and only the property is told."""
+"""Tasks 3.1 to 3.4: music to tokens and back, vocabulary, windows."""
 
 from grading.checks import assert_equal, check
+
+# Task 3.3: the vocabulary
 
 
 @check("3.3", says="a minimum count leaves rare tokens out", hidden=True)

@@ -1,0 +1,11 @@
+"""Tasks 3.1 to 3.4: music to tokens and back, vocabulary, windows."""
+
+from grading.checks import assert_equal, check
+
+# Task 3.3: the vocabulary
+
+
+@check("3.3", says="the specials come first, then tokens by falling count")
+def test_vocabulary_order(student, solution):
+    pieces = [["b", "a", "b"], ["c", "b", "a"]]
+    assert_equal(student.build_vocabulary(pieces), solution.build_vocabulary(pieces))
