@@ -132,7 +132,7 @@ def notebook(lab: Lab, stubs: str) -> str:
     }
     made = nbformat.v4.new_notebook(cells=cells, metadata=metadata, nbformat_minor=5)
     nbformat.validate(made)
-    return json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return nbformat.writes(made).rstrip("\n") + "\n"
 
 
 def badge(lab: Lab) -> str:

@@ -111,10 +111,12 @@ class Settings:
     sizes: tuple[int, ...] = (1, 2)
     top_k: int | None = None
     shuffle: bool = True
+    instrument: str | None = None
+    soundfont: str | None = None
 
 
 PRESETS = {"quick": Settings(), "full": Settings(epochs=9)}
-DATA = ("inside", "outside")
+DATA_SETS = ("inside", "outside")
 
 
 def run(tasks, settings, run):
