@@ -35,6 +35,7 @@ class Verdicts(TerminalReporter):  # type: ignore[misc]  # final by annotation o
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Print nothing yet: nobody knows which labs there will be."""
+        self._session = session
         self.selected: list[pytest.Item] = []
 
     def pytest_collection(self) -> None:

@@ -1,5 +1,6 @@
 """The few things the grader may do with a model or layer that stays behind in the worker."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def train(
         model.train_on_batch(inputs, targets)
 
 
-METHODS = {
+METHODS: dict[str, Callable[..., Any]] = {
     "call": call,
     "get_weights": get_weights,
     "set_weights": set_weights,
