@@ -6,6 +6,7 @@ Keras is imported only by what trains: `Run` itself costs nothing.
 import csv
 import fcntl
 import json
+import math
 import os
 import re
 import shutil
@@ -20,6 +21,8 @@ from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, shown
 
 Log = dict[str, list[float]]
+# what the best weights are best at, unless an experiment says otherwise
+MONITOR = "val_nats_per_token"
 
 
 @dataclass
@@ -103,7 +106,7 @@ class Run:
         """The training log: "epoch" (from 1) and one column a measure, empty before the first."""
         return read_log(self.folder / "log.csv")
 
-    def callbacks(self, monitor: str = "val_loss", mode: str = "min") -> list:
+    def callbacks(self, monitor: str = MONITOR, mode: str = "min") -> list:
         """Keras's callbacks for `model.fit`: CSV log, best weights, TensorBoard, backup.
 
         The backup comes last: what it holds has been logged and judged. See
@@ -168,6 +171,16 @@ def read_log(path: Path) -> Log:
         for name, text in row.items():
             log.setdefault(name, []).append(int(text) + 1 if name == "epoch" else _number(text))
     return log
+
+
+def best_epoch(log: Log, column: str = MONITOR) -> int | None:
+    """Give the epoch (from 1) with the lowest `column`; None without a finite value."""
+    values = [
+        (value, epoch)
+        for value, epoch in zip(log.get(column, []), log.get("epoch", []), strict=True)
+        if math.isfinite(value)
+    ]
+    return int(min(values)[1]) if values else None
 
 
 def trim_log(path: Path, epochs: int) -> None:

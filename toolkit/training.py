@@ -26,7 +26,6 @@ from toolkit.runs import Log, Run, trim_log
 from toolkit.runtime import Runtime, check_shards, choose_jit, share_of_tokens
 
 PAD = 0
-MONITOR = "val_nats_per_token"
 
 TokenFunction = Callable[[Any, Any], Any]  # (targets, logits) -> mean over targets != PAD
 
@@ -253,7 +252,7 @@ def _fit(
                     stop,
                     _Order(batches),
                     _Shards(runtime),
-                    *run.callbacks(MONITOR),
+                    *run.callbacks(),
                 ],
             )
         except Interrupted:
