@@ -242,18 +242,20 @@ def make_windows(
     # BEGIN SOLUTION
     if length < 1 or not 1 <= stride <= length:
         raise ValueError(f"length {length} and stride {stride}: need 1 <= stride <= length")
-    inputs, targets = [], []
+    rows: list[tuple[np.ndarray, np.ndarray]] = []
     for piece in pieces:
-        framed = [START, *piece, END]
+        framed = np.concatenate([[START], np.asarray(piece, np.int32), [END]])
         total = len(framed) - 1
         num_windows = 1 + max(0, -(-(total - length) // stride))  # rounded up
         for start in range(0, num_windows * stride, stride):
-            padding = [PAD] * (start + length - total)
-            inputs.append(framed[:-1][start : start + length] + padding)
-            targets.append(framed[1:][start : start + length] + padding)
-    shape = (len(inputs), length)
-    target_array = np.array(targets, np.int32).reshape(shape)
-    return np.array(inputs, np.int32).reshape(shape), target_array, target_array != PAD
+            end = min(start + length, total)
+            rows.append((framed[start:end], framed[start + 1 : end + 1]))
+    inputs = np.full((len(rows), length), PAD, np.int32)
+    targets = inputs.copy()
+    for row, (seen, following) in enumerate(rows):
+        inputs[row, : len(seen)] = seen
+        targets[row, : len(seen)] = following
+    return inputs, targets, targets != PAD
     # END SOLUTION
 
 
