@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from grading.reporter import Reporter
 from grading.results import Check, CheckResult
-from grading.session import InprocessSession, Session, declared
-from grading.verdicts import Verdicts
+from grading.session import InprocessSession, Session, declared, with_its_fixtures
 from labs.catalogue import Lab, find_task, load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     plain = config.pluginmanager.getplugin("terminalreporter")
     if isinstance(plain, TerminalReporter) and not config.getoption("--collect-only"):
         config.pluginmanager.unregister(plain)
-        reporter = Verdicts(config, config.stash[SESSIONS])
+        reporter = Reporter(config, config.stash[SESSIONS])
         config.pluginmanager.register(reporter, "terminalreporter")
 
 
@@ -123,13 +123,7 @@ def rng() -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     session = pyfuncitem.config.stash[SESSIONS][lab_of(pyfuncitem).number]
-    names = pyfuncitem.fixturenames
-
-    def test(student: object, solution: object, rng: object) -> None:
-        given = {"student": student, "solution": solution, "rng": rng}
-        pyfuncitem.obj(**{name: value for name, value in given.items() if name in names})
-
-    result = session.run(pyfuncitem.name, test)
+    result = session.run(pyfuncitem.name, with_its_fixtures(pyfuncitem.obj))
     pyfuncitem.stash[RESULT] = result
     session.result.write(results_file(pyfuncitem.config, session.lab))
     if result.outcome == "not started":

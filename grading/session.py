@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import importlib
 import importlib.metadata
+import inspect
 import os
 import platform
 import time
@@ -17,7 +18,7 @@ import numpy as np
 
 from grading.checks import REASONS, CheckFailed, plain
 from grading.proxy import Code, StudentRaised
-from grading.results import Check, CheckResult, LabResult, TaskResult, empty_result
+from grading.results import Check, CheckResult, TaskResult, empty_result
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
 from labs.code import missing_notes
@@ -325,33 +326,42 @@ class InprocessSession(Session):
         result.outcome = "passed"
 
 
+CheckTest = tuple[Check, Callable[..., None]]
+
+
 def grade(
-    lab: Lab, code: str | None, tasks: list[str] | None = None, public: bool = False
-) -> LabResult:
+    lab: Lab,
+    code: str | None,
+    checks: list[CheckTest] | None = None,
+    tasks: list[str] | None = None,
+    public: bool = False,
+) -> Session:
     """Grade without pytest's console: for `watch`, `submit` and the bank.
 
     Parameters
     ----------
+    checks
+        What `collect` found, if it was asked already.
     tasks
         Ids of the tasks to grade; None for all.
     public
         Leave hidden checks out.
     """
-    found = collect(lab)
+    found = collect(lab) if checks is None else checks
     session = Session(lab, code, [check for check, _ in found])
     try:
         for check, test in found:
             if (tasks is None or check.task in tasks) and not (public and check.hidden):
                 try:
-                    session.run(check.name, test)
+                    session.run(check.name, with_its_fixtures(test))
                 except Exception:  # told in the result as the grader's error
                     continue
     finally:
         session.close()
-    return session.result
+    return session
 
 
-def collect(lab: Lab) -> list[tuple[Check, Callable[..., None]]]:
+def collect(lab: Lab) -> list[CheckTest]:
     """A lab's checks in the order of its tasks, from its folders `public` and `hidden`."""
     found = []
     for path in sorted((ROOT / "grading" / f"lab{lab.number}").glob("*/test_*.py")):
@@ -361,6 +371,17 @@ def collect(lab: Lab) -> list[tuple[Check, Callable[..., None]]]:
                 found.append((declared(name, test.pytestmark), test))
     order = [task.id for task in lab.tasks]
     return sorted(found, key=lambda entry: (order.index(entry[0].task), entry[0].hidden))
+
+
+def with_its_fixtures(test: Callable[..., None]) -> Callable[..., None]:
+    """Hand a test only what its signature names of student, solution and rng."""
+    names = inspect.signature(test).parameters
+
+    def given(student: Code, solution: Code, rng: np.random.Generator) -> None:
+        values = {"student": student, "solution": solution, "rng": rng}
+        test(**{name: value for name, value in values.items() if name in names})
+
+    return given
 
 
 def declared(name: str, marks: list) -> Check:

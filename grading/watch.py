@@ -1,0 +1,98 @@
+"""`make watch LAB=3`: grade again at each save, only the tasks that changed."""
+
+import argparse
+import ast
+import time
+
+from grading.session import Session, collect, grade, zygote
+from grading.verdicts import show_heading, show_next, show_stamp, show_task, show_total
+from labs.catalogue import Lab, load_lab
+from toolkit.console import run_command, say
+from toolkit.errors import EtudeError
+from toolkit.source import definitions
+
+POLL_SECONDS = 0.2
+
+
+def snapshot(session: Session) -> dict[str, str]:
+    """Each task's code as a syntax tree in words: comments and layout are no change.
+
+    What stands outside the tasks belongs to every one of them.
+    """
+    if session.problem:
+        return {}
+    source = session.submission.source
+    found = definitions(source)
+    names = {task.name: task.id for task in session.lab.tasks}
+    shared = "".join(
+        ast.dump(node) for node in ast.parse(source).body if getattr(node, "name", "") not in names
+    )
+    return {
+        names[name]: ast.dump(definition.node) + shared
+        for name, definition in found.items()
+        if name in names
+    }
+
+
+def changed_tasks(lab: Lab, before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Ids of the tasks whose code changed, and of those that build on them."""
+    changed: list[str] = []
+    for task in lab.tasks:
+        differs = before.get(task.id) != after.get(task.id)
+        if differs or set(task.builds_on) & set(changed):
+            changed.append(task.id)
+    return changed
+
+
+def show(session: Session) -> None:
+    """Print what was graded."""
+    show_heading(session)
+    for task in session.result.tasks:
+        if task.outcome != "not run":
+            show_task(task, session.problem)
+    show_total(session.result)
+    show_next(session)
+
+
+def watch(lab: Lab) -> None:
+    """Grade the lab's `tasks.py` now and at each save, until Ctrl-C."""
+    checks = collect(lab)
+    session = grade(lab, None, checks)
+    show_stamp(session.result)
+    show(session)
+    zygote(lab)  # warm before the first save
+    before, saved = snapshot(session), modified(lab)
+    say(f"\nwatching {session.result.submission}: save it to be graded, Ctrl-C to stop")
+    while True:
+        time.sleep(POLL_SECONDS)
+        if (now := modified(lab)) == saved:
+            continue
+        saved = now
+        session = Session(lab, None, [check for check, _ in checks])
+        after = snapshot(session)
+        tasks = changed_tasks(lab, before, after)
+        if session.problem or tasks:
+            show(grade(lab, None, checks, tasks or None))
+        before = after or before
+
+
+def modified(lab: Lab) -> int | None:
+    """When `tasks.py` was saved; None while an editor replaces it."""
+    try:
+        return lab.tasks_file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="grading.watch")
+    parser.add_argument("--lab")
+    lab = parser.parse_args().lab
+    if not lab:
+        raise EtudeError("which lab? make watch LAB=3")
+    watch(load_lab(lab))
+
+
+if __name__ == "__main__":
+    run_command(main)
