@@ -1,0 +1,196 @@
+"""The frame: requirements, locks, environment and Makefile agree; every Python can import it."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+
+from toolkit.paths import ROOT
+
+PYTHONS = ("3.11", "3.12", "3.13")
+PACKAGES = ("toolkit", "labs", "grading", "benchmarks")
+TARGETS = (
+    *("setup", "lab3", "grade", "watch", "data", "doctor", "build", "reset", "submit"),
+    *("test", "verify", "lock", "help"),
+)
+LOCKS = ("requirements", "requirements-dev", "requirements-gpu")
+
+
+def requirements(name: str) -> list[Requirement]:
+    """Direct requirements of a requirements file, those of the files it includes too."""
+    found: list[Requirement] = []
+    for line in (ROOT / name).read_text().splitlines():
+        text = line.split("#")[0].strip()
+        if text.startswith("-r "):
+            found += requirements(text.removeprefix("-r ").strip())
+        elif text:
+            found.append(Requirement(text))
+    return found
+
+
+@cache
+def pins(name: str) -> tuple[tuple[Requirement, int], ...]:
+    """A lock's pins, each with how many hashes it has."""
+    text = (ROOT / f"{name}.lock").read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and line.strip()[0] != "#"]
+    return tuple(
+        (Requirement(line.split("--hash")[0]), line.count("--hash=sha256:")) for line in lines
+    )
+
+
+def environment(python: str) -> dict[str, str]:
+    """Describe a machine with this Python, for markers."""
+    full = {"python_version": python, "python_full_version": f"{python}.1"}
+    machine = {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64"}
+    return {**default_environment(), **full, **machine}
+
+
+def pinned(lock: str, python: str) -> dict[str, list[str]]:
+    """Versions that a lock installs on a Python, by canonical name."""
+    result: dict[str, list[str]] = {}
+    for pin, _ in pins(lock):
+        if pin.marker is None or pin.marker.evaluate(environment(python)):
+            (version,) = pin.specifier
+            assert version.operator == "==", f"{pin} is not pinned"
+            result.setdefault(canonical(pin.name), []).append(version.version)
+    return result
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_met_by_one_pin(lock, python):
+    versions = pinned(lock, python)
+    assert all(len(found) == 1 for found in versions.values()), "two versions of one package"
+    for wanted in requirements(f"{lock}.txt"):
+        if wanted.marker and not wanted.marker.evaluate(environment(python)):
+            assert canonical(wanted.name) not in versions
+            continue
+        found = versions.get(canonical(wanted.name))
+        assert found, f"{wanted.name} is not in {lock}.lock for Python {python}"
+        assert wanted.specifier.contains(found[0], prereleases=True), f"{wanted}: {found[0]}"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_three_locks_agree(python):
+    base = pinned("requirements", python)
+    for other in LOCKS[1:]:
+        versions = pinned(other, python)
+        assert {name: versions.get(name) for name in base} == base
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_hashes_and_no_address(lock):
+    assert all(hashes for _, hashes in pins(lock))
+    text = (ROOT / f"{lock}.lock").read_text()
+    assert not re.search(r"://|--(extra-)?index-url|--find-links|^-f ", text, re.MULTILINE)
+
+
+def test_the_conda_environment_agrees():
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    plain = [entry for entry in dependencies if isinstance(entry, str)]
+    (pip,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+    assert "python=3.11" in plain
+    assert "fluidsynth" in plain
+    assert "pip" in plain
+    assert pip == ["-r requirements.txt"]
+
+
+def test_every_import_is_of_a_direct_requirement():
+    """Nothing leans on a package that only another package brings."""
+    spelt = {"Faker": "faker", "Jinja2": "jinja2"}
+    direct = {spelt.get(wanted.name, wanted.name) for wanted in requirements("requirements.txt")}
+    allowed = {name.replace("-", "_") for name in direct} | {*sys.stdlib_module_names, *PACKAGES}
+    # there only in a notebook; only with the backend that was chosen
+    allowed |= {"IPython", "jax"}
+    for path, line, name in imports():
+        assert name.split(".")[0] in allowed, f"{path}:{line} imports {name}"
+
+
+def imports() -> Iterator[tuple[Path, int, str]]:
+    """Every import in the packages: file, line, module."""
+    paths = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    for path in paths:
+        if path.name == "tasks.py" or "bank" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                yield from ((path, node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                yield path, node.lineno, node.module
+
+
+def test_help_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for target in TARGETS:
+        assert re.search(rf"^  make {target}\b", listed, re.MULTILINE), target
+        assert re.search(rf"^{target}:|^lab1.*{target}", makefile, re.MULTILINE), target
+
+
+def pythons() -> dict[str, Path]:
+    """Every supported Python on this machine, by version: on the PATH or under pyenv."""
+    places = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
+    if shutil.which("pyenv"):
+        root = subprocess.run(["pyenv", "root"], capture_output=True, text=True).stdout.strip()
+        places = [*sorted(Path(root).glob("versions/*/bin")), *places]
+    found: dict[str, Path] = {}
+    for version in PYTHONS:
+        for place in places:
+            python = place / f"python{version}"
+            if version not in found and python.is_file() and _answers(python, version):
+                found[version] = python
+    return found
+
+
+def _answers(python: Path, version: str) -> bool:
+    program = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
+    done = subprocess.run([str(python), "-c", program], capture_output=True, text=True)
+    return done.returncode == 0 and done.stdout.strip() == version
+
+
+IMPORT_ALL = """
+import importlib, os, pathlib, pkgutil, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import audioop, keras, music21, note_seq, symusic, numba, soundfile, pooch, jupytext, nbformat
+import num2words, faker, jinja2, rich, matplotlib, pretty_midi, pytest, tqdm
+for package in ("toolkit", "labs"):
+    for path in sorted(pathlib.Path(package).rglob("*.py")):
+        if path.name not in ("tasks.py", "__main__.py"):
+            importlib.import_module(".".join(path.with_suffix("").parts))
+print("imported", sys.version_info[:2])
+"""
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("version", PYTHONS)
+def test_everything_imports_on_this_python(version, tmp_path):
+    """The lock installs, every module imports, and a part of the suite passes."""
+    if version not in pythons():
+        pytest.skip(f"no Python {version} here: untested")
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([str(pythons()[version]), "-m", "venv", str(tmp_path / "venv")], check=True)
+    install = [sys.executable, "-m", "uv", "--quiet", "pip", "install", "--python", str(python)]
+    lock = str(ROOT / "requirements.lock")
+    subprocess.run([*install, "--require-hashes", "-r", lock], check=True, timeout=1800)
+    done = subprocess.run([str(python), "-c", IMPORT_ALL], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    suite = ["tests/test_source.py", "tests/test_code.py", "tests/test_build.py"]
+    command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *suite]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-2000:]
