@@ -21,7 +21,7 @@ from grading.proxy import Code, StudentRaised
 from grading.results import Check, CheckResult, TaskResult, empty_result
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
-from labs.code import missing_notes
+from labs.code import missing_notes, notebook_note
 from toolkit import __version__
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
@@ -108,6 +108,10 @@ class Session:
         self.stubs = set(unfinished(source, names)) & set(definitions(source))
         self.lost = {} if self.problem else missing_notes(lab, self.submission)
         self.notes = self.submission.notes
+        if code is None and not self.problem and (note := notebook_note(lab)):
+            if self.stubs == set(names):
+                raise EtudeError(note)  # nobody gets 0 for work that lies beside the file
+            self.notes += (note,)
         self.result = empty_result(lab, checks, shown(path), stamp(lab), ISOLATION)
         for task in self.result.tasks:
             found = definitions(source).get(task.name)

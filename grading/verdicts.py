@@ -67,8 +67,12 @@ def show_total(result: LabResult) -> None:
     bar = "█" * filled + "░" * (20 - filled)
     console.print(f"\n  {bar}  [bold]{points(earned)} of {points(possible)}[/bold]")
     if here < possible - 1e-6:
+        left = [check for task in ran for check in task.checks if check.outcome == "not run"]
         rest = points(possible - here)
-        say(f"  {points(earned)} of {points(here)} graded here; {rest} did not run")
+        if all(check.hidden for check in left):
+            say(f"  {points(earned)} of {points(here)} public; {rest} graded by your instructor")
+        else:
+            say(f"  {points(earned)} of {points(here)} ran; {rest} did not")
     if any(task.outcome == "error" for task in ran):
         warn("a check broke in the grader itself: tell your instructor, it is not your fault")
 

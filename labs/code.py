@@ -173,12 +173,19 @@ def load_tasks(lab: Lab, code: str | Path | None = None) -> Tasks:
     other = UNFINISHED if solution is None else BORROWED
     whose = {task.id: other if task.name in todo else YOURS for task in lab.tasks}
     notes = [*submission.notes, *missing_notes(lab, submission).values()]
-    if code is None and (only := only_in_notebook(lab)):
-        notes.append(
-            f"{shown(lab.notebook_file)} has {', '.join(only)}, {shown(lab.tasks_file)} does not: "
-            f"run the notebook's check cells, or give CODE={shown(lab.notebook_file)}"
-        )
+    if code is None and (note := notebook_note(lab)):
+        notes.append(note)
     return _load(Origin(lab, submission, solution, whose), tuple(notes))
+
+
+def notebook_note(lab: Lab) -> str | None:
+    """Say that the notebook holds work that `tasks.py` lacks, if it does."""
+    if not (only := only_in_notebook(lab)):
+        return None
+    return (
+        f"{shown(lab.notebook_file)} has {', '.join(only)}, {shown(lab.tasks_file)} does not: "
+        f"run the notebook's check cells, or give CODE={shown(lab.notebook_file)}"
+    )
 
 
 def only_in_notebook(lab: Lab) -> list[str]:
