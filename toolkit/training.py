@@ -97,16 +97,23 @@ class Batches(keras.utils.PyDataset):
     inputs, targets : (rows, length) integers
     batch_size : rows in a batch; the last batch is filled up with rows of PAD
     seed : None keeps the rows in order
+    batches : how many an epoch takes, its share of the rows drawn anew; None takes all
     """
 
     def __init__(
-        self, inputs: np.ndarray, targets: np.ndarray, batch_size: int, seed: int | None = None
+        self,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        batch_size: int,
+        seed: int | None = None,
+        batches: int | None = None,
     ):
         super().__init__()
         self.inputs, self.targets = inputs, targets
         self.rows = batch_size
         self.seed = seed
         self.order = np.arange(len(inputs))
+        self.batches = min(batches or len(inputs), -(-len(inputs) // batch_size))
 
     def start(self, epoch: int) -> None:
         """Put the rows in the order of `epoch` (from 0)."""
@@ -115,7 +122,7 @@ class Batches(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return -(-len(self.inputs) // self.rows)
+        return self.batches
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Batch `index`: inputs and targets, each (batch_size, length)."""
@@ -208,7 +215,7 @@ def fit(
         raise EtudeError(f"There is no {empty} data: every piece is shorter than a window needs.")
     share = len(runtime.devices)
     size = -(-min(batch_size, len(train[0])) // share) * share
-    batches = Batches(*train, size, seed=runtime.seed)
+    batches = Batches(*train, size, runtime.seed, steps_per_epoch)
     held_out = Batches(*validation, size)
     measures = {"nats_per_token": loss, **metrics}
 
