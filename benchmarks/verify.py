@@ -68,7 +68,10 @@ def collect() -> list[str]:
     """Return the test ids of all proofs."""
     command = [sys.executable, "-m", "pytest", "tests", "--verify", "-m", "verify"]
     done = subprocess.run(
-        [*command, "--collect-only", "-q"], cwd=ROOT, capture_output=True, text=True
+        [*command, "-o", "addopts=", "--collect-only", "-q"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
     if done.returncode not in (0, 5):
         raise EtudeError(f"the proofs cannot be collected: {done.stdout[-1000:]}")

@@ -110,12 +110,15 @@ def find_task(task_id: str, folder: Path | None = None) -> tuple[Lab, Task]:
 
 
 def checks_hash(lab: Lab, folder: Path = ROOT / "grading") -> str:
-    """Hash what grades a lab: two people whose hashes agree are judged by the same checks."""
+    """Hash the checks that everybody has: who has the same hash is judged alike by them.
+
+    Hidden checks stay out, or no student's hash would agree with the instructor's.
+    """
+    checks = folder / f"lab{lab.number}" / "public"
     digest = hashlib.sha256()
-    checks = folder / f"lab{lab.number}"
-    for path in sorted([*checks.glob("*.py"), *checks.glob("*/test_*.py")]):
+    for path in sorted(checks.rglob("*.py")):
         content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+        digest.update(f"{path.relative_to(checks)} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:12]
 
 

@@ -75,15 +75,17 @@ def test_a_wrong_lab_toml_is_one_sentence(lab, before, after, reason):
         load_lab(9, lab.folder.parent)
 
 
-def test_the_hash_of_the_checks_follows_the_checks(lab, tmp_path):
-    checks = tmp_path / "grading" / "lab9"
-    checks.mkdir(parents=True)
-    (checks / "test_public.py").write_text("1")
-    before = checks_hash(lab, tmp_path / "grading")
-    (checks / "notes.txt").write_text("no check")
-    assert checks_hash(lab, tmp_path / "grading") == before
-    (checks / "test_hidden.py").write_text("2")
-    assert checks_hash(lab, tmp_path / "grading") != before
+def test_the_hash_of_the_checks_follows_the_checks_that_everybody_has(lab, tmp_path):
+    grading = tmp_path / "grading"
+    for kind in ("public", "hidden"):
+        (grading / "lab9" / kind).mkdir(parents=True)
+        (grading / "lab9" / kind / "test_tasks.py").write_text("1")
+    before = checks_hash(lab, grading)
+    (grading / "lab9" / "hidden" / "test_tasks.py").write_text("2")
+    (grading / "lab9" / "public" / "notes.txt").write_text("no check")
+    assert checks_hash(lab, grading) == before
+    (grading / "lab9" / "public" / "test_tasks.py").write_text("2")
+    assert checks_hash(lab, grading) != before
 
 
 # Whose code runs

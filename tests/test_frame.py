@@ -1,6 +1,7 @@
 """The frame: requirements, locks, environment and Makefile agree; every Python can import it."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import yaml
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
+from benchmarks import verify
 from toolkit.paths import ROOT
 
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -114,8 +116,8 @@ def test_every_import_is_of_a_direct_requirement():
     spelt = {"Faker": "faker", "Jinja2": "jinja2"}
     direct = {spelt.get(wanted.name, wanted.name) for wanted in requirements("requirements.txt")}
     allowed = {name.replace("-", "_") for name in direct} | {*sys.stdlib_module_names, *PACKAGES}
-    # there only in a notebook; only with the backend that was chosen
-    allowed |= {"IPython", "jax"}
+    # pytest inside; only in a notebook; only with the backend that was chosen
+    allowed |= {"_pytest", "IPython", "jax"}
     for path, line, name in imports():
         assert name.split(".")[0] in allowed, f"{path}:{line} imports {name}"
 
@@ -194,3 +196,49 @@ def test_everything_imports_on_this_python(version, tmp_path):
     command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *suite]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+# make verify
+
+
+@pytest.fixture
+def small_tree(tmp_path, monkeypatch):
+    """A checkout with two proofs, of which the first counts its runs."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
+    (tmp_path / "tests" / "test_proofs.py").write_text(
+        "import os, pathlib, pytest\n"
+        "@pytest.mark.verify\n"
+        "def test_holds():\n"
+        "    with open('runs.txt', 'a') as file: file.write('x')\n"
+        "@pytest.mark.verify\n"
+        "def test_dies():\n"
+        "    if pathlib.Path('fatal').exists(): os._exit(7)\n"
+        "    pytest.skip('no GPU')\n"
+        "def test_ordinary():\n"
+        "    pass\n"
+    )
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+    monkeypatch.setattr(verify, "ROOT", tmp_path)
+    monkeypatch.setattr(verify, "RESULTS", tmp_path / "benchmarks" / "results" / "verify.json")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr(sys, "argv", ["verify"])
+    return tmp_path
+
+
+def test_a_proof_that_passed_is_not_run_again_until_something_changes(small_tree):
+    (small_tree / "fatal").touch()
+    assert verify.main() == 1
+    (small_tree / "fatal").unlink()
+    assert verify.main() == 0
+    results = json.loads(verify.RESULTS.read_text())["proofs"]
+    assert results["tests/test_proofs.py::test_holds"]["outcome"] == "passed"
+    assert results["tests/test_proofs.py::test_dies"]["outcome"] == "skipped"
+    assert results["tests/test_proofs.py::test_dies"]["reason"] == "no GPU"
+    assert "tests/test_proofs.py::test_ordinary" not in results
+    assert (small_tree / "runs.txt").read_text() == "x"
+    with (small_tree / "tests" / "test_proofs.py").open("a") as file:
+        file.write("# changed\n")
+    verify.main()
+    assert (small_tree / "runs.txt").read_text() == "xx"

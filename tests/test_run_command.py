@@ -144,7 +144,7 @@ def test_a_handout_stops_before_the_first_function_that_is_needed(run, lab):
 
 def test_a_misspelt_instrument_stops_the_run_before_it_trains(lab):
     experiment = load_experiment(lab)
-    with pytest.raises(EtudeError, match="any of|no General MIDI"):
+    with pytest.raises(EtudeError, match=r"any of|no General MIDI"):
         make_settings(experiment, "quick", {"instrument": "acoustic bxss"}, "")
     assert make_settings(experiment, "quick", {"instrument": "acoustic bass"}, "").instrument
     with pytest.raises(EtudeError, match=r"there is no SoundFont none\.sf2"):
