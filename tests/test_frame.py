@@ -223,6 +223,7 @@ def small_tree(tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "ROOT", tmp_path)
     monkeypatch.setattr(verify, "RESULTS", tmp_path / "benchmarks" / "results" / "verify.json")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(sys, "argv", ["verify"])
     return tmp_path
 
