@@ -28,7 +28,7 @@ DRUM_NAMES = {
     49: "crash", 50: "high tom", 51: "ride", 52: "china", 53: "ride bell", 54: "tambourine",
     55: "splash", 56: "cowbell", 57: "crash 2", 59: "ride 2",
 }  # fmt: skip
-WIDTH, NARROW = 11.0, 6.6  # inches: the report's column, and a figure that shares it with another
+WIDTH, NARROW = 11.0, 5.8  # inches: the report's column, and a figure that shares it with another
 DPI = 160
 
 
@@ -53,7 +53,7 @@ def plot_curves(
         raise EtudeError(
             f"The training log has no column {column!r}: it has {', '.join(log) or 'no epoch yet'}."
         )
-    figure = Figure((NARROW, 4.2), dpi=DPI, layout="constrained")
+    figure = Figure((NARROW, 3.9), dpi=DPI, layout="constrained")
     axes = figure.subplots()
     _style(axes)
     epochs = log["epoch"]

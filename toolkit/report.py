@@ -178,7 +178,7 @@ def _sound(wav: Path | None) -> dict[str, str]:
 
 
 def _cell(value: Any) -> dict[str, Any]:
-    """Spell a value for a table, numbers in four digits at most."""
+    """Spell a value for a table, other than whole numbers to three digits."""
     if isinstance(value, bool) or not hasattr(value, "__float__"):
         words = {True: "yes", False: "no", None: "–"}
         return {
@@ -186,5 +186,6 @@ def _cell(value: Any) -> dict[str, Any]:
             "number": False,
         }
     number = float(value)
-    text = f"{int(number):,}" if number.is_integer() else f"{number:.3g}"
+    whole = number.is_integer() or abs(number) >= 1000
+    text = f"{number:,.0f}" if whole else f"{number:#.3g}".rstrip(".")
     return {"text": text, "number": True}

@@ -193,6 +193,7 @@ def fit(
     epochs: int,
     batch_size: int,
     optimizer: Callable[[], keras.optimizers.Optimizer],
+    steps_per_epoch: int | None = None,
 ) -> Log:
     """Train, keep what there is on Ctrl-C, and leave the best weights in the model.
 
@@ -203,6 +204,7 @@ def fit(
     metrics : name in the log -> (targets, logits) -> mean a token
     train, validation : (inputs, targets), each (rows, length) int32, padded with PAD
     optimizer : makes the optimizer; called in `runtime.scope()`, such as `lambda: Adam(1e-3)`
+    steps_per_epoch : batches that an epoch takes from `train`, drawn anew in each; None takes all
 
     Returns
     -------
