@@ -40,7 +40,10 @@ root = next(place for place in places if (place / "toolkit").is_dir())
 os.chdir(root)
 sys.path.insert(0, str(root))
 
-from labs.notebook import check"""
+from labs.notebook import check
+from toolkit.console import quiet_tensorflow
+
+quiet_tensorflow()"""
 
 
 def main() -> None:

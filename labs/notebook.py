@@ -51,7 +51,7 @@ def save(lab: Lab, cells: list[str]) -> bool:
         after = replaced(text, name, piece)
         loses |= after != text and name in present and not present[name].stub
         text = after
-    text = _with_new_imports(text, source)
+    text = _with_needed(text, source)
     if text == before:
         return False
     if loses:
@@ -61,8 +61,10 @@ def save(lab: Lab, cells: list[str]) -> bool:
     return True
 
 
-def _with_new_imports(text: str, source: str) -> str:
-    """Add imports and constants that only the notebook has, below the imports of `text`."""
+def _with_needed(text: str, source: str) -> str:
+    """Add imports and constants of `source` that `text` uses and lacks, below its imports."""
+    tree = ast.parse(text)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     new = []
     for node in ast.parse(source).body:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -71,11 +73,9 @@ def _with_new_imports(text: str, source: str) -> str:
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
         else:
             continue
-        if missing(text, names):
+        if used & set(missing(text, names)):
             new.append(ast.unparse(node))
-    imports = [
-        node for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     place = (imports[-1].end_lineno or 0) if imports else 0
     lines = text.splitlines()
     return "\n".join([*lines[:place], *new, *lines[place:]]) + "\n" if new else text
