@@ -54,7 +54,7 @@ submit: $(READY) ## LAB=3|check, grade publicly and write the one file to hand i
 
 test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
-	@$(PY) -m pytest tests -n 2 --dist worksteal --timeout 300
+	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
 
 verify: $(READY_DEV) ## |the full-size proofs; resumes, writes benchmarks/results/*.json
 	@$(PY) -m benchmarks.verify

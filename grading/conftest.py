@@ -32,7 +32,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "check(task, says, weight, hidden, cpu): one task's check")
     config.stash[SESSIONS] = {}
     try:
         if task := config.getoption("--task"):

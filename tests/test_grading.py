@@ -1,0 +1,465 @@
+"""How submissions are graded: outcomes, passes, limits, messages, exit statuses."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from grading.checks import assert_close, assert_equal, assert_raises
+from grading.results import Check, empty_result
+from grading.session import ISOLATION, Session, collect, stamp, zygote
+from grading.workers import Raised, Refused, WorkerDied, Zygote
+from labs.catalogue import load_lab
+from toolkit.paths import ROOT
+from toolkit.source import stubbed
+
+pytestmark = pytest.mark.xdist_group("grading")
+LAB = load_lab(3)
+SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
+STUBS = stubbed(SOLUTION, {task.name: task.id for task in LAB.tasks})
+
+
+@pytest.fixture
+def worker():
+    """A worker that loads any source and bounds it to three CPU seconds."""
+    made = []
+
+    def load(source):
+        one = zygote(LAB).worker()
+        made.append(one)
+        one.allow(3)
+        one.load(compile(source, "tasks.py", "exec"))
+        return one
+
+    yield load
+    for one in made:
+        one.remove()
+
+
+@pytest.fixture
+def graded(tmp_path):
+    """Grade a source with checks of one's own: {"3.4": [test, ...]}; returns the result."""
+    sessions = []
+
+    def grade(source, tests, hidden=False, name="tasks.py"):
+        path = tmp_path / name
+        path.write_text(source, encoding="utf-8")
+        checks, functions = [], {}
+        for task, several in tests.items():
+            for number, test in enumerate(several):
+                name_ = f"check_{task}_{number}"
+                checks.append(Check(name_, task, f"property {number}", 1, hidden, 2))
+                functions[name_] = test
+        session = Session(LAB, str(path), checks)
+        sessions.append(session)
+        for check, test in functions.items():
+            session.run(check, test)
+        return session.result
+
+    yield grade
+    for session in sessions:
+        session.close()
+
+
+def call(worker, name, *args):
+    return worker.ask(do="call", name=name, args=args, kwargs={})
+
+
+def vocabulary(student, solution, rng):
+    wanted = ["PAD", "START", "END", "UNKNOWN", "b", "a"]
+    assert_equal(student.build_vocabulary([["b", "a", "b"]]), wanted)
+
+
+def argmax(student, solution, rng):
+    logits = rng.normal(size=(5, 7))
+    assert_equal(student.sample_next(logits, 0.0), solution.sample_next(logits, 0.0))
+
+
+def replaced(old, new, source=SOLUTION):
+    assert old in source
+    return source.replace(old, new)
+
+
+# Workers
+
+
+def test_a_worker_answers_refuses_and_raises(worker):
+    one = worker(
+        "import numpy as np\n"
+        "def double(x): return 2 * x\n"
+        "def generator(): return (i for i in range(3))\n"
+        "def objects(): return np.array([object()])\n"
+        "def bad(): raise ValueError('no')\n"
+    )
+    np.testing.assert_array_equal(call(one, "double", np.arange(3)), [0, 2, 4])
+    for name in ("generator", "objects"):
+        with pytest.raises(Refused):
+            call(one, name)
+    with pytest.raises(Raised, match="no") as raised:
+        call(one, "bad")
+    assert raised.value.line == 5
+    assert raised.value.functions == ["bad"]
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("while True: pass", "endless loop"),
+        ("import time; time.sleep(1e6)", "did not come back"),
+        ("import os; os._exit(0)", "ended"),
+        ("import ctypes; ctypes.string_at(0)", "crashed"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended"),
+        (
+            "import contextlib, os\n  for fd in range(3, 50):\n"
+            "    with contextlib.suppress(OSError): os.write(fd, b'x' * 99)",
+            "protocol",
+        ),
+    ],
+    ids=["loop", "sleep", "exit", "segfault", "kill", "garbage"],
+)
+def test_what_ends_a_worker_is_told(worker, body, why):
+    one = worker(f"def f():\n  {body}\n")
+    one.allow(1)
+    one.deadline = min(one.deadline, one.deadline - 9)  # 3 × 1 + 1 s by the clock
+    with pytest.raises(WorkerDied, match=why):
+        call(one, "f")
+    with pytest.raises(WorkerDied):
+        call(one, "f")
+
+
+def test_memory_and_output_are_bounded(worker):
+    one = worker(
+        "def memory(): return len(bytearray(6 << 30))\n"
+        "def flood():\n"
+        "  for _ in range(300): print('x' * (1 << 20))\n"
+        "def fine(): return 1\n"
+    )
+    with pytest.raises(Raised, match="MemoryError"):
+        call(one, "memory")
+    one.allow(5)
+    with pytest.raises((Raised, WorkerDied)):
+        call(one, "flood")
+    assert sum(file.stat().st_size for file in one.scratch.iterdir()) <= 64 << 20
+
+
+def test_no_solution_can_be_imported_and_arguments_cannot_be_written(worker):
+    one = worker(
+        "def steal():\n  import labs.lab3_notes.solution\n"
+        "def checks():\n  import grading.session\n"
+        "def write(x):\n  x[0] = 9\n"
+    )
+    for name in ("steal", "checks"):
+        with pytest.raises(Raised, match="ModuleNotFoundError"):
+            call(one, name)
+    with pytest.raises(Raised, match="read-only"):
+        call(one, "write", np.zeros(3))
+
+
+def test_a_model_stays_behind_and_does_what_a_handle_can(worker):
+    one = worker(
+        "import keras\n"
+        "def build():\n"
+        "  x = keras.Input((3,)); return keras.Model(x, keras.layers.Dense(2, name='d')(x))\n"
+    )
+    model = call(one, "build")
+
+    def method(name, *args):
+        return one.ask(do="method", target=model, name=name, args=args, kwargs={})
+
+    weights = {"d/kernel": np.ones((3, 2), "f4"), "d/bias": np.array([0.0, 1.0], "f4")}
+    assert {path: value.shape for path, value in method("get_weights").items()} == {
+        "d/kernel": (3, 2),
+        "d/bias": (2,),
+    }
+    method("set_weights", weights)
+    np.testing.assert_allclose(method("call", np.ones((1, 3), "f4")), [[3, 4]])
+
+
+def test_a_fresh_process_does_what_a_fork_does():
+    fresh = Zygote((), fresh=True)
+    try:
+        assert not fresh.forks
+        one = fresh.worker()
+        one.allow(5)
+        one.load(compile("def f(x): return x + 1", "tasks.py", "exec"))
+        assert call(one, "f", 1) == 2
+        scratch = one.scratch
+        one.remove()
+        assert not scratch.exists()
+    finally:
+        fresh.close()
+    assert not fresh.folder.exists()
+
+
+# Outcomes
+
+
+def test_points_are_shared_60_to_40_and_sum_to_100():
+    checks = [check for check, _ in collect(LAB)]
+    result = empty_result(LAB, checks, "tasks.py", stamp(LAB), ISOLATION)
+    assert result.possible == 100
+    for task in result.tasks:
+        public = sum(check.points for check in task.checks if not check.hidden)
+        hidden = sum(check.points for check in task.checks if check.hidden)
+        assert public == pytest.approx(0.6 * task.possible)
+        assert hidden == pytest.approx(0.4 * task.possible)
+
+
+def test_the_four_outcomes(graded):
+    def broken(student, solution, rng):
+        raise KeyError("in the grader")
+
+    right = graded(SOLUTION, {"3.3": [vocabulary]}).task("3.3")
+    assert (right.outcome, right.earned) == ("passed", pytest.approx(8 * 0.6))
+    wrong = graded(replaced("-counts[token], token", "token"), {"3.3": [vocabulary]}).task("3.3")
+    assert (wrong.outcome, wrong.earned) == ("failed", 0)
+    stub = graded(STUBS, {"3.3": [vocabulary]}).task("3.3")
+    assert (stub.outcome, stub.earned, stub.possible) == ("not started", 0, 8)
+    with pytest.raises(KeyError):
+        graded(SOLUTION, {"3.3": [broken]})
+
+
+def test_a_failure_says_what_was_called_expected_and_got(graded):
+    source = replaced("-counts[token], token", "token")
+    (check,) = graded(source, {"3.3": [vocabulary]}).task("3.3").checks
+    called = "build_vocabulary([['b', 'a', 'b']])"
+    for words in (called, "expected", "first at [4]: 'a' instead of 'b'"):
+        assert words in check.message
+
+
+def test_a_hidden_failure_tells_the_property_and_a_fixed_reason_only(graded):
+    source = replaced("counts = Counter(", 'raise ValueError(f"secret {list(pieces)}"); (')
+    (check,) = graded(source, {"3.3": [vocabulary]}, hidden=True).task("3.3").checks
+    assert check.outcome == "failed"
+    assert check.message == "a hidden check of this property failed: the code raised an error"
+
+
+def test_hidden_inputs_are_the_students_own_and_repeat(tmp_path):
+    path = tmp_path / "tasks.py"
+    path.write_text(SOLUTION)
+    check = Check("c", "3.8", "p", 1, True, None)
+    draws = [
+        Session(LAB, str(path), [check], student).rng(check).random() for student in ("a", "a", "b")
+    ]
+    assert draws[0] == draws[1] != draws[2]
+
+
+def test_one_endless_task_costs_that_task_alone(graded):
+    source = replaced("return logits.argmax(axis=-1).astype(np.int32)", "while True: pass")
+    result = graded(source, {"3.3": [vocabulary], "3.8": [argmax] * 4})
+    assert result.task("3.3").outcome == "passed"
+    assert result.task("3.8").outcome == "failed"
+    messages = [check.message for check in result.task("3.8").checks]
+    assert "endless loop" in messages[0]
+    assert "not run" in messages[-1], "after two deaths the rest is not tried"
+
+
+def test_a_task_is_graded_alone_when_its_own_chain_fails(graded):
+    def generates(student, solution, rng):
+        vocab_size = 5
+        _, stepper = student.build_note_lstm(vocab_size, 4, 4, 1, 0.0)
+        result = student.generate(stepper, np.array([[1]]), 3, 0.0)
+        assert_equal(result[0][:1], [1])
+
+    broken = replaced("return logits.argmax(axis=-1).astype(np.int32)", "raise RuntimeError('x')")
+    result = graded(broken, {"3.8": [argmax], "3.9": [generates]})
+    assert result.task("3.8").outcome == "failed"
+    (check,) = result.task("3.9").checks
+    assert (check.outcome, check.own_chain) == ("passed", False)
+    assert check.message == "3.9 is right; your own chain fails at 3.8"
+    wrong = replaced("results: list[list[int]] = primers.tolist()", "results = [[9]]", broken)
+    assert graded(wrong, {"3.9": [generates]}).task("3.9").outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("returned", "says"),
+    [
+        ("np.array([object()])", "cannot take"),
+        ("(i for i in range(3))", "cannot take"),
+        ("np.zeros(5, np.int32)[:, None]", "shape"),
+        ("np.full(5, np.nan)", "dtype"),
+        ("None", "expected an array, got None"),
+        ("'text'", "expected an array"),
+        ("np.array(['a'])", "cannot take"),
+    ],
+)
+def test_wrong_return_types_are_told(graded, returned, says):
+    source = replaced("return logits.argmax(axis=-1).astype(np.int32)", f"return {returned}")
+    (check,) = graded(source, {"3.8": [argmax]}).task("3.8").checks
+    assert check.outcome == "failed"
+    assert says in check.message
+    assert "\n" not in check.message.split("\nin ")[0]
+
+
+def test_what_it_printed_is_shown_bounded_and_plain(graded):
+    source = replaced(
+        "return logits.argmax(axis=-1).astype(np.int32)",
+        "print('\\x1b[31mred' + 'x' * 9999, flush=True); return 0",
+    )
+    (check,) = graded(source, {"3.8": [argmax]}).task("3.8").checks
+    assert "it printed" in check.message
+    assert "\x1b" not in check.message
+    assert len(check.message) < 1500
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (SOLUTION + "\ndef f(:\n", "invalid syntax"),
+        (SOLUTION + "\n1 / 0\n", "ZeroDivisionError"),
+        (SOLUTION + "\nwhile True: pass\n", "endless loop"),
+        (SOLUTION + "\nimport os; os._exit(1)\n", "ended the process"),
+        (SOLUTION.replace("build_vocabulary", "make_vocabulary"), "is it make_vocabulary now?"),
+    ],
+    ids=["syntax", "raises", "loops", "exits", "renamed"],
+)
+def test_a_file_that_does_not_load_is_told_in_one_sentence(graded, source, words):
+    (check,) = graded(source, {"3.3": [vocabulary]}).task("3.3").checks
+    assert check.outcome == "failed"
+    assert words in check.message
+
+
+def test_two_deaths_while_loading_end_the_run(graded):
+    tests = {"3.3": [vocabulary] * 3, "3.8": [argmax] * 3}
+    result = graded("import os; os._exit(1)\n" + SOLUTION, tests)
+    messages = [check.message for task in result.tasks for check in task.checks]
+    assert ["loading" in message for message in messages] == [True, True] + [False] * 4
+    assert all("not run" in message for message in messages[2:])
+
+
+def test_a_notebook_is_graded_by_its_definitions(graded):
+    cells = [
+        {"cell_type": "markdown", "source": "# text"},
+        {"cell_type": "code", "source": SOLUTION},
+        {"cell_type": "code", "source": "%pip install x\nmodel.fit(1 / 0)\n"},
+    ]
+    notebook = json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells})
+    result = graded(notebook, {"3.3": [vocabulary], "3.8": [argmax]}, name="lab3.ipynb")
+    assert [result.task(task).outcome for task in ("3.3", "3.8")] == ["passed", "passed"]
+
+
+def test_assert_raises_wants_the_error_and_takes_its_kinds(graded):
+    def rejects(student, solution, rng):
+        assert_raises(ValueError, student.sample_next, np.zeros((1, 3)), -1.0)
+
+    assert graded(SOLUTION, {"3.8": [rejects]}).task("3.8").outcome == "passed"
+    kind = replaced('raise ValueError(f"temperature', 'raise UnicodeError(f"temperature')
+    assert graded(kind, {"3.8": [rejects]}).task("3.8").outcome == "passed"
+    accepts = replaced("if not temperature >= 0:", "if False:")
+    (check,) = graded(accepts, {"3.8": [rejects]}).task("3.8").checks
+    assert "expected ValueError" in check.message
+
+
+@pytest.mark.parametrize(
+    "got",
+    [1.0, np.zeros(()), np.zeros(0), np.full(3, np.nan), np.zeros((1, 3)), np.zeros(3, int), None],
+    ids=str,
+)
+def test_nothing_broadcasts_its_way_through_a_comparison(got):
+    with pytest.raises(AssertionError):
+        assert_close(got, np.zeros(3))
+
+
+# The commands
+
+
+def grading(*options, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "grading", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "120"} | environment,
+    )
+    return done.returncode, re.sub(r" +", " ", done.stdout + done.stderr)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Where a command writes its JSON, so that a student's own stays."""
+    return f"--results={tmp_path / 'results.json'}"
+
+
+def test_fresh_stubs_are_not_started_0_of_100_and_no_failure(tmp_path, results):
+    (tmp_path / "tasks.py").write_text(STUBS)
+    code, output = grading("--lab=3", f"--code={tmp_path / 'tasks.py'}", results)
+    assert code == 0
+    assert output.count("not started") == 9
+    assert "0 of 100" in output
+    assert "next: write 3.1 score_to_tokens" in output
+    assert re.search(r"tasks\.py:\d+", output)
+
+
+def test_the_solution_gets_100_of_100(results, tmp_path):
+    code, output = grading("-k", "lab3", "--code", "solution", results)
+    assert code == 0, output
+    assert "100 of 100" in output
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert (written["earned"], written["possible"]) == (100, 100)
+    assert len(written["tasks"]) == 9
+
+
+def test_a_wrong_answer_exits_with_1_and_a_mark_selects_one_task(tmp_path, results):
+    (tmp_path / "tasks.py").write_text(replaced("-counts[token], token", "token"))
+    options = ("--lab=3", f"--code={tmp_path / 'tasks.py'}", "-m", "task3_3", results)
+    code, output = grading(*options)
+    assert code == 1
+    assert "3.3 build_vocabulary failed" in output
+    assert "3.4" not in output
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--task", "3.44"], "3.1 … 3.9"),
+        (["--lab", "9"], "there is no lab 9"),
+        (["--code", "nowhere.py", "--lab", "3"], "CODE=nowhere.py"),
+        (["--hint", "2"], "a hint belongs to a task"),
+    ],
+)
+def test_misspelt_options_get_one_sentence(options, words):
+    code, output = grading(*options)
+    assert code == 4
+    assert words in output
+    assert "Traceback" not in output
+
+
+def test_hints_are_shown_when_asked_for(tmp_path, results):
+    (tmp_path / "tasks.py").write_text(STUBS)
+    code, output = grading("--task=3.4", f"--code={tmp_path / 'tasks.py'}", "--hint=2", results)
+    assert code == 0
+    assert output.count("hint ") == 2
+
+
+def test_inprocess_says_that_it_is_not_how_grading_is_done(results):
+    options = ("--task=3.3", "--code=solution", "--inprocess", results)
+    code, output = grading(*options)
+    assert code == 0, output
+    assert "this is not how grading is done" in output
+
+
+def test_the_grader_never_imports_keras():
+    program = (
+        "import sys, pytest\n"
+        "code = pytest.main(['grading', '--task=3.3', '--code=solution', '--results=/dev/null'])\n"
+        "assert code == 0\n"
+        "assert not {'keras', 'tensorflow', 'music21'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_an_error_in_the_grader_is_not_the_students_and_exits_with_3():
+    program = (
+        "import sys, pytest\n"
+        "from grading.session import Session\n"
+        "def judge(*_): raise KeyError('broken check')\n"
+        "Session.judge = judge\n"
+        "sys.exit(pytest.main(['grading', '--task=3.3', '--code=solution', '--results=/dev/null']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert "it is not your fault" in done.stdout
