@@ -273,13 +273,69 @@ def test_two_commands_do_not_fetch_at_once(server):
         fetch("tunes")
 
 
-def test_a_run_that_is_killed_leaves_no_data_set(server, cache, monkeypatch):
-    register(server.url)
-    monkeypatch.setattr(datasets.os, "rename", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        fetch("tunes")
-    monkeypatch.undo()
-    assert not (cache / "tunes").exists()
+# Fetches from a zip again and again, each time killed at one more line of the module.
+KILLED = """
+import os, shutil, signal, sys
+from pathlib import Path
+from toolkit import datasets
+
+folder = Path(sys.argv[1])
+datasets.REGISTRY = folder / "registry.toml"
+datasets.CACHE = folder / "cache"
+
+def kill_at(line):
+    seen = 0
+    def trace(frame, event, argument):
+        nonlocal seen
+        if frame.f_code.co_filename != datasets.__file__:
+            return None
+        seen += event == "line"
+        if seen == line:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return trace
+    sys.settrace(trace)
+
+def state():
+    try:
+        return sorted(path.name for path in datasets.dataset_folder("tunes").iterdir())
+    except datasets.EtudeError:
+        return None
+
+whole = ["a.mid", "b.mid", "list.txt"]
+line, found, status = 0, [], 9
+while status:
+    line += 1
+    child = os.fork()
+    if not child:
+        kill_at(line)
+        datasets.fetch("tunes", folder / "tunes.zip")
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert state() in (None, whole), state()
+    found.append("01"[state() == whole])
+    datasets.fetch("tunes", folder / "tunes.zip")
+    assert state() == whole
+    if line % 2:  # over an old one every second time
+        shutil.rmtree(datasets.CACHE)
+print("".join(found))
+"""
+
+
+def test_a_killed_run_leaves_the_data_set_whole_or_none_and_the_next_one_mends_it(cache, tmp_path):
+    register()
+    (tmp_path / "tunes.zip").write_bytes(ARCHIVE)
+    run = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    moments = run.stdout.split()[-1]
+    assert len(moments) > 100
+    assert "0" in moments
+    assert moments.endswith("1")
 
 
 # Unpacking

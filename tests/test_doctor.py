@@ -93,7 +93,7 @@ def test_data_sets_are_never_necessary(monkeypatch, tmp_path):
 def test_the_status_is_1_and_the_last_line_says_what_to_do_if_something_is_missing(
     monkeypatch, capsys
 ):
-    monkeypatch.setattr(doctor, "check_backend", lambda: [])
+    monkeypatch.setattr(doctor, "check_backend", list)
     assert doctor.main() == 0
     out = capsys.readouterr().out
     assert out.splitlines()[-1] == "next: make lab3"
