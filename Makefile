@@ -26,8 +26,8 @@ help: ## |what there is, one line each
 setup: $(READY) ## [GPU=1]|make .venv (Python 3.11 to 3.13) and install; quick when nothing changed
 	@echo "Etude is set up in $(ENV). Next: make lab3"
 
-lab1 lab2 lab3 lab4 lab5 lab6: $(READY)
-	@$(PY) -m labs.run $(@:lab%=%) $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT RESUME)
+lab%: $(READY)
+	@$(PY) -m labs.run "$*" $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT RESUME)
 
 lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options: README.md)
 
@@ -62,6 +62,9 @@ verify: $(READY_DEV) ## |the full-size proofs; resumes, writes benchmarks/result
 lock: $(READY_DEV) ## |pin requirements*.txt anew
 	@$(PY) -m benchmarks.lock
 
+.DEFAULT:
+	@echo "there is no 'make $@': make help lists what there is" >&2; exit 2
+
 # "--name value" for each make variable that was given
 options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
 
@@ -78,4 +81,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup lab1 lab2 lab3 lab4 lab5 lab6 grade watch data doctor build reset submit test verify lock
+.PHONY: help setup grade watch data doctor build reset submit test verify lock
