@@ -1,11 +1,149 @@
 """Tasks 3.1 to 3.4: music to tokens and back, vocabulary, windows."""
 
-from grading.checks import assert_equal, check
+import numpy as np
+
+from grading.checks import assert_array, assert_equal, assert_holds, check
+from grading.lab3.scores import heard, random_score, random_tokens, score, three_arrays, words
+
+CHORALES = ("bwv10.7", "bwv174.5", "bwv255", "bwv269", "bwv302", "bwv347")
+
+# Task 3.1: from a score to tokens
+
+
+@check("3.1", says="every slice names what sounds in it", weight=3, hidden=True)
+def test_score_random(student, solution, rng):
+    for _ in range(4):
+        given = random_score(rng, num_parts=3, num_measures=3)
+        assert_equal(student.score_to_tokens(given), solution.score_to_tokens(given))
+
+
+@check("3.1", says="a tied note prolongs the one that ends where it begins", weight=2, hidden=True)
+def test_score_odd_ties(student, solution, rng):
+    low, high = (int(pitch) for pitch in np.sort(rng.choice(range(48, 72), 2, replace=False)))
+    other_voice = score(f"{low}~:4 & {high}:2 r:2 | {high}:1 r:3 & ~{low}:4")
+    other_part = score(f"{low}~:4 | r:4", f"{high}:4 | ~{low}:4")
+    nothing_before = score(f"r:2 ~{low}:2 | {high}:2 ~{low}:1 {high}:1")
+    after_a_rest = score(f"{low}~:2 r:1 ~{low}:1")
+    nothing_after = score(f"{low}~+{high}:2 {high}:2 | {low}:4")
+    for given in (other_voice, other_part, nothing_before, after_a_rest, nothing_after):
+        assert_equal(student.score_to_tokens(given), solution.score_to_tokens(given))
+
+
+@check("3.1", says="what is left out makes no cut", hidden=True)
+def test_score_no_cut(student, solution, rng):
+    pitch = int(rng.integers(48, 72))
+    grace = score(f"{pitch}:4 & r:1 {pitch + 5}:g {pitch + 7}+{pitch + 9}:g r:3", "r:2 r:2")
+    drums = score(f"r:4 | r:1 {pitch}:3", "x:1/3 x:2/3 r:1 x+x:2 | r:2 x:2 | x:4")
+    rests = score(f"{pitch}:4 | r:4 | {pitch}:4", "r:1 r:3 | r:3 r:1 | r:2 r:2")
+    for given in (grace, drums, rests):
+        assert_equal(student.score_to_tokens(given), solution.score_to_tokens(given))
+
+
+@check("3.1", says="a chorale by Bach, transposed", weight=2, hidden=True)
+def test_score_transposed(student, solution, rng):
+    name = CHORALES[rng.integers(len(CHORALES))]
+    chorale = solution.build("chorale", f"bach/{name}", 0, 8, int(rng.integers(-5, 7)))
+    assert_equal(student.score_to_tokens(chorale), solution.score_to_tokens(chorale))
+
+
+# Task 3.2: from tokens to a score
+
+
+@check("3.2", says="score_to_tokens of the score gives the tokens again", weight=2, hidden=True)
+def test_back_random(student, solution, rng):
+    tokens = random_tokens(rng, 30)
+    got = student.tokens_to_score(tokens)
+    heard(solution, got)
+    assert_equal(solution.score_to_tokens(got), tokens)
+
+
+@check("3.2", says="ill-formed stretches have their stated meaning", weight=2, hidden=True)
+def test_back_soup(student, solution, rng):
+    pool = words("NOTE_60 NOTE_60 NOTE_64 NOTE_67 REST DUR_1 DUR_1/2 DUR_2")
+    for _ in range(2):
+        tokens = [pool[index] for index in rng.integers(len(pool), size=60)]
+        got = heard(solution, student.tokens_to_score(tokens))
+        assert_equal(got, heard(solution, solution.tokens_to_score(tokens)))
+
+
+@check("3.2", says="specials are skipped as if they were not there", hidden=True)
+def test_back_specials(student, solution, rng):
+    tokens = random_tokens(rng, 10)
+    for special in ("PAD", "START", "END", "UNKNOWN"):
+        for place in rng.integers(len(tokens) + 1, size=3):
+            tokens.insert(int(place), special)
+    got = heard(solution, student.tokens_to_score(tokens))
+    assert_equal(got, heard(solution, solution.tokens_to_score(tokens)))
+
 
 # Task 3.3: the vocabulary
 
 
-@check("3.3", says="a minimum count leaves rare tokens out", hidden=True)
-def test_vocabulary_minimum(student, solution):
-    pieces = [["b", "a", "b"], ["c", "b", "a"]]
-    assert_equal(student.build_vocabulary(pieces, 2), solution.build_vocabulary(pieces, 2))
+def random_pieces(rng: np.random.Generator, extra: tuple[str, ...] = ()) -> list[list[str]]:
+    """Draw pieces in which many tokens come equally often."""
+    pool = [*(f"NOTE_{pitch}" for pitch in range(90, 110)), "REST", "DUR_1", "DUR_1/2", *extra]
+    return [rng.choice(pool, int(rng.integers(1, 30))).tolist() for _ in range(6)]
+
+
+@check("3.3", says="by falling count, equal counts in alphabetical order", weight=2, hidden=True)
+def test_vocabulary_random(student, solution, rng):
+    for _ in range(3):
+        pieces = random_pieces(rng)
+        assert_equal(student.build_vocabulary(pieces), solution.build_vocabulary(pieces))
+
+
+@check("3.3", says="exactly the minimum count in all pieces together stays", hidden=True)
+def test_vocabulary_random_minimum(student, solution, rng):
+    for min_count in (2, 3, 5):
+        pieces = random_pieces(rng)
+        got = student.build_vocabulary(pieces, min_count)
+        assert_equal(got, solution.build_vocabulary(pieces, min_count))
+
+
+@check("3.3", says="each token once, also if a piece contains a special's name", hidden=True)
+def test_vocabulary_random_specials(student, solution, rng):
+    pieces = random_pieces(rng, ("PAD", "START", "END", "UNKNOWN"))
+    for min_count in (1, 2):
+        got = student.build_vocabulary(pieces, min_count)
+        assert_equal(got, solution.build_vocabulary(pieces, min_count))
+
+
+# Task 3.4: windows
+
+
+def random_ids(rng: np.random.Generator, num_pieces: int) -> list[list[int]]:
+    """Draw pieces of 0 to 40 ids."""
+    return [rng.integers(4, 200, size=rng.integers(0, 41)).tolist() for _ in range(num_pieces)]
+
+
+@check("3.4", says="inputs and targets, for any length and stride", weight=2, hidden=True)
+def test_windows_random(student, solution, rng):
+    for _ in range(5):
+        length = int(rng.integers(2, 12))
+        stride = int(rng.integers(1, length + 1))
+        pieces = random_ids(rng, 8)
+        got = three_arrays(student.make_windows(pieces, length, stride))
+        want = solution.make_windows(pieces, length, stride)
+        assert_equal(got[0], want[0])
+        assert_equal(got[1], want[1])
+
+
+@check("3.4", says="with stride == length every token is a target exactly once", hidden=True)
+def test_windows_once(student, rng):
+    pieces = random_ids(rng, 12)
+    framed = [id for piece in pieces for id in [*piece, 2]]
+    for length in (1, 7, 16):
+        inputs, targets, _ = three_arrays(student.make_windows(pieces, length, length))
+        inputs = assert_array(inputs, (None, length), "iu")
+        targets = assert_array(targets, inputs.shape, "iu")
+        assert_holds(targets[targets != 0].tolist() == framed, "a token is missing or comes twice")
+        once = (inputs == 1).sum() == len(pieces)
+        assert_holds(once, "START is missing or comes twice")
+
+
+@check("3.4", says="the mask is True at tokens, False at padding", weight=2, hidden=True)
+def test_windows_random_mask(student, solution, rng):
+    pieces = random_ids(rng, 8)
+    for length, stride in ((9, 9), (12, 5)):
+        got = three_arrays(student.make_windows(pieces, length, stride))
+        assert_equal(got[2], solution.make_windows(pieces, length, stride)[2])
