@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SAMPLE_RATE = 44_100
 PEAK = 10 ** (-1 / 20)  # loudest sample, 1 dB below full scale: encoders overshoot a little
 SILENCE = 1e-4  # 80 dB below full scale
+FADED = 1e-3  # 60 dB below full scale
+CLICK = SAMPLE_RATE // 50  # samples
 LONGEST = 3600  # seconds; an hour of stereo takes a gigabyte while it is rendered
 MP3_LEVEL = 0.9  # where libsndfile's scale from 320 to 32 kbit/s has about 64
 
@@ -150,11 +152,10 @@ def render_wav(
         midi, rendered = Path(folder) / "piece.mid", Path(folder) / "piece.wav"
         write_midi(played, midi)
         audio = _synthesize(midi, soundfont.resolve(), rendered)
+    audio = _mastered(audio, float(notes.end.max()))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        soundfile.write(
-            temporary, audio * (PEAK / np.abs(audio).max()), SAMPLE_RATE, "PCM_16", format="WAV"
-        )
+        soundfile.write(temporary, audio, SAMPLE_RATE, "PCM_16", format="WAV")
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -209,6 +210,16 @@ def _synthesize(midi: Path, soundfont: Path, wav: Path) -> np.ndarray:
         f"Nothing could be heard with the SoundFont {shown(soundfont)}: it is broken or lacks "
         "the instrument; try another."
     )
+
+
+def _mastered(audio: np.ndarray, end: float) -> np.ndarray:
+    """Bring audio to its peak, without the silence after the last note has died away."""
+    audio = audio * (PEAK / np.abs(audio).max())
+    heard = np.flatnonzero(np.abs(audio).max(axis=1) > FADED)[-1]
+    audio = audio[: max(heard + 1, int(end * SAMPLE_RATE))]
+    # symusic's synthesizer cuts the last note off: soften the click
+    audio[-CLICK:] *= np.linspace(1, 0, min(CLICK, len(audio)))[:, None]
+    return audio
 
 
 def _played_by(sequence: "NoteSequence", program: int) -> "NoteSequence":
