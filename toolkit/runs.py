@@ -176,8 +176,8 @@ def read_log(path: Path) -> Log:
 def best_epoch(log: Log, column: str = MONITOR) -> int | None:
     """Give the epoch (from 1) with the lowest `column`; None without a finite value."""
     values = [
-        (value, epoch)
-        for value, epoch in zip(log.get(column, []), log.get("epoch", []), strict=True)
+        (value, log["epoch"][index])
+        for index, value in enumerate(log.get(column, []))
         if math.isfinite(value)
     ]
     return int(min(values)[1]) if values else None
