@@ -200,7 +200,7 @@ def test_a_run_killed_after_the_last_byte_is_taken_up(server, cache, left):
     register(server.url)
     workspace = cache / ".tunes.fetching"
     workspace.mkdir(parents=True)
-    (workspace / "archive.zip.part").write_bytes(left)
+    (workspace / "tunes.zip.part").write_bytes(left)
     (workspace / "unpacked").mkdir()
     assert contents(fetch("tunes")) == TUNES
 
@@ -261,7 +261,7 @@ def test_without_a_published_checksum_another_size_is_refused(server, cache):
     server.body = truncated(ARCHIVE)
     with pytest.raises(EtudeError, match="received for tunes has 150,"):
         fetch("tunes")
-    assert not list(cache.rglob("archive*"))
+    assert not list(cache.rglob("tunes.zip*"))
 
 
 def test_two_commands_do_not_fetch_at_once(server):

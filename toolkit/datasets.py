@@ -268,10 +268,10 @@ def _download(data_set: DataSet, workspace: Path) -> Path:
     _check_room(data_set.bytes + data_set.unpacked_bytes, data_set.name)
     pooch.get_logger().setLevel("ERROR")
     known_hash = f"sha256:{data_set.sha256}" if data_set.sha256 else None
-    archive = workspace / "archive.zip"
+    archive = workspace / f"{data_set.name}.zip"
 
     def resume(url: str, output: str, _: object) -> None:
-        part = workspace / "archive.zip.part"
+        part = workspace / f"{data_set.name}.zip.part"
         _receive(data_set, part)
         os.replace(part, output)
 
@@ -321,6 +321,7 @@ def _receive(data_set: DataSet, part: Path) -> None:
                         f"{received:,} bytes received): run the command again to go on, "
                         "or use a copy from elsewhere with FROM=path"
                     ) from None
+            warn(f"the connection broke off: trying again in {PAUSES[failures]} s")
             time.sleep(PAUSES[failures])
             failures += 1
 
