@@ -41,9 +41,11 @@ os.chdir(root)
 sys.path.insert(0, str(root))
 
 from labs.notebook import check
-from toolkit.console import quiet_tensorflow
+from toolkit.console import hushed, quiet_tensorflow
 
-quiet_tensorflow()"""
+quiet_tensorflow()
+with hushed():
+    import keras"""
 
 
 def main() -> None:

@@ -172,7 +172,10 @@ def load_tasks(lab: Lab, code: str | Path | None = None) -> Tasks:
     todo = set(unfinished(source, [task.name for task in lab.tasks]))
     other = UNFINISHED if solution is None else BORROWED
     whose = {task.id: other if task.name in todo else YOURS for task in lab.tasks}
-    notes = [*submission.notes, *missing_notes(lab, submission).values()]
+    lost = missing_notes(lab, submission)
+    notes = [*submission.notes, *lost.values()]
+    if len(lost) > 3:
+        notes = [*submission.notes, f"{shown(submission.path)} has no {', '.join(lost)}"]
     if code is None and (note := notebook_note(lab)):
         notes.append(note)
     return _load(Origin(lab, submission, solution, whose), tuple(notes))

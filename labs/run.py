@@ -78,7 +78,8 @@ def load_experiment(lab: Lab) -> types.ModuleType:
     """
     if not (lab.folder / "experiment.py").is_file():
         raise EtudeError(f"lab {lab.number} has no experiment: {shown(lab.folder)}/experiment.py")
-    return importlib.import_module(f"labs.{lab.slug}.experiment")
+    with console.hushed():
+        return importlib.import_module(f"labs.{lab.slug}.experiment")
 
 
 # Settings

@@ -17,6 +17,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
 from benchmarks import verify
+from toolkit.console import hushed
 from toolkit.paths import ROOT
 
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -243,3 +244,17 @@ def test_a_proof_that_passed_is_not_run_again_until_something_changes(small_tree
         file.write("# changed\n")
     verify.main()
     assert (small_tree / "runs.txt").read_text() == "xx"
+
+
+# Quiet
+
+
+def test_what_c_code_writes_while_importing_is_held_back_unless_it_fails(capfd):
+    with hushed():
+        os.write(2, b"noise")
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+    with pytest.raises(ValueError, match="why"), hushed():
+        os.write(2, b"what was going on")
+        raise ValueError("why")
+    assert capfd.readouterr().err == "what was going on"

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,28 @@ def quiet_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Hold back what C++ code writes to standard error, unless the block fails.
+
+    TensorFlow writes a few lines while it is imported, before its own log level counts.
+    """
+    sys.stderr.flush()
+    error_output = os.dup(2)
+    with tempfile.TemporaryFile() as held_back:
+        os.dup2(held_back.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held_back.seek(0)
+            os.write(error_output, held_back.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(error_output, 2)
+            os.close(error_output)
 
 
 def stamp(facts: Mapping[str, str]) -> None:
