@@ -21,6 +21,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from labs.catalogue import Lab, Task
+from toolkit.console import hushed
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
 from toolkit.source import (
@@ -236,7 +237,8 @@ def _load(origin: Origin, notes: tuple[str, ...] = ()) -> Tasks:
     module.__file__ = filename
     sys.modules[module.__name__] = module
     tasks = Tasks(origin, module, notes)
-    _import_modules(submission.source)
+    with hushed():
+        _import_modules(submission.source)
     try:
         _execute(code, module)
     except _TooLongError:
