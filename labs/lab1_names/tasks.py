@@ -1,0 +1,618 @@
+# %% [markdown]
+# # Lab 1: names from countries
+#
+# A network reads a name letter by letter and says which letter comes next. Told a country, it
+# writes names that the country might have. You build it four times: as a plain recurrent network,
+# an LSTM, a GRU and a Transformer, all behind one interface, so that they can be compared.
+
+# %%
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+PAD, START, END = range(3)
+SPECIALS = ["PAD", "START", "END"]
+ARCHITECTURES = ("rnn", "lstm", "gru", "transformer")
+
+# %% [markdown]
+# ## 1.1 The vocabulary
+
+
+# %%
+def build_vocabulary(names: Iterable[str]) -> list[str]:
+    """List the characters of the training names; a character's id is its position in the list.
+
+    Parameters
+    ----------
+    names : iterable of str
+        May be a generator: it is read once.
+
+    Returns
+    -------
+    list of str
+        `SPECIALS` first, then every character that occurs, once, by rising code point (as `sorted`
+        orders them). "A" and "a" are two characters, and a space, hyphen or apostrophe is one like
+        any other.
+
+    Raises
+    ------
+    ValueError
+        If there are no characters: no names, or only empty ones.
+    """
+    raise NotImplementedError("1.1")
+
+
+# %% [markdown]
+# ## 1.2 From names to ids
+
+
+# %%
+def encode_names(
+    names: Sequence[str], vocabulary: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spell names as ids, each input beside the character that follows it.
+
+    A name is framed first: `framed = [START] + ids + [END]`. Its inputs are `framed[:-1]`, its
+    targets `framed[1:]`: the target at a position is the input of the next one. What a name lacks
+    in length is filled on the right with `PAD`.
+
+    Parameters
+    ----------
+    names : sequence of str
+        At least one. An empty name is framed like any other.
+    vocabulary : sequence of str
+        As `build_vocabulary` returns it.
+
+    Returns
+    -------
+    inputs : int32 array, shape (names, length)
+        One row a name, in their order; `length` is the longest name's number of characters + 1.
+    targets : int32 array, shape (names, length)
+        `inputs` shifted by one, END included.
+    mask : bool array, shape (names, length)
+        True where there is a target, False where there is padding.
+
+    Raises
+    ------
+    ValueError
+        If there are no names, or a character is not in the vocabulary (the names in `SPECIALS` are
+        no characters); the message names the character and the name.
+    """
+    raise NotImplementedError("1.2")
+
+
+# %% [markdown]
+# ## 1.3 Telling the network the country
+#
+# One network serves all countries. Which one is meant stands beside every character: a vector with
+# a 1 at the country's place and 0 elsewhere, so that no step has to remember it.
+
+
+# %%
+def condition_on_country(inputs, countries, num_countries: int):
+    """Append the country's one-hot vector to the input at every step.
+
+    Parameters
+    ----------
+    inputs : float tensor, shape (batch, length, dim)
+    countries : int tensor, shape (batch,)
+        Each row's country, from 0 to `num_countries` − 1.
+    num_countries : int
+
+    Returns
+    -------
+    tensor of the dtype of `inputs`, shape (batch, length, dim + num_countries)
+        At every step of row b: `inputs[b, t]`, then 1 at place `dim + countries[b]` and 0 at the
+        country's other places.
+
+    Notes
+    -----
+    It is used within a functional `keras.Model`, where batch and length are not known yet (None):
+    use `keras.ops` only, and no `inputs.shape[1]`.
+
+    Source: a conditional language model, as in Mirza and Osindero, "Conditional Generative
+    Adversarial Nets" (2014), section 3.2: the condition enters as additional input.
+    """
+    raise NotImplementedError("1.3")
+
+
+# %% [markdown]
+# ## 1.4 A recurrent cell
+#
+# A cell is one step in time: input and state in, output and new state out. `keras.layers.RNN(cell)`
+# walks it along the sequence.
+
+
+# %%
+class RNNCell(keras.layers.Layer):
+    """One step of a plain recurrent network.
+
+    h' = tanh(x · W + h · U + b)
+
+    Attributes
+    ----------
+    kernel : W, shape (input_dim, units)
+    recurrent_kernel : U, shape (units, units)
+    bias : b, shape (units,)
+
+    Source: Elman, "Finding Structure in Time" (1990); weights as in `keras.layers.SimpleRNNCell`.
+    """
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.state_size = units
+
+    def build(self, input_shape):
+        """Make the weights, named and shaped as `keras.layers.SimpleRNNCell` has them."""
+        shape = (input_shape[-1], self.units)
+        self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, self.units), initializer="orthogonal", name="recurrent_kernel"
+        )
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+
+    def call(self, inputs, states, training=False):
+        """Take one step.
+
+        Parameters
+        ----------
+        inputs : x, float tensor (batch, input_dim)
+        states : [h], a list of one float tensor (batch, units)
+
+        Returns
+        -------
+        output : h', (batch, units)
+        states : [h'], a list as it came in
+        """
+        raise NotImplementedError("1.4")
+
+
+# %% [markdown]
+# ## 1.5 An LSTM cell
+#
+# Multiplied by U at each step, what a plain network remembers fades or explodes. The LSTM keeps a
+# second state, the cell c, which is only ever scaled by a gate and added to.
+
+
+# %%
+class LSTMCell(keras.layers.Layer):
+    """One step of a long short-term memory.
+
+    With the four blocks of `units` columns of kernel, recurrent kernel and bias in the order
+    input gate, forget gate, candidate, output gate:
+
+    i = σ(x · W_i + h · U_i + b_i)
+    f = σ(x · W_f + h · U_f + b_f)
+    g = tanh(x · W_g + h · U_g + b_g)
+    o = σ(x · W_o + h · U_o + b_o)
+    c' = f ⊙ c + i ⊙ g
+    h' = o ⊙ tanh(c')
+
+    Attributes
+    ----------
+    kernel : W, shape (input_dim, 4 · units)
+    recurrent_kernel : U, shape (units, 4 · units)
+    bias : b, shape (4 · units,)
+
+    Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000), section
+    3; weights as in `keras.layers.LSTMCell`.
+    """
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.state_size = [units, units]
+
+    def build(self, input_shape):
+        """Make the weights, named and shaped as `keras.layers.LSTMCell` has them."""
+        width = 4 * self.units
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], width), initializer="glorot_uniform", name="kernel"
+        )
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
+        )
+        # the forget gate begins open (Jozefowicz et al. 2015, section 3)
+        self.bias = self.add_weight(shape=(width,), initializer=self.open_forget_gate, name="bias")
+
+    def open_forget_gate(self, shape, dtype=None):
+        """Give the bias its first value: 1 for the forget gate, 0 for the others."""
+        return ops.repeat(ops.convert_to_tensor([0.0, 1.0, 0.0, 0.0], dtype), self.units)
+
+    def call(self, inputs, states, training=False):
+        """Take one step.
+
+        Parameters
+        ----------
+        inputs : x, float tensor (batch, input_dim)
+        states : [h, c], two float tensors (batch, units)
+
+        Returns
+        -------
+        output : h', (batch, units)
+        states : [h', c'], a list as it came in
+        """
+        raise NotImplementedError("1.5")
+
+
+# %% [markdown]
+# ## 1.6 A GRU cell, by either convention
+#
+# The GRU has one state and two gates. The update gate says how much of the old state stays, the
+# reset gate how much of it the candidate may see. There are two ways to reset, and they are
+# different networks: weights of one are of no use to the other.
+#
+# - **Before** the product: (r ⊙ h) · U. So the GRU was published (Cho et al. 2014).
+# - **After** the product: r ⊙ (h · U + b'). So cuDNN computes it, and with it Keras and PyTorch:
+#   the three products with h become one, and a GPU likes that. It needs a second bias inside the
+#   bracket.
+
+
+# %%
+class GRUCell(keras.layers.Layer):
+    """One step of a gated recurrent unit, with the reset gate before or after the product.
+
+    With the three blocks of `units` columns of kernel, recurrent kernel and bias in the order
+    update gate, reset gate, candidate:
+
+    z = σ(x · W_z + b_z + h · U_z + b'_z)
+    r = σ(x · W_r + b_r + h · U_r + b'_r)
+    g = tanh(x · W_g + b_g + r ⊙ (h · U_g + b'_g))    if `reset_after`
+    g = tanh(x · W_g + b_g + (r ⊙ h) · U_g)           otherwise
+    h' = z ⊙ h + (1 − z) ⊙ g
+
+    Without `reset_after` there is no b'.
+
+    Attributes
+    ----------
+    kernel : W, shape (input_dim, 3 · units)
+    recurrent_kernel : U, shape (units, 3 · units)
+    bias : [b, b'], shape (2, 3 · units), if `reset_after`; else b, shape (3 · units,)
+
+    Source: Cho et al. (2014), section 2.3, resets before; `keras.layers.GRUCell`, whose weights
+    these are, resets after unless told otherwise. z is the share that stays, as in both.
+    """
+
+    def __init__(self, units: int, reset_after: bool = True, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.reset_after = reset_after
+        self.state_size = units
+
+    def build(self, input_shape):
+        """Make the weights, named and shaped as `keras.layers.GRUCell` has them."""
+        width = 3 * self.units
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], width), initializer="glorot_uniform", name="kernel"
+        )
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, width), initializer="orthogonal", name="recurrent_kernel"
+        )
+        shape = (2, width) if self.reset_after else (width,)
+        self.bias = self.add_weight(shape=shape, initializer="zeros", name="bias")
+
+    def call(self, inputs, states, training=False):
+        """Take one step.
+
+        Parameters
+        ----------
+        inputs : x, float tensor (batch, input_dim)
+        states : [h], a list of one float tensor (batch, units)
+
+        Returns
+        -------
+        output : h', (batch, units)
+        states : [h'], a list as it came in
+        """
+        raise NotImplementedError("1.6")
+
+
+# %% [markdown]
+# ## 1.7 Causal attention
+#
+# A Transformer has no state. Each position looks at all earlier ones and takes from each as much as
+# its key agrees with the position's query. It must not look ahead, or it would read the answer.
+
+
+# %%
+def causal_attention(query, key, value, positions=None):
+    """Scaled dot-product attention in which no position sees a later one.
+
+    softmax(Q · Kᵀ / √head_dim, over the keys that are seen) · V
+
+    Parameters
+    ----------
+    query : float tensor, shape (batch, heads, queries, head_dim)
+    key, value : float tensors, shape (batch, heads, keys, head_dim)
+        Key and value j stand at position j.
+    positions : int tensor, shape (batch, queries), optional
+        Where each query stands: it sees the keys 0 to its own position, that one included. Without
+        it query i stands at position i. One step of generation has one query, and behind its
+        position room for keys to come: whatever these hold (finite), it makes no difference.
+
+    Returns
+    -------
+    tensor of the dtype of `query`, shape (batch, heads, queries, head_dim)
+        Each query's mean of the values it sees, weighted by the softmax of its scores. Finite
+        for scores up to ±1e4.
+
+    Source: Vaswani et al., "Attention Is All You Need" (2017), sections 3.2.1 and 3.2.3.
+    """
+    raise NotImplementedError("1.7")
+
+
+# %% [markdown]
+# ## 1.8 A Transformer block
+
+
+# %%
+class TransformerBlock(keras.layers.Layer):
+    """Causal self-attention in several heads, then a network on each position by itself.
+
+    x = x + dropout(Attention(norm_1(x)))
+    x = x + dropout(FeedForward(norm_2(x)))
+
+    FeedForward(x) = contract(relu(expand(x))). Attention projects its input by `query`, `key` and
+    `value`; head k has columns k · head_dim to (k + 1) · head_dim of each, with head_dim = dim /
+    num_heads; `causal_attention` works on each head; the heads' results stand side by side again,
+    in order, and go through `output`. Dropout comes after `output` and after `contract`, only in
+    training.
+
+    Attributes
+    ----------
+    norm_1, norm_2 : LayerNormalization
+    query, key, value, output_projection : Dense (dim → dim), with bias
+    expand, contract : Dense (dim → 4 · dim, relu) and Dense (4 · dim → dim)
+    drop : Dropout
+
+    Source: Vaswani et al. (2017), section 3; normalised first as in Xiong et al., "On Layer
+    Normalization in the Transformer Architecture" (2020), section 3, which trains without warm-up.
+    """
+
+    def __init__(self, num_heads: int, dropout: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.dropout = dropout
+
+    def build(self, input_shape):
+        """Make the layers; `dim` is the input's, which `num_heads` must divide."""
+        dim = input_shape[-1]
+        if dim % self.num_heads:
+            raise ValueError(f"{self.num_heads} heads do not divide {dim} dimensions")
+        self.norm_1 = layers.LayerNormalization(epsilon=1e-5, name="norm_1")
+        self.query = layers.Dense(dim, name="query")
+        self.key = layers.Dense(dim, name="key")
+        self.value = layers.Dense(dim, name="value")
+        self.output_projection = layers.Dense(dim, name="output")
+        self.norm_2 = layers.LayerNormalization(epsilon=1e-5, name="norm_2")
+        self.expand = layers.Dense(4 * dim, activation="relu", name="expand")
+        self.contract = layers.Dense(dim, name="contract")
+        self.drop = layers.Dropout(self.dropout, name="drop")
+        of_dim = (self.norm_1, self.query, self.key, self.value, self.output_projection)
+        for layer in (*of_dim, self.norm_2, self.expand):
+            layer.build((None, None, dim))
+        self.contract.build((None, None, 4 * dim))
+
+    def call(self, inputs, cache=None, position=None, training=False):
+        """Transform a whole sequence, or its next position with what a cache kept of the others.
+
+        Parameters
+        ----------
+        inputs : x, float tensor (batch, length, dim)
+            With a cache: (batch, 1, dim), the one position to compute.
+        cache : [keys, values], two float tensors (batch, max_length, dim), optional
+            What `key` and `value` gave at the positions before, heads side by side.
+        position : int tensor (batch, 1)
+            With a cache: where the input stands, from 0.
+
+        Returns
+        -------
+        outputs : (batch, length, dim)
+            The outputs at a position depend on it and earlier ones. Position by position, from a
+            cache of zeros, they are those of the whole sequence.
+        keys, values : (batch, length, dim), or with a cache (batch, max_length, dim)
+            What `key` and `value` give, heads side by side; with a cache, the cache as it came,
+            but for what they give now, which stands at `position`.
+        """
+        raise NotImplementedError("1.8")
+
+
+# %% [markdown]
+# ## 1.9 Four models behind one interface
+
+
+# %%
+def build_name_model(
+    architecture: str,
+    vocab_size: int,
+    num_countries: int,
+    embedding_dim: int,
+    units: int,
+    num_layers: int,
+    dropout: float,
+    max_length: int,
+    num_heads: int = 4,
+) -> tuple[keras.Model, keras.Model]:
+    """Build the network twice over the same layers: for whole names, and for one step.
+
+    `Embedding` of the ids → `condition_on_country` → `Dropout` → the architecture's layers, each
+    of `units` → `Dropout` → `Dense` logits.
+
+    - "rnn", "lstm", "gru": `num_layers` times `keras.layers.RNN` over your `RNNCell`, `LSTMCell` or
+      `GRUCell` (which resets after the product).
+    - "transformer": a `Dense` to `units`, to which an `Embedding` of the position is added; then
+      `num_layers` times your `TransformerBlock`, with the dropout given; then a
+      `LayerNormalization` (epsilon 1e-5).
+
+    Parameters
+    ----------
+    architecture : str
+        One of `ARCHITECTURES`.
+    vocab_size, num_countries : int
+        Number of ids, and of countries.
+    embedding_dim, units : int
+        Width of the embedding, and of every layer after it.
+    num_layers : int
+        How many layers are stacked.
+    dropout : float
+        Share that each `Dropout` drops in training.
+    max_length : int
+        Most inputs of a name, START included, that the Transformer has positions for. The others
+        take any length.
+    num_heads : int
+        Of a Transformer block.
+
+    Returns
+    -------
+    model : keras.Model
+        [ids int (batch, length), countries int (batch,)] → logits (batch, length, vocab_size).
+        Logits, not probabilities: no softmax. The logits at a position depend on the country, that
+        id and earlier ones.
+    stepper : keras.Model
+        [id int (batch, 1), countries int (batch,), *states] → [logits (batch, vocab_size),
+        *states]: as many states come out as went in, in the same order and shapes. Fed
+        with zeros and then with its own states, it gives the logits of `model`, position by
+        position. States, layer after layer: "rnn" and "gru" h, "lstm" h and c, each float
+        (batch, units); "transformer" first the position, int32 (batch, 1), then keys and values of
+        each block, float (batch, max_length, units).
+
+    Both are functional models that share their layers, hence their weights. Layers with weights
+    are named "embedding", then "rnn_0", "rnn_1", … (so for all three, each cell in it "cell"), or
+    "widen", "positions", "block_0", "block_1", …, "norm"; then "logits".
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture; the message names it.
+    """
+    raise NotImplementedError("1.9")
+
+
+# %% [markdown]
+# ## 1.10 The loss
+
+
+# %%
+def nats_per_character(targets, logits):
+    """Average the cross-entropy over the characters, END among them, that are not padding.
+
+    −(1/N) Σ log softmax(logits)[target], over the N positions with `target != PAD`.
+
+    Parameters
+    ----------
+    targets : tensor of ids, shape (batch, length)
+        Any numeric dtype (Keras hands targets to a loss as float32).
+    logits : float tensor, shape (batch, length, vocab_size)
+        Finite, of any size: no overflow at ±1e4.
+
+    Returns
+    -------
+    scalar float32 tensor
+        Nats (natural logarithm) a character. Every character counts the same: this is not a mean
+        of the rows' means, in which a short name's characters would weigh more. 0 if all is
+        padding. Whatever the logits are at padding, it makes no difference, neither to the value
+        nor to its gradient.
+    """
+    raise NotImplementedError("1.10")
+
+
+# %% [markdown]
+# ## 1.11 Sampling
+
+
+# %%
+def sample_next(
+    logits: np.ndarray,
+    temperature: float = 1.0,
+    seed: int | np.random.Generator | None = None,
+) -> np.ndarray:
+    """Draw one id a row from softmax(logits / temperature), `PAD` and `START` left out.
+
+    Parameters
+    ----------
+    logits : float array, shape (batch, vocab_size)
+        −inf means never; every row has a finite entry beside `PAD` and `START`. Not changed.
+    temperature : float
+        Below 1 sharpens, above 1 flattens. 0 is argmax (the lowest id among equals), and so is
+        the limit: very small temperatures neither overflow nor give NaN.
+    seed : int, numpy.random.Generator or None
+        As `numpy.random.default_rng` takes it: an int gives the same draw each time, a generator
+        goes on from where it is.
+
+    Returns
+    -------
+    int32 array, shape (batch,)
+        Rows are drawn independently. `PAD` and `START` are never drawn, whatever their logits; the
+        others keep their proportions.
+
+    Raises
+    ------
+    ValueError
+        If `temperature < 0` or not a number.
+
+    Source: Ackley, Hinton and Sejnowski (1985), section 2, for the temperature.
+    """
+    raise NotImplementedError("1.11")
+
+
+# %% [markdown]
+# ## 1.12 Names for countries
+
+
+# %%
+def generate_names(
+    stepper: keras.Model,
+    vocabulary: Sequence[str],
+    countries: Sequence[str],
+    wanted: Sequence[str],
+    starts: Sequence[str] | None = None,
+    max_length: int = 20,
+    temperature: float = 1.0,
+    seed: int | np.random.Generator | None = None,
+) -> list[str]:
+    """Write one name for each country wanted, all at once.
+
+    Feed START, from states of zeros; then draw the next id from the logits with `sample_next`, feed
+    it with the states that came back, and so on. What was read once is never read again: every
+    position costs one call of the stepper for the whole batch. As long as a row's start has
+    characters left, they are fed instead of what is drawn.
+
+    Parameters
+    ----------
+    stepper : keras.Model
+        As `build_name_model` returns it; call it with `predict_on_batch`. The states' shapes and
+        dtypes follow from `stepper.inputs[2:]`.
+    vocabulary, countries : sequences of str
+        What ids and country numbers mean.
+    wanted : sequence of str
+        A country for each name to write; the same one ten times gives ten names.
+    starts : sequence of str, optional
+        For each name the letter or letters it begins with; "" leaves it open. Without it all are
+        open.
+    max_length : int
+        Most characters of a name, at least 1: what has not ended by then ends there.
+    temperature
+        As in `sample_next`.
+    seed : int, numpy.random.Generator or None
+        One generator serves all steps: the same int gives the same names.
+
+    Returns
+    -------
+    list of str
+        The names, in the order of `wanted`, without START and END. No name is empty: END is never
+        drawn as the first character. One name's end does not end the others. No countries wanted
+        give no names.
+
+    Raises
+    ------
+    ValueError
+        If a country wanted is not in `countries` (the message names it, and the nearest there is if
+        `difflib.get_close_matches` finds one), a start has a character that is not in the
+        vocabulary (the message names it) or more than `max_length` characters, or
+        there are not as many starts as countries.
+    """
+    raise NotImplementedError("1.12")
