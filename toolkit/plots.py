@@ -84,6 +84,44 @@ def plot_curves(
     _save(figure, path)
 
 
+def plot_comparison(logs: Mapping[str, Log], path: Path, column: str, label: str) -> None:
+    """Draw one measure of several models over the epochs on one axis, as a PNG.
+
+    Each model has a colour: validation is the thick line, training the thin dashed one.
+
+    Parameters
+    ----------
+    logs : model -> its log, each as for `plot_curves`
+    column, label : as for `plot_curves`
+    """
+    figure = Figure((WIDTH, 5.2), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    _style(axes)
+    endings = []
+    for (name, log), colour in zip(logs.items(), COLOURS, strict=False):
+        marker = "o" if len(log["epoch"]) < 30 else None
+        if column in log:
+            axes.plot(
+                log["epoch"], log[column], color=colour, linewidth=1.2, linestyle=(0, (4, 2)),
+                alpha=0.75,
+            )  # fmt: skip
+        held_out = log.get(f"val_{column}", [])
+        if held_out:
+            axes.plot(
+                log["epoch"], held_out, color=colour, linewidth=2.2, marker=marker, markersize=4
+            )
+            endings.append((held_out[-1], f"{name} {held_out[-1]:.3f}", colour))
+    axes.plot([], [], color=GREY, linewidth=2.2, label="validation")
+    axes.plot([], [], color=GREY, linewidth=1.2, linestyle=(0, (4, 2)), label="training")
+    axes.legend(frameon=False, fontsize=10.5, loc="upper right")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.margins(x=0.02, y=0.08)
+    _label_lines(axes, endings)
+    _save(figure, path)
+
+
 def plot_measures(
     measures: Mapping[str, Mapping[str, float]],
     path: Path,

@@ -605,10 +605,10 @@ def build_name_model(
             new_states += new_cache
         hidden, step = norm(hidden), norm(step)[:, 0]
     else:
-        cells = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
+        make_cell = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}[architecture]
         step = step[:, 0]
         for i in range(num_layers):
-            cell = cells[architecture](units, name="cell")
+            cell = make_cell(units, name="cell")
             rnn = layers.RNN(cell, return_sequences=True, name=f"rnn_{i}")
             hidden = rnn(hidden)
             names = ("h", "c") if architecture == "lstm" else ("h",)
@@ -803,8 +803,10 @@ def generate_names(
             if position < len(start):
                 ids[row] = numbers[start[position]]
         ended |= ids == END
-        for row in np.flatnonzero(~ended):
-            names[row] += vocabulary[ids[row]]
+        names = [
+            name if done else name + vocabulary[number]
+            for name, done, number in zip(names, ended, ids, strict=True)
+        ]
         if ended.all():
             break
     return names

@@ -1,0 +1,471 @@
+"""What `make lab1` runs: surnames → four networks on equal terms → names, measured and judged."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from labs.catalogue import read_lab
+from labs.lab1_names.data import DATA_SETS, SPLITS, Names, at_most, draw_rows, load_names
+from labs.lab1_names.fidelity import CountryClassifier, Share, fidelity, new_names
+from toolkit import console
+from toolkit.errors import EtudeError
+from toolkit.plots import plot_comparison
+from toolkit.report import Picture, Promise, Report
+from toolkit.runs import Log, Run, best_epoch
+from toolkit.runtime import Runtime, configure
+from toolkit.training import fit
+
+__all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
+
+SPELLED = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "transformer": "Transformer"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run does; any field can be set on the command line."""
+
+    data: str = "faker"
+    seed: int = 0
+    precision: str = "auto"
+    devices: str | None = None
+    # "Greece,Russia"; None takes all
+    countries: str | None = None
+    # 1 draws every country equally often in training, 0 as often as it has names
+    balance: float = 1.0
+    max_characters: int = 18
+    embedding_dim: int = 32
+    # widths at which the four have about as many parameters
+    rnn_units: int = 232
+    lstm_units: int = 112
+    gru_units: int = 132
+    transformer_units: int = 56
+    recurrent_layers: int = 1
+    transformer_layers: int = 2
+    num_heads: int = 4
+    recurrent_dropout: float = 0.2
+    transformer_dropout: float = 0.1
+    epochs: int = 10
+    steps_per_epoch: int = 80
+    batch_size: int = 128
+    recurrent_rate: float = 4e-3
+    transformer_rate: float = 4e-3
+    # held-out names of a country that each epoch is measured on
+    validation_names: int = 40
+    # first letters of a table of names, one name each; None leaves the table out
+    starts: str | None = "ABCDEFGKMN"
+    names: int = 10
+    # names of a country that fidelity is judged by
+    judged: int = 100
+    temperature: float = 0.8
+
+
+PRESETS = {
+    "quick": Settings(),
+    "full": Settings(
+        data="names18",
+        embedding_dim=64,
+        rnn_units=512,
+        lstm_units=248,
+        gru_units=288,
+        transformer_units=96,
+        transformer_layers=3,
+        recurrent_dropout=0.3,
+        transformer_dropout=0.2,
+        epochs=30,
+        steps_per_epoch=200,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One of the four after training: its log, losses and names.
+
+    Attributes
+    ----------
+    nats : split -> nats a character, countries weighing equally, at the best epoch
+    free : country -> names, nothing given
+    lettered : country -> names, one for each first letter of the settings
+    judged : country -> names that the measures are taken on
+    """
+
+    architecture: str
+    parameters: int
+    log: Log
+    nats: dict[str, float]
+    free: dict[str, list[str]]
+    lettered: dict[str, list[str]]
+    judged: dict[str, list[str]]
+    seconds: float
+    sampling: float
+
+
+def run(tasks: Any, settings: Settings, run: Run) -> None:
+    """Train the student's four networks and let them write; all goes into the run's folder."""
+    runtime = configure(settings.seed, settings.precision, settings.devices)
+    chosen = settings.countries and [name.strip() for name in settings.countries.split(",")]
+    names = load_names(settings.data, chosen or None, settings.max_characters, settings.seed)
+    console.say(names.describe())
+    vocabulary = tasks.build_vocabulary(
+        name for theirs in names.split["train"].values() for name in theirs
+    )
+    names = names.spelled_with(vocabulary)
+    check_starts(settings, vocabulary)
+    begin = time.perf_counter()
+    trained = []
+    parts = []
+    for architecture in tasks.ARCHITECTURES:
+        part = dataclasses.replace(run, folder=run.path(architecture), lock=None)
+        part.folder.mkdir(exist_ok=True)
+        parts.append(part)
+        trained.append(train(tasks, settings, part, runtime, names, vocabulary, architecture))
+        if part.interrupted:
+            run.interrupt(f"{part.interrupted} of the {SPELLED[architecture]}")
+            break
+    write_names(run, trained)
+    real, judgements = judge(names, trained)
+    obtained = figures(trained, judgements, time.perf_counter() - begin)
+    console.table(
+        *COLUMNS[:10], rows=[row[:10] for row in rows(settings, trained, real, judgements)]
+    )
+    write_report(tasks, settings, run, names, trained, real, judgements, obtained)
+    if not run.interrupted:
+        for part in parts:
+            part.finish()
+
+
+def check_starts(settings: Settings, vocabulary: Sequence[str]) -> None:
+    """Make sure before training that names can begin with the letters asked for."""
+    if unknown := [letter for letter in settings.starts or "" if letter not in vocabulary]:
+        letters = "".join(vocabulary[3:])
+        raise EtudeError(f"starts has {unknown[0]!r}, which no name has: choose from {letters}")
+
+
+# Training
+
+
+def train(
+    tasks: Any,
+    settings: Settings,
+    run: Run,
+    runtime: Runtime,
+    names: Names,
+    vocabulary: list[str],
+    architecture: str,
+) -> Trained:
+    """Train one network, measure it and let it write."""
+    console.heading(SPELLED[architecture])
+    keras.utils.set_random_seed(settings.seed)
+    is_transformer = architecture == "transformer"
+    with runtime.scope():
+        model, stepper = tasks.build_name_model(
+            architecture,
+            len(vocabulary),
+            len(names.countries),
+            settings.embedding_dim,
+            getattr(settings, f"{architecture}_units"),
+            settings.transformer_layers if is_transformer else settings.recurrent_layers,
+            settings.transformer_dropout if is_transformer else settings.recurrent_dropout,
+            settings.max_characters + 1,
+            settings.num_heads,
+        )
+        packed = packed_model(model)
+    steps = settings.epochs * settings.steps_per_epoch
+    peak = settings.transformer_rate if is_transformer else settings.recurrent_rate
+
+    def optimizer() -> keras.optimizers.Optimizer:
+        rate = keras.optimizers.schedules.CosineDecay(
+            peak / 50, steps - steps // 20, 0.02, warmup_target=peak, warmup_steps=steps // 20
+        )
+        return keras.optimizers.Adam(rate, clipnorm=1.0)
+
+    begin = time.perf_counter()
+    log = fit(
+        packed,
+        run,
+        runtime,
+        loss=tasks.nats_per_character,
+        metrics={},
+        train=encode(tasks, names.split["train"], vocabulary, settings.balance, settings.seed),
+        validation=encode(
+            tasks, at_most(names.split["validation"], settings.validation_names), vocabulary
+        ),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        optimizer=optimizer,
+        steps_per_epoch=settings.steps_per_epoch,
+    )
+    seconds = time.perf_counter() - begin
+    nats = {split: evaluate(tasks, packed, names.split[split], vocabulary) for split in SPLITS}
+    judged = write(tasks, settings, stepper, vocabulary, names, [""] * settings.judged)
+    begin = time.perf_counter()
+    free = write(tasks, settings, stepper, vocabulary, names, [""] * settings.names)
+    sampling = time.perf_counter() - begin
+    lettered = write(tasks, settings, stepper, vocabulary, names, list(settings.starts or ""))
+    return Trained(
+        architecture, model.count_params(), log, nats, free, lettered, judged, seconds, sampling
+    )
+
+
+def packed_model(model: keras.Model) -> keras.Model:
+    """Wrap a model so that a row's country stands before its ids, as one array."""
+    rows = keras.Input((None,), dtype="int32", name="country_and_ids")
+    return keras.Model(rows, model([rows[:, 1:], rows[:, 0]]), name=f"{model.name}_packed")
+
+
+def encode(
+    tasks: Any,
+    names: Mapping[str, Sequence[str]],
+    vocabulary: Sequence[str],
+    balance: float = 1.0,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Spell names as rows of a country's number and ids, beside their targets."""
+    countries = list(names)
+    drawn = draw_rows({name: len(theirs) for name, theirs in names.items()}, balance, seed)
+    inputs, targets, _ = tasks.encode_names(
+        [names[country][index] for country, index in drawn], vocabulary
+    )
+    numbers = np.array([countries.index(country) for country, _ in drawn], np.int32)
+    return np.concatenate([numbers[:, None], inputs], axis=1), targets
+
+
+def evaluate(
+    tasks: Any, model: keras.Model, names: Mapping[str, Sequence[str]], vocabulary: Sequence[str]
+) -> float:
+    """Nats a character of all names, without dropout, countries weighing equally."""
+    owners = np.array([place for place, theirs in enumerate(names.values()) for _ in theirs])
+    inputs, targets, _ = tasks.encode_names(
+        [name for t in names.values() for name in t], vocabulary
+    )
+    rows = np.concatenate([owners[:, None], inputs], axis=1).astype(np.int32)
+    logits = model.predict(rows, batch_size=512, verbose=0)
+    nats = [
+        float(tasks.nats_per_character(targets[owners == place], logits[owners == place]))
+        for place in range(len(names))
+    ]
+    return float(np.mean(nats))
+
+
+def write(
+    tasks: Any,
+    settings: Settings,
+    stepper: keras.Model,
+    vocabulary: Sequence[str],
+    names: Names,
+    starts: list[str],
+) -> dict[str, list[str]]:
+    """Write a name for each country and start, all in one batch."""
+    wanted = [country for country in names.countries for _ in starts]
+    written = tasks.generate_names(
+        stepper,
+        vocabulary,
+        names.countries,
+        wanted,
+        starts * len(names.countries),
+        settings.max_characters,
+        settings.temperature,
+        settings.seed,
+    )
+    count = len(starts)
+    return {
+        country: written[place * count : (place + 1) * count]
+        for place, country in enumerate(names.countries)
+    }
+
+
+# Judgement
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of an architecture's names: how many are new, how many fit their country."""
+
+    new: Share
+    faithful: Share
+    faithful_new: Share
+
+
+def judge(names: Names, trained: Sequence[Trained]) -> tuple[Share, dict[str, Judgement]]:
+    """Judge real held-out names and each architecture's by a classifier of the training names.
+
+    Names that several countries have are neither learnt from nor judged.
+
+    Returns
+    -------
+    real : the classifier's accuracy on held-out names
+    judgements : by architecture
+    """
+    own = {
+        split: {
+            country: [name for name in theirs if name not in names.shared]
+            for country, theirs in names.split[split].items()
+        }
+        for split in SPLITS
+    }
+    classifier = CountryClassifier(own["train"])
+    held_out = {name: own["validation"][name] + own["test"][name] for name in names.countries}
+    judgements = {}
+    for one in trained:
+        new, fresh = new_names(one.judged, names.known)
+        judgements[one.architecture] = Judgement(
+            new,
+            fidelity(classifier, one.judged, names.shared),
+            fidelity(classifier, fresh, names.shared),
+        )
+    return fidelity(classifier, held_out, names.shared), judgements
+
+
+COLUMNS = (
+    "network",
+    "parameters",
+    "updates",
+    "best epoch",
+    "training: nats a character",
+    "validation",
+    "test",
+    "new names",
+    "fits its country",
+    "new and fits",
+    "seconds to train",
+    "ms for all countries' ten",
+)
+
+
+def rows(
+    settings: Settings, trained: Sequence[Trained], real: Share, judgements: dict[str, Judgement]
+) -> list[tuple]:
+    """Make a row of `COLUMNS` for each architecture, and one for real held-out names."""
+    table: list[tuple] = []
+    for one in trained:
+        judgement = judgements[one.architecture]
+        epochs = len(one.log.get("epoch", []))
+        table.append(
+            (
+                SPELLED[one.architecture],
+                f"{one.parameters:,}",
+                f"{epochs * settings.steps_per_epoch:,}",
+                str(best_epoch(one.log)),
+                *(f"{one.nats[split]:.3f}" for split in SPLITS),
+                str(judgement.new),
+                str(judgement.faithful),
+                str(judgement.faithful_new),
+                f"{one.seconds:.0f}",
+                f"{one.sampling * 1000:.0f}",
+            )
+        )
+    return [*table, ("real held-out names", *[""] * 7, str(real), *[""] * 3)]
+
+
+def figures(
+    trained: Sequence[Trained], judgements: dict[str, Judgement], seconds: float
+) -> dict[str, float]:
+    """Collect what lab.toml makes promises about."""
+    obtained = {"seconds": seconds, "sampling": max(one.sampling for one in trained)}
+    for one in trained:
+        for split in SPLITS:
+            obtained[f"{one.architecture}_{split}"] = one.nats[split]
+        obtained[f"{one.architecture}_fidelity"] = judgements[one.architecture].faithful.value
+        obtained[f"{one.architecture}_new"] = judgements[one.architecture].new.value
+    nats = {one.architecture: one.nats["test"] for one in trained}
+    if {"transformer", "gru"} <= nats.keys():
+        obtained["transformer_gru"] = nats["transformer"] - nats["gru"]
+    return obtained
+
+
+# Report
+
+
+def write_report(
+    tasks: Any,
+    settings: Settings,
+    run: Run,
+    names: Names,
+    trained: Sequence[Trained],
+    real: Share,
+    judgements: dict[str, Judgement],
+    obtained: dict[str, float],
+) -> None:
+    """Draw the curves and write report.html."""
+    report = Report(run, "Lab 1: names from countries", LEADS[settings.data])
+    report.add_promises("Promised and obtained", promises(settings, run, obtained))
+    curves = run.path("curves.png")
+    logs = {SPELLED[one.architecture]: one.log for one in trained if one.log}
+    plot_comparison(logs, curves, "nats_per_token", "loss (nats a character)")
+    report.add_pictures(
+        "Four networks on equal terms",
+        [Picture(curves, "loss over the epochs of each network, training and validation")],
+        "Equal batches of the same names in the same order, as many updates, about as many "
+        "parameters. Training is measured with dropout, as it goes, so it may lie above "
+        "validation.",
+    )
+    table = rows(settings, trained, real, judgements)
+    report.add_table("Losses and names", COLUMNS, table, EXPLAINED)
+    lists = [(SPELLED[one.architecture], one.free) for one in trained]
+    beside = [
+        (country, *[", ".join(theirs[country]) for _, theirs in lists])
+        for country in names.countries
+    ]
+    note = f"Nothing given but the country, temperature {settings.temperature}; new or not."
+    report.add_table(
+        "Names by country, side by side", ["country", *(name for name, _ in lists)], beside, note
+    )
+    for one in trained if settings.starts else ():
+        report.add_table(
+            f"{SPELLED[one.architecture]}: a name for each first letter",
+            ["country", *settings.starts],
+            [(country, *theirs) for country, theirs in one.lettered.items()],
+        )
+    report.add_text("The data", *names.describe().splitlines())
+    report.add_code("Whose code ran", tasks.describe())
+    report.write()
+
+
+EXPLAINED = (
+    "Nats a character with END, countries weighing equally, at the epoch with the best validation, "
+    "measured without dropout. new names: in no list of any country. fits its country: a naive "
+    "Bayes classifier of the training names' letters takes the name for the country that was asked "
+    "for; the last row is what it scores on real names it has not seen, the mark to compare with. "
+    "Copied training names flatter it: the next column judges new names only. ± is half a 95 % "
+    "interval."
+)
+
+LEADS = {
+    "faker": "Surnames of Faker's locales, written letter by letter.",
+    "names18": "Surnames in 18 languages, written letter by letter.",
+}
+
+
+def promises(settings: Settings, run: Run, obtained: dict[str, float]) -> list[Promise]:
+    """Compare the figures of lab.toml with those obtained; other settings promise nothing."""
+    as_promised = PRESETS[run.preset] == settings
+    compared = []
+    for figure in read_lab(Path(__file__).with_name("lab.toml")).figures:
+        if figure.preset != run.preset or figure.key not in obtained:
+            continue
+        value = obtained[figure.key]
+        bound = f"{figure.direction.replace('_', ' ')} {figure.bound:g} {figure.text}"
+        kept = figure.met(value) if as_promised else None
+        compared.append(Promise(figure.name, bound, f"{value:.3g}", kept))
+    return compared
+
+
+def write_names(run: Run, trained: Sequence[Trained]) -> None:
+    """Keep all names that were written, as names.json."""
+    run.write_json(
+        "names.json",
+        {
+            one.architecture: {
+                "free": one.free,
+                "by first letter": one.lettered,
+                "judged": one.judged,
+            }
+            for one in trained
+        },
+    )
