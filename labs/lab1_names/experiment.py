@@ -360,7 +360,9 @@ def rows(
                 f"{one.sampling * 1000:.0f}",
             )
         )
-    return [*table, ("real held-out names", *[""] * 7, str(real), *[""] * 3)]
+    before = COLUMNS.index("fits its country") - 1
+    after = len(COLUMNS) - before - 2
+    return [*table, ("real held-out names", *("",) * before, str(real), *("",) * after)]
 
 
 def figures(
@@ -409,17 +411,18 @@ def write_report(
     report.add_table("Losses and names", COLUMNS, table, EXPLAINED)
     lists = [(SPELLED[one.architecture], one.free) for one in trained]
     beside = [
-        (country, *[", ".join(theirs[country]) for _, theirs in lists])
+        [country, *(", ".join(theirs[country]) for _, theirs in lists)]
         for country in names.countries
     ]
     note = f"Nothing given but the country, temperature {settings.temperature}; new or not."
     report.add_table(
         "Names by country, side by side", ["country", *(name for name, _ in lists)], beside, note
     )
-    for one in trained if settings.starts else ():
+    letters = list(settings.starts or "")
+    for one in trained if letters else ():
         report.add_table(
             f"{SPELLED[one.architecture]}: a name for each first letter",
-            ["country", *settings.starts],
+            ["country", *letters],
             [(country, *theirs) for country, theirs in one.lettered.items()],
         )
     report.add_text("The data", *names.describe().splitlines())

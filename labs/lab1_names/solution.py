@@ -6,7 +6,7 @@
 # an LSTM, a GRU and a Transformer, all behind one interface, so that they can be compared.
 
 # %%
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 
 import keras
@@ -605,10 +605,11 @@ def build_name_model(
             new_states += new_cache
         hidden, step = norm(hidden), norm(step)[:, 0]
     else:
-        make_cell = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}[architecture]
+        cells: dict[str, Callable[..., keras.layers.Layer]]
+        cells = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
         step = step[:, 0]
         for i in range(num_layers):
-            cell = make_cell(units, name="cell")
+            cell = cells[architecture](units, name="cell")
             rnn = layers.RNN(cell, return_sequences=True, name=f"rnn_{i}")
             hidden = rnn(hidden)
             names = ("h", "c") if architecture == "lstm" else ("h",)
@@ -804,7 +805,7 @@ def generate_names(
                 ids[row] = numbers[start[position]]
         ended |= ids == END
         names = [
-            name if done else name + vocabulary[number]
+            name if done else name + vocabulary[int(number)]
             for name, done, number in zip(names, ended, ids, strict=True)
         ]
         if ended.all():
