@@ -565,7 +565,7 @@ def build_name_model(
         each block, float (batch, max_length, units).
 
     Both are functional models that share their layers, hence their weights. Layers with weights
-    are named "embedding", then "rnn_0", "rnn_1", … (so for all three, each cell in it "cell"), or
+    are named "embedding", then "rnn_0", "rnn_1", … (so for all three; their cells "cell_0", …), or
     "widen", "positions", "block_0", "block_1", …, "norm"; then "logits".
 
     Raises
@@ -609,7 +609,7 @@ def build_name_model(
         cells = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
         step = step[:, 0]
         for i in range(num_layers):
-            cell = cells[architecture](units, name="cell")
+            cell = cells[architecture](units, name=f"cell_{i}")
             rnn = layers.RNN(cell, return_sequences=True, name=f"rnn_{i}")
             hidden = rnn(hidden)
             names = ("h", "c") if architecture == "lstm" else ("h",)

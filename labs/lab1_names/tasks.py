@@ -6,7 +6,7 @@
 # an LSTM, a GRU and a Transformer, all behind one interface, so that they can be compared.
 
 # %%
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 
 import keras
@@ -481,7 +481,7 @@ def build_name_model(
         each block, float (batch, max_length, units).
 
     Both are functional models that share their layers, hence their weights. Layers with weights
-    are named "embedding", then "rnn_0", "rnn_1", … (so for all three, each cell in it "cell"), or
+    are named "embedding", then "rnn_0", "rnn_1", … (so for all three; their cells "cell_0", …), or
     "widen", "positions", "block_0", "block_1", …, "norm"; then "logits".
 
     Raises
