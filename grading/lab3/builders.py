@@ -16,7 +16,8 @@ def chorale(name: str, first: int, last: int, semitones: int = 0) -> music21.str
 def read_score(text: str) -> list[tuple[str, str, list[int]]] | None:
     """Read a score's MusicXML as `score_events` does; None if music21 cannot."""
     try:
-        return score_events(music21.converter.parseData(text, format="musicxml"))
+        score: Any = music21.converter.parseData(text, format="musicxml")
+        return score_events(score)
     except Exception:
         return None
 
@@ -26,14 +27,13 @@ def score_events(score: music21.stream.Score) -> list[tuple[str, str, list[int]]
 
     A note that was written as several tied ones, because it did not fit its measure, is one.
     """
-    events = []
+    events: list[tuple[str, str, list[int]]] = []
     for part in score.parts:
         for sound in part.stripTies().flatten().notes:
             pitches = sorted(pitch.midi for pitch in sound.pitches)
-            events.append((sound.offset, sound.quarterLength, pitches))
-    return [
-        (str(Fraction(onset)), str(Fraction(length)), pitches) for onset, length, pitches in events
-    ]
+            onset, length = Fraction(sound.offset), Fraction(sound.quarterLength)
+            events.append((str(onset), str(length), pitches))
+    return events
 
 
 def num_parts(score: music21.stream.Score) -> int:

@@ -30,7 +30,7 @@ def test_score_slices(student, solution):
 def test_score_ties(student, solution):
     over_the_barline = score("60:3 62~:1 | ~62:2 64:2")
     through_a_measure = score("60:3 62~:1 | ~62~:4 | ~62:1 64:3")
-    in_a_chord = score("60~+64:4 | ~60+65:4")
+    in_a_chord = score("60~+64:4 | ~60+64:2 60+64:2")
     struck_again = score("60:4 | 60:4")
     another_part = score("60~:2 62:2", "r:2 60:2")
     for given in (over_the_barline, through_a_measure, in_a_chord, struck_again, another_part):
