@@ -5,6 +5,7 @@
 # comes next, and let it write chorales of its own.
 
 # %%
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -140,30 +141,27 @@ def tokens_to_score(tokens: Sequence[str]) -> music21.stream.Score:
     - pitches or `REST` without a `DUR_q` after them are dropped.
     """
     # BEGIN SOLUTION
-    part = music21.stream.Part()
+    events: list[music21.note.GeneralNote] = []
     pitches: set[int] = set()
     named = False
     for token in tokens:
-        kind, _, value = token.partition("_")
+        spelling = re.fullmatch(r"NOTE_(\d+)|REST|DUR_([1-9]\d*(?:/[1-9]\d*)?)", token)
         if token in SPECIALS:
             continue
-        if token == "REST":
-            named = True
-        elif kind == "NOTE" and value.isdecimal() and int(value) <= 127:
-            pitches.add(int(value))
-            named = True
-        elif kind == "DUR" and value.replace("/", "", 1).isdecimal() and Fraction(value) > 0:
-            if not named:
-                continue
-            if len(pitches) > 1:
-                event: music21.note.GeneralNote = music21.chord.Chord(sorted(pitches))
-            else:
-                event = music21.note.Note(*pitches) if pitches else music21.note.Rest()
-            event.quarterLength = Fraction(value)
-            part.append(event)
-            pitches, named = set(), False
-        else:
+        if spelling is None or int(spelling[1] or 0) > 127:
             raise ValueError(f"{token!r} is no token of this lab: NOTE_p, REST, DUR_q or a special")
+        if spelling[2] is None:
+            pitches |= {int(spelling[1])} if spelling[1] else set()
+            named = True
+        elif named:
+            if len(pitches) > 1:
+                events.append(music21.chord.Chord(sorted(pitches)))
+            else:
+                events.append(music21.note.Note(*pitches) if pitches else music21.note.Rest())
+            events[-1].quarterLength = Fraction(spelling[2])
+            pitches, named = set(), False
+    part = music21.stream.Part()
+    part.append(events)
     return music21.stream.Score([part])
     # END SOLUTION
 
