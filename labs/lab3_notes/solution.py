@@ -154,10 +154,12 @@ def tokens_to_score(tokens: Sequence[str]) -> music21.stream.Score:
             pitches |= {int(spelling[1])} if spelling[1] else set()
             named = True
         elif named:
-            if len(pitches) > 1:
-                events.append(music21.chord.Chord(sorted(pitches)))
+            # given numbers instead of notes, Chord would look for the best spelling: 200 times slower
+            notes = [music21.note.Note(pitch) for pitch in sorted(pitches)]
+            if len(notes) > 1:
+                events.append(music21.chord.Chord(notes))
             else:
-                events.append(music21.note.Note(*pitches) if pitches else music21.note.Rest())
+                events.append(notes[0] if notes else music21.note.Rest())
             events[-1].quarterLength = Fraction(spelling[2])
             pitches, named = set(), False
     part = music21.stream.Part()
