@@ -154,7 +154,7 @@ def tokens_to_score(tokens: Sequence[str]) -> music21.stream.Score:
             pitches |= {int(spelling[1])} if spelling[1] else set()
             named = True
         elif named:
-            # given numbers instead of notes, Chord would look for the best spelling: 200 times slower
+            # given numbers instead of notes, Chord looks for the best spelling: 100 times slower
             notes = [music21.note.Note(pitch) for pitch in sorted(pitches)]
             if len(notes) > 1:
                 events.append(music21.chord.Chord(notes))
