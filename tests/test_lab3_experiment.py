@@ -95,11 +95,11 @@ def test_entropy_is_that_of_the_pitch_classes():
 def test_a_loop_repeats_and_a_walk_does_not():
     seen = SeenRuns([])
     loop = measure(CHORD * 20, seen)
-    assert loop.repetition == 1
-    assert loop.looping > 0.9
+    assert loop.repeats == 1
+    assert loop.loops > 0.9
     assert loop.ends == 0
     walk = measure([t for p in range(40, 80) for t in (f"NOTE_{p}", "DUR_1")] + ["END"], seen)
-    assert walk.repetition == walk.looping == 0
+    assert walk.repeats == walk.loops == 0
     assert walk.ends == 1
 
 

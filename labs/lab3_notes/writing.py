@@ -33,11 +33,11 @@ class Kind:
     ----------
     name : "argmax", "temperature 0.8", "real music"
     accuracy : share of the validation tokens that the network guesses right by sampling that way,
-        on average; NaN for real music
+        on average; None for real music
     """
 
     name: str
-    accuracy: float
+    accuracy: float | None
     measures: Measures
     samples: list[Sample]
 
@@ -88,7 +88,7 @@ def write_pieces(
             accuracy = expected_accuracy(logits, targets, temperature)
             kinds.append(Kind(name, accuracy, mean(measured), samples))
     real = [measure([*pieces.tokens(ids), "END"], seen) for ids in pieces.ids["validation"]]
-    return [*kinds, Kind("real music", float("nan"), mean(real), [])]
+    return [*kinds, Kind("real music", None, mean(real), [])]
 
 
 def choose_primers(start: int, settings: Any, pieces: Pieces) -> np.ndarray:
