@@ -16,10 +16,13 @@ def main() -> None:
     parser.add_argument("--task", default="", help="such as 3.4")
     lab, task = find_task(parser.parse_args().task)
     text = replaced(_present(lab), task.name, _stub(lab, task.name))
-    if lab.tasks_file.is_file():
-        keep_backup(lab.tasks_file)
-    write_atomically(lab.tasks_file, text.encode())
-    say(f"{task.name} (task {task.id}) is a stub again in {shown(lab.tasks_file)}")
+    if lab.tasks_file.is_file() and text == _present(lab):
+        say(f"{task.name} (task {task.id}) is as it was handed out")
+    else:
+        if lab.tasks_file.is_file():
+            keep_backup(lab.tasks_file)
+        write_atomically(lab.tasks_file, text.encode())
+        say(f"{task.name} (task {task.id}) is a stub again in {shown(lab.tasks_file)}")
     try:
         line = definitions(text)[task.name].line
     except SyntaxError as error:

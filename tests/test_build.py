@@ -187,6 +187,8 @@ def test_reset_puts_one_stub_back_and_changes_no_other_line(lab, reset_task):
     reset_task("9.2")
     assert lab.tasks_file.read_text() == mine
     assert backups(lab) == [both]
+    reset_task("9.2")
+    assert backups(lab) == [both], "nothing to do, nothing to back up"
 
 
 @pytest.mark.parametrize(

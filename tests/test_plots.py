@@ -92,7 +92,9 @@ def test_measures_are_bars_beside_their_reference(figure):
         "entropy": {"argmax": 0.0, "temperature 1": float("nan")},
     }
     left, right = figure(
-        lambda path: plot_measures(measures, path, {"repetition": 0.25}, "Bach")
+        lambda path: plot_measures(
+            measures, path, {"repetition": 0.25, "entropy": float("nan")}, "Bach"
+        )
     ).axes
     assert [bar.get_width() for bar in left.patches] == [0.9, 0.2]
     assert [label.get_text() for label in left.get_yticklabels()] == ["argmax", "temperature 1"]

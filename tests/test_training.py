@@ -121,6 +121,28 @@ def test_the_log_holds_what_the_best_weights_give_on_all_validation_tokens(unbro
     assert set(log) >= {"epoch", "accuracy", "val_accuracy"}
 
 
+def test_the_stamp_says_on_what_the_run_was_trained(tmp_path, disturb):
+    run = Run.create("lab3_notes", "quick", SETTINGS, stamp={"checks": "abc"}, root=tmp_path)
+    disturb(0, 0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    train(run)
+    assert run.stamp["checks"] == "abc"
+    assert run.stamp["device"].endswith("(float32)")
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_sixteen_bits_learn_too(precision, tmp_path):
+    import keras
+
+    from toolkit.runtime import configure
+
+    try:
+        _, log = train(new_run(tmp_path), configure(seed=3, precision=precision), epochs=2)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert log["nats_per_token"][1] < log["nats_per_token"][0]
+    assert np.isfinite(log["val_nats_per_token"]).all()
+
+
 def test_a_run_killed_in_an_epoch_goes_on_to_the_same_weights(unbroken, tmp_path):
     killed = subprocess.run([sys.executable, SCRIPT, tmp_path, "kill=2:1"], capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()

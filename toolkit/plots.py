@@ -153,11 +153,11 @@ def plot_measures(
         panel.set_title(measure, loc="left", fontsize=11, color=INK, pad=18)
         panel.set_xticks([])
         panel.spines["bottom"].set_visible(False)
-        real = (reference or {}).get(measure)
-        widest = max([abs(value) for value in heights if np.isfinite(value)] + [abs(real or 0)])
+        real = (reference or {}).get(measure, np.nan)
+        widest = max([abs(value) for value in (*heights, real) if np.isfinite(value)] or [1.0])
         for row, value in enumerate(heights):
             panel.text(widest * 0.03, row, _spelt(value), va="center", fontsize=10.5, color=INK)
-        if real is not None:
+        if np.isfinite(real):
             panel.axvline(real, color=COLOURS[1], linewidth=1.4, linestyle=(0, (4, 3)))
             panel.annotate(
                 f"{reference_name} {_spelt(real)}", (real, 1), (0, 4),

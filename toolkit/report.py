@@ -1,6 +1,7 @@
 """A run's report: one self-contained HTML page, built from plain data section by section."""
 
 import base64
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -186,6 +187,8 @@ def _cell(value: Any) -> dict[str, Any]:
             "number": False,
         }
     number = float(value)
+    if not math.isfinite(number):
+        return {"text": "–", "number": True}
     whole = number.is_integer() or abs(number) >= 1000
     text = f"{number:,.0f}" if whole else f"{number:#.3g}".rstrip(".")
     return {"text": text, "number": True}

@@ -23,7 +23,7 @@ from keras import ops
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.runs import Log, Run, trim_log
-from toolkit.runtime import Runtime, check_shards, choose_jit, share_of_tokens
+from toolkit.runtime import Runtime, check_shards, choose_jit, parity_stamp, share_of_tokens
 
 PAD = 0
 
@@ -215,6 +215,7 @@ def fit(
     if not len(train[0]) or not len(validation[0]):
         empty = "training" if not len(train[0]) else "validation"
         raise EtudeError(f"There is no {empty} data: every piece is shorter than a window needs.")
+    run.write_json("stamp.json", parity_stamp(run.stamp.get("checks", ""), runtime))
     share = len(runtime.devices)
     size = -(-min(batch_size, len(train[0])) // share) * share
     batches = Batches(*train, size, runtime.seed, steps_per_epoch)

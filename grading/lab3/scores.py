@@ -67,7 +67,7 @@ def event_notes(event: str, voice: int) -> str:
     """Write a note, a chord, a rest or a stroke."""
     what, length = event.split(":")
     lasts = "" if length == "g" else f"<duration>{ticks(Fraction(length))}</duration>"
-    notes = []
+    notes: list[str] = []
     for member in what.split("+"):
         if member == "r":
             sound = "<rest/>"
@@ -99,18 +99,21 @@ def random_score(rng: np.random.Generator, num_parts: int, num_measures: int) ->
     rhythms = ["4", "2 2", "1 1 2", "3 1", "3/2 1/2 1 1", "1/3 1/3 1/3 1 2/3 4/3", "1/4 3/4 3"]
     parts = []
     for _ in range(num_parts):
-        events = []
+        events: list[tuple[list[int] | None, str]] = []
+        pitches: list[int] = []
         for _ in range(num_measures):
             for length in rhythms[rng.integers(len(rhythms))].split():
-                size = rng.choice([0, 1, 2, 3], p=[0.2, 0.5, 0.2, 0.1])
-                events.append((sorted(rng.choice(range(57, 67), size, replace=False)), length))
+                size = rng.choice([0, 1, 2, 3], p=[0.15, 0.35, 0.3, 0.2])
+                if rng.random() < 0.7:  # else what was there sounds again
+                    pitches = sorted(rng.choice(range(57, 64), size, replace=False).tolist())
+                events.append((pitches, length))
             events.append((None, "|"))
         parts.append(tied(rng, events[:-1]))
     return score(*parts)
 
 
 def tied(rng: np.random.Generator, events: list[tuple[list[int] | None, str]]) -> str:
-    """Spell events, half of the pitches that come twice in a row being tied."""
+    """Spell events; of the pitches that come twice in a row none, some or all are tied."""
     texts: list[str] = []
     open_ties: set[int] = set()
     sounding = [pitches for pitches, _ in events if pitches is not None]
@@ -121,7 +124,8 @@ def tied(rng: np.random.Generator, events: list[tuple[list[int] | None, str]]) -
             continue
         place += 1
         following = sounding[place] if place < len(sounding) else []
-        begun = {pitch for pitch in pitches if pitch in following and rng.random() < 0.5}
+        share = rng.choice([0, 0.5, 1])
+        begun = {pitch for pitch in pitches if pitch in following and rng.random() < share}
         members = [f"{'~' * (p in open_ties)}{p}{'~' * (p in begun)}" for p in pitches]
         texts.append(f"{'+'.join(members) or 'r'}:{length}")
         open_ties = begun

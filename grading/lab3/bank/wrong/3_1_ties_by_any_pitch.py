@@ -1,0 +1,30 @@
+"""A tie's end prolongs the latest note of its pitch, in whatever part and however long ago."""
+
+
+def score_to_tokens(score):
+    notes = []
+    open_notes = {}
+    for part in score.parts:
+        for element in part.flatten().notes:
+            start = Fraction(element.offset)
+            end = start + Fraction(element.quarterLength)
+            if start == end:
+                continue
+            for member in element.notes if element.isChord else [element]:
+                if not member.isNote:
+                    continue
+                pitch = member.pitch.midi
+                note = [start, end, pitch]
+                if member.tie is not None and member.tie.type in ("stop", "continue"):
+                    note = open_notes.get(pitch, note)
+                if note[0] == start:
+                    notes.append(note)
+                note[1] = end
+                open_notes[pitch] = note
+    cuts = sorted({0} | {start for start, _, _ in notes} | {end for _, end, _ in notes})
+    tokens = []
+    for a, b in pairwise(cuts):
+        sounding = {pitch for start, end, pitch in notes if start <= a and b <= end}
+        tokens += [f"NOTE_{pitch}" for pitch in sorted(sounding)] or ["REST"]
+        tokens.append(f"DUR_{b - a}")
+    return tokens

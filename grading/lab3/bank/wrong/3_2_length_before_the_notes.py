@@ -1,0 +1,30 @@
+"""DUR_q is taken for the length of the event that follows it instead of the one before."""
+
+import re
+
+
+def tokens_to_score(tokens):
+    part = music21.stream.Part()
+    pitches, named, length = set(), False, Fraction(1)
+
+    def append():
+        event = music21.chord.Chord(sorted(pitches)) if pitches else music21.note.Rest()
+        event.quarterLength = length
+        part.append(event)
+
+    for token in tokens:
+        kind, _, value = token.partition("_")
+        if token in SPECIALS:
+            continue
+        if token == "REST":
+            named = True
+        elif kind == "NOTE" and value.isdigit() and int(value) < 128:
+            pitches.add(int(value))
+            named = True
+        elif kind == "DUR" and re.fullmatch(r"[1-9]\d*(/[1-9]\d*)?", value):
+            if named:
+                append()
+            pitches, named, length = set(), False, Fraction(value)
+        else:
+            raise ValueError(f"unknown token {token!r}")
+    return music21.stream.Score([part])
