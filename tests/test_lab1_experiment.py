@@ -10,6 +10,7 @@ from labs.catalogue import load_lab
 from labs.code import load_tasks
 from labs.lab1_names import data, experiment
 from labs.lab1_names.fidelity import CountryClassifier, fidelity, new_names, share
+from labs.run import make_settings
 from toolkit.errors import EtudeError
 from toolkit.runs import Run
 
@@ -85,6 +86,20 @@ def test_what_cannot_run_is_said_before_training(tmp_path, change, words):
     with pytest.raises(EtudeError, match=words):
         experiment.run(load_tasks(load_lab(1), "solution"), settings, run)
     assert not run.path("rnn").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("balance=2", "balance 2.0"),
+        ("temperature=-1", "temperature -1.0"),
+        ("num_heads=5", "num_heads 5 does not divide"),
+        ("names=0", "at least 1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(setting, words):
+    with pytest.raises(EtudeError, match=words):
+        make_settings(experiment, "quick", {}, setting)
 
 
 # Data

@@ -4,6 +4,15 @@
 # A network reads a name letter by letter and says which letter comes next. Told a country, it
 # writes names that the country might have. You build it four times: as a plain recurrent network,
 # an LSTM, a GRU and a Transformer, all behind one interface, so that they can be compared.
+#
+# Twelve definitions are yours: names become numbers (1.1, 1.2), the country joins in (1.3), three
+# cells and two parts of a Transformer are written out (1.4 to 1.8) and built into models (1.9),
+# which are trained by a loss (1.10) and write (1.11, 1.12). Until you have written one, `make lab1`
+# borrows it, so there are names from the first minute.
+#
+# The names come with Faker, one locale a language, spelled in ASCII by anyascii; `DATA=names18`
+# takes the 18 languages of PyTorch's tutorial. A feminine form of a name is the same name again and
+# is left out; a name is in one split only, also if two countries have it.
 
 # %%
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +28,9 @@ ARCHITECTURES = ("rnn", "lstm", "gru", "transformer")
 
 # %% [markdown]
 # ## 1.1 The vocabulary
+#
+# The letters are the tokens, and three more: `PAD` fills rows up to one length, `START` is what the
+# network reads before there is anything to read, and by `END` it says that a name is over.
 
 
 # %%
@@ -52,6 +64,12 @@ def build_vocabulary(names: Iterable[str]) -> list[str]:
 
 # %% [markdown]
 # ## 1.2 From names to ids
+#
+# At every position the network is asked for the next character, so a name of n letters asks
+# n + 1 questions, the last one answered by END:
+#
+#     inputs   START  A  d  a
+#     targets  A      d  a  END
 
 
 # %%
@@ -147,7 +165,10 @@ def condition_on_country(inputs, countries, num_countries: int):
 # ## 1.4 A recurrent cell
 #
 # A cell is one step in time: input and state in, output and new state out. `keras.layers.RNN(cell)`
-# walks it along the sequence.
+# walks it along the sequence, and the state carries what has been read so far.
+#
+# The gradient of a late loss for an early input is multiplied by U (and by tanh', at most 1) once a
+# step, so over a long way it fades or explodes. Names are short: here a plain network does well.
 
 
 # %%
@@ -204,8 +225,9 @@ class RNNCell(keras.layers.Layer):
 # %% [markdown]
 # ## 1.5 An LSTM cell
 #
-# Multiplied by U at each step, what a plain network remembers fades or explodes. The LSTM keeps a
-# second state, the cell c, which is only ever scaled by a gate and added to.
+# The LSTM keeps a second state, the cell c, which is only ever scaled by a gate and added to. With
+# the forget gate at 1 the gradient runs back along c undiminished. So the gate begins open: its
+# bias starts at 1, and the network learns what to forget, not what to keep.
 
 
 # %%
@@ -368,7 +390,14 @@ class GRUCell(keras.layers.Layer):
 # ## 1.7 Causal attention
 #
 # A Transformer has no state. Each position looks at all earlier ones and takes from each as much as
-# its key agrees with the position's query. It must not look ahead, or it would read the answer.
+# its key agrees with the position's query. It must not look ahead, or it would read the answer: the
+# scores of later positions are hidden before the softmax, so that the weights of the others still
+# sum to 1. (Setting the weights to 0 after the softmax would leave their share missing.)
+#
+# Rows are padded on the right, so what a name's characters may see is never padding, and no
+# further mask is needed. The division by √head_dim keeps the scores' spread the same for heads of
+# any width: sums of more products spread wider, and a softmax of widely spread scores has no
+# gradient.
 
 
 # %%
@@ -411,6 +440,12 @@ def causal_attention(query, key, value, positions=None):
 
 # %% [markdown]
 # ## 1.8 A Transformer block
+#
+# Attention moves information between positions, the network after it works on each position by
+# itself; both add to what came in, so that a gradient always has a way around them.
+#
+# What `key` and `value` give for a position depends on it and earlier ones only, so it never
+# changes as the name grows. Kept in a cache, it makes a step as cheap as a recurrent network's.
 
 
 # %%
@@ -507,6 +542,11 @@ class TransformerBlock(keras.layers.Layer):
 
 # %% [markdown]
 # ## 1.9 Four models behind one interface
+#
+# Whole names train: all positions are answered in one call. Single steps write: the next input is
+# not known before the last answer is drawn. These are two models over the same layers, and what
+# the step hands on, a recurrent state or a cache, it hands on as a list that the caller need not
+# understand.
 
 
 # %%
@@ -629,6 +669,9 @@ def build_name_model(
 
 # %% [markdown]
 # ## 1.10 The loss
+#
+# Nats a character: exp of it is among how many equally likely characters the network wavers. A
+# uniform guess among 56 costs ln 56 = 4.03.
 
 
 # %%
@@ -665,6 +708,10 @@ def nats_per_character(targets, logits):
 
 # %% [markdown]
 # ## 1.11 Sampling
+#
+# Always taking the likeliest character writes one name a country. Drawing in proportion writes
+# what the network has learnt, its mistakes included: a step that goes wrong once in twenty spoils
+# every third name of eight letters. A temperature below 1 draws the likely more often still.
 
 
 # %%
@@ -716,6 +763,9 @@ def sample_next(
 
 # %% [markdown]
 # ## 1.12 Names for countries
+#
+# Ten names for every country are one batch: the network takes as long for 160 names as for one,
+# nearly. A start letter is fed as if it had been drawn.
 
 
 # %%
