@@ -49,10 +49,10 @@ class Settings:
     transformer_layers: int = 2
     num_heads: int = 4
     recurrent_dropout: float = 0.1
-    transformer_dropout: float = 0.05
+    transformer_dropout: float = 0.0
     epochs: int = 10
-    steps_per_epoch: int = 80
-    batch_size: int = 128
+    steps_per_epoch: int = 120
+    batch_size: int = 64
     rnn_rate: float = 5e-3
     lstm_rate: float = 1e-2
     gru_rate: float = 1e-2
