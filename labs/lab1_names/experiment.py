@@ -83,7 +83,7 @@ class Settings:
 
 PRESETS = {
     "quick": Settings(),
-    # held-out loss rises after a third of this with half the dropout
+    # with dropout 0.2 the GRU's held-out loss rises after 600 updates, with 0.5 it falls for 1,000
     "full": Settings(
         data="names18",
         rnn_units=640,
