@@ -12,6 +12,7 @@ from grading.checks import (
     assert_holds,
     assert_raises,
     check,
+    spelled,
 )
 from grading.lab3.models import (
     END,
@@ -80,18 +81,34 @@ def test_network_stepper(student, rng):
         assert_close(step_through(stepper, ids, 6, num_layers), model(ids), atol=1e-5)
 
 
+@check("3.5", says="the stepper's states are h_0, c_0, h_1, c_1, …, in and out")
+def test_network_states(student, solution, rng):
+    sizes = (11, 5, 6, 2, 0.0)
+    (model, stepper), (same, wanted) = networks(student, *sizes), networks(solution, *sizes)
+    randomize(model, rng)
+    give_weights(model, same)
+    states = [rng.normal(size=(3, 6)).astype("f4") for _ in range(4)]
+    got, want = (one(np.array([[4], [0], [9]]), *states) for one in (stepper, wanted))
+    assert_holds(
+        type(got) in (list, tuple) and len(got) == 5,
+        f"expected [logits, h_0, c_0, h_1, c_1], got {spelled(got)}",
+    )
+    for one, other in zip(got, want, strict=True):
+        assert_close(one, other, atol=1e-5)
+
+
 @check("3.5", says="untrained, the loss is near ln V; training changes every weight", weight=2)
 def test_network_training(student, solution, rng):
     model, stepper = networks(student, 11, 5, 6, 2, 0.2)
     ids, targets = np.tile(np.arange(11), (4, 1)), rng.integers(1, 11, (4, 11))
     # initial weights are small, the logits about 0.1: their squares are what ln V is missed by
-    loss = solution.masked_cross_entropy(targets, model(ids))
+    loss = solution.masked_cross_entropy(targets, assert_array(model(ids), (4, 11, 11), "f"))
     assert_close(loss, np.array(math.log(11)), atol=0.1)
     before = by_layer(model)
     model.train(ids, targets, steps=1, learning_rate=0.01)
     after, stepped = by_layer(model), by_layer(stepper)
     for (layer, name), value in after.items():
-        still = bool((value == before[layer, name]).all())
+        still = np.array_equal(value, before.get((layer, name)))
         assert_holds(not still, f"{layer}'s {name} did not change when the model was trained")
         assert_close(stepped.get((layer, name)), value)
 
