@@ -134,7 +134,9 @@ def assert_equal(got: Any, want: Any) -> None:
         raise CheckFailed("type", f"expected {spelled(want)}, got {spelled(got)}")
     elif isinstance(want, (list, tuple)):
         for index, (one, other) in enumerate(zip(got, want, strict=False)):
-            if type(one) is not type(other) or one != other:
+            if isinstance(other, np.ndarray):
+                assert_equal(one, other)
+            elif type(one) is not type(other) or one != other:
                 raise CheckFailed(
                     "value",
                     f"expected {spelled(want)}, got {spelled(got)}; first at [{index}]: "

@@ -117,7 +117,7 @@ def share_points(task: Task, checks: Iterable[Check]) -> list[CheckResult]:
         share = 1 - PUBLIC_SHARE if check.hidden else PUBLIC_SHARE
         weights = sum(other.weight for other in checks if other.hidden == check.hidden)
         points = task.points * share * check.weight / weights
-        results.append(CheckResult(check.name, check.says, check.hidden, round(points, 6)))
+        results.append(CheckResult(check.name, check.says, check.hidden, points))
     return results
 
 

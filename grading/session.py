@@ -182,7 +182,7 @@ class Session:
         """What the solution's proxy asks: a worker of its own that never loads student code."""
 
         def ask(**question: Any) -> Any:
-            if self.reference is None:
+            if self.reference is None or self.reference.dead:
                 self.reference = zygote(self.lab).worker()
                 self.reference.allow(60)
                 self.reference.load(compile(self.solution, "solution.py", "exec"))

@@ -266,8 +266,10 @@ class Worker:
             return ""
         self.dead = "was ended"
         self.pipe.close()
-        signal_name = self.end()
-        return signal_name
+        try:
+            return self.end()
+        except (OSError, RuntimeError):  # the zygote has gone first, and its workers with it
+            return ""
 
     def remove(self) -> None:
         """End the worker and delete its scratch folder."""

@@ -12,6 +12,7 @@ import pytest
 from grading.checks import assert_close, assert_equal, assert_raises
 from grading.results import Check, empty_result
 from grading.session import ISOLATION, Session, collect, stamp, zygote
+from grading.worker.codec import MusicXML
 from grading.workers import Raised, Refused, WorkerDied, Zygote
 from labs.catalogue import load_lab
 from toolkit.paths import ROOT
@@ -207,6 +208,26 @@ def test_points_are_shared_60_to_40_and_sum_to_100():
         hidden = sum(check.points for check in task.checks if check.hidden)
         assert public == pytest.approx(0.6 * task.possible)
         assert hidden == pytest.approx(0.4 * task.possible)
+
+
+def test_full_marks_are_exactly_full():
+    for task in empty_result(LAB, [c for c, _ in collect(LAB)], "", {}, ISOLATION).tasks:
+        for check in task.checks:
+            check.outcome = "passed"
+        assert task.earned == task.possible
+
+
+def test_a_score_that_is_no_score_is_an_error_and_no_death(worker):
+    one = worker("def f(score): return 1")
+    with pytest.raises(Raised):
+        call(one, "f", MusicXML("<not-music"))
+    assert one.dead is None
+
+
+def test_lists_of_arrays_are_compared_one_by_one():
+    assert_equal((np.arange(3), [1]), (np.arange(3), [1]))
+    with pytest.raises(AssertionError, match="first at"):
+        assert_equal((np.arange(3),), (np.array([0, 1, 3]),))
 
 
 def test_the_four_outcomes(graded):

@@ -23,7 +23,6 @@ def quiet_tensorflow() -> None:
     """Silence TensorFlow's start-up messages; call before anything imports Keras."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 
 @contextmanager

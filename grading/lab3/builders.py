@@ -72,7 +72,8 @@ def scripted_stepper(table: np.ndarray, units: int, num_layers: int) -> keras.Mo
     total = ops.zeros_like(number)
     for i in range(num_layers):
         h, c = keras.Input((units,)), keras.Input((units,))
-        new_h = ops.mod(3 * h + c + number + i + 1, rows)
+        # number first: on TensorFlow ops.add((n, n), (n, 1)) adds a row, not a column (Keras 3.15)
+        new_h = ops.mod(number + (i + 1) + (3 * h + c), rows)
         total = total + ops.sum(new_h, axis=-1, keepdims=True)
         old_states += [h, c]
         new_states += [new_h, ops.mod(c + i + 1, rows)]

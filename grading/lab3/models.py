@@ -27,7 +27,15 @@ def networks(
 
 def by_layer(network: Handle) -> Weights:
     """Give each weight by its layer's name and its own, ("lstm_0", "kernel")."""
-    return {key_of(path): value for path, value in network.get_weights().items()}
+    return {key_of(path): value for path, value in weights_of(network).items()}
+
+
+def weights_of(network: Handle) -> dict[str, np.ndarray]:
+    """Every weight by its path; demand that all are arrays of floats."""
+    weights = network.get_weights()
+    if type(weights) is not dict:
+        raise CheckFailed("type", f"expected weights, got {spelled(weights)}")
+    return {str(path): assert_array(value, kind="f") for path, value in weights.items()}
 
 
 def key_of(path: str) -> tuple[str, str]:
@@ -42,7 +50,7 @@ def key_of(path: str) -> tuple[str, str]:
 
 def set_layers(network: Handle, weights: Weights) -> None:
     """Set weights that are named as `by_layer` does."""
-    keys = {path: key_of(path) for path in network.get_weights()}
+    keys = {path: key_of(path) for path in weights_of(network)}
     network.set_weights({path: weights[key] for path, key in keys.items() if key in weights})
 
 
@@ -51,7 +59,7 @@ def randomize(network: Handle, rng: np.random.Generator) -> None:
     network.set_weights(
         {
             path: rng.normal(0, 0.5, value.shape).astype(value.dtype)
-            for path, value in network.get_weights().items()
+            for path, value in weights_of(network).items()
         }
     )
 

@@ -88,6 +88,7 @@ def pack(value: Any, keep: Callable[[Any], Opaque] | None = None) -> tuple[Any, 
             return {"opaque": node.number}
         if keep is None:
             raise ProtocolError(f"a value of type {kind.__name__}")
+        nodes -= 1  # it counts as what it becomes
         return walk(keep(node), depth + 1)
 
     return walk(value, 0), buffers

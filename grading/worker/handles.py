@@ -54,7 +54,7 @@ def train(
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
-        jit_compile=False,
+        jit_compile=keras.backend.backend() == "jax",  # without it JAX runs each step op by op
     )
     for _ in range(steps):
         model.train_on_batch(inputs, targets)

@@ -99,7 +99,7 @@ class Server:
     def answer(self, question: dict) -> dict[str, Any]:
         """Answer one question: {"value": …} or {"error": …}, never an exception."""
         try:
-            return {"value": self.do(**question)}
+            return {"value": self.do(**plainly(question))}
         except (Exception, SystemExit, KeyboardInterrupt) as error:
             return {"error": described(error)}
 
@@ -155,14 +155,12 @@ def serve(pipe: socket.socket, scratch: str, builders: str) -> None:
     server = Server(builders)
     while True:
         number, tree, payload = receive(read)
-        answer = server.answer(plainly(unpack(tree, payload, server.revive)))
+        answer = server.answer(unpack(tree, payload, server.revive))
         try:
             tree, buffers = pack(answer, server.keep)
             send(pipe, number, tree, buffers)
-        except ProtocolError as error:
-            tree, buffers = pack({"refused": str(error)})
-            send(pipe, number, tree, buffers)
-        except MemoryError:
-            tree, buffers = pack({"refused": "more than the memory there is"})
+        except Exception as error:  # whatever a returned object does when it is read
+            reason = str(error) if isinstance(error, ProtocolError) else type(error).__name__
+            tree, buffers = pack({"refused": reason})
             send(pipe, number, tree, buffers)
         del answer, tree, buffers

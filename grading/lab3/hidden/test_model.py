@@ -129,6 +129,7 @@ def test_loss_hidden_gradient(student, rng):
 def test_accuracy_random(student, rng):
     for _ in range(3):
         targets, logits = ragged(rng, 1)
+        logits += 2 * np.eye(logits.shape[-1], dtype="f4")[targets]  # many guesses are right
         rights = (logits.argmax(axis=-1) == targets)[targets != 0]
         assert_close(student.masked_accuracy(targets, logits), np.array(rights.mean()))
 
@@ -163,7 +164,7 @@ def cut(logits, temperature=1.0, top_k=None, top_p=None):
 
 @check("3.8", says="temperature, top-k and top-p together", weight=3, hidden=True)
 def test_sample_random(student, rng):
-    for top_k, keep in ((None, None), (5, None), (None, 4), (6, 3)):
+    for top_k, keep in ((None, None), (5, None), (None, 4), (3, 2)):
         logits, temperature = rng.normal(0, 1.5, 9), float(rng.uniform(0.4, 2.5))
         top_p = None
         if keep:  # half-way between two sums, where no rounding matters
@@ -186,18 +187,17 @@ def test_sample_rows(student, rng):
 
 @check("3.8", says="among equals the lower id is likelier; −inf means never", hidden=True)
 def test_sample_equals(student, rng):
-    place = int(rng.integers(0, 3))
-    logits = np.full((DRAWS, 6), -np.inf)
-    logits[:, place : place + 3] = 2.0
-    share = np.zeros(6)
-    share[place : place + 2] = 0.5
-    for arguments in ({"top_k": 2}, {"top_p": 0.5}, {"top_k": 2, "top_p": 1.0}):
+    equals = np.sort(rng.choice(64, 40, replace=False))
+    logits = np.full((DRAWS, 64), -np.inf)
+    logits[:, equals] = 2.0
+    # 10 of 40 reach 0.24, whatever the rounding
+    cuts: list[tuple[dict, int]] = [({"top_k": 10}, 10), ({"top_p": 0.24}, 10)]
+    cuts += [({"top_k": 10, "top_p": 1.0}, 10), ({}, 40), ({"top_k": 50}, 40), ({"top_p": 1.0}, 40)]
+    for arguments, kept in (*cuts, ({"temperature": 3.0}, 40)):
+        share = np.zeros(64)
+        share[equals[:kept]] = 1 / kept
         ids = student.sample_next(logits, **arguments, seed=1)
-        assert_frequencies(counts(ids, 6, DRAWS), share)
-    share[place + 2] = 0.5
-    for arguments in ({}, {"top_k": 5}, {"top_p": 1.0}, {"temperature": 3.0}):
-        ids = student.sample_next(logits, **arguments, seed=1)
-        assert_frequencies(counts(ids, 6, DRAWS), share / share.sum())
+        assert_frequencies(counts(ids, 64, DRAWS), share)
 
 
 @check("3.8", says="very small temperatures neither overflow nor give NaN", hidden=True)
@@ -252,7 +252,7 @@ def test_generate_frequencies(student, solution, rng):
     for id, probability in enumerate(cut(logits[0])):
         then, *_ = wanted(np.array([[id]]), *states)
         shares[id] = probability * (cut(then[0]) if id != END else np.eye(4)[0])
-    stepper, primers = student.build("scripted_stepper", table, 1, 1), np.tile([3, 1], (3000, 1))
+    stepper, primers = student.build("scripted_stepper", table, 1, 1), np.tile([3, 1], (800, 1))
     results = student.generate(stepper, primers, 4, seed=int(rng.integers(1000)))
     pairs = []
     for rest in continuations(results, primers, 4):
@@ -268,9 +268,9 @@ def test_generate_arguments(student, solution, rng):
     table = rng.normal(size=(31, 5)).astype("f4")
     wanted = solution.build("scripted_stepper", table, 1, 1)
     logits = wanted(np.array([[1]]), *[np.zeros((1, 1), "f4")] * 2)[0][0].astype("f8")
-    stepper, primers = student.build("scripted_stepper", table, 1, 1), np.ones((3000, 1), int)
+    stepper, primers = student.build("scripted_stepper", table, 1, 1), np.ones((400, 1), int)
     half_way = float(np.cumsum(np.sort(cut(logits))[::-1])[1:3].mean())
-    for arguments in ({"temperature": 3.0}, {"top_k": 3}, {"top_p": half_way}):
+    for arguments in ({"temperature": 0.25}, {"top_k": 3}, {"top_p": half_way}):
         results = student.generate(stepper, primers, 2, **arguments, seed=1)
         drawn = [rest[0] for rest in continuations(results, primers, 2) if rest]
-        assert_frequencies(counts(np.array(drawn), 5, 3000), cut(logits, **arguments))
+        assert_frequencies(counts(np.array(drawn), 5, 400), cut(logits, **arguments))

@@ -12,6 +12,7 @@ from grading.checks import (
     assert_holds,
     assert_raises,
     check,
+    spelled,
 )
 from grading.lab3.models import (
     END,
@@ -73,11 +74,27 @@ def test_network_causality(student, rng):
 
 @check("3.5", says="the stepper gives the model's logits, position by position", weight=3)
 def test_network_stepper(student, rng):
-    for num_layers in (1, 3):
-        model, stepper = networks(student, 11, 5, 6, num_layers, 0.5)
+    for embedding_dim, num_layers in ((5, 1), (6, 3)):
+        model, stepper = networks(student, 11, embedding_dim, 6, num_layers, 0.5)
         randomize(model, rng)
         ids = rng.integers(0, 11, (4, 7))
         assert_close(step_through(stepper, ids, 6, num_layers), model(ids), atol=1e-5)
+
+
+@check("3.5", says="the stepper's states are h_0, c_0, h_1, c_1, …, in and out")
+def test_network_states(student, solution, rng):
+    sizes = (11, 5, 6, 2, 0.0)
+    (model, stepper), (same, wanted) = networks(student, *sizes), networks(solution, *sizes)
+    randomize(model, rng)
+    give_weights(model, same)
+    states = [rng.normal(size=(3, 6)).astype("f4") for _ in range(4)]
+    got, want = (one(np.array([[4], [0], [9]]), *states) for one in (stepper, wanted))
+    assert_holds(
+        type(got) in (list, tuple) and len(got) == 5,
+        f"expected [logits, h_0, c_0, h_1, c_1], got {spelled(got)}",
+    )
+    for one, other in zip(got, want, strict=True):
+        assert_close(one, other, atol=1e-5)
 
 
 @check("3.5", says="untrained, the loss is near ln V; training changes every weight", weight=2)
@@ -85,13 +102,13 @@ def test_network_training(student, solution, rng):
     model, stepper = networks(student, 11, 5, 6, 2, 0.2)
     ids, targets = np.tile(np.arange(11), (4, 1)), rng.integers(1, 11, (4, 11))
     # initial weights are small, the logits about 0.1: their squares are what ln V is missed by
-    loss = solution.masked_cross_entropy(targets, model(ids))
+    loss = solution.masked_cross_entropy(targets, assert_array(model(ids), (4, 11, 11), "f"))
     assert_close(loss, np.array(math.log(11)), atol=0.1)
     before = by_layer(model)
     model.train(ids, targets, steps=1, learning_rate=0.01)
     after, stepped = by_layer(model), by_layer(stepper)
     for (layer, name), value in after.items():
-        still = bool((value == before[layer, name]).all())
+        still = (layer, name) in before and np.array_equal(value, before[layer, name])
         assert_holds(not still, f"{layer}'s {name} did not change when the model was trained")
         assert_close(stepped.get((layer, name)), value)
 
@@ -116,8 +133,8 @@ def test_loss_contract(student, rng):
 
 @check("3.6", says="nats per token, whichever row a token is in", weight=3)
 def test_loss_values(student, solution, rng):
-    even, uneven = ragged(rng, lengths=(5, 5)), ragged(rng)
-    for targets, logits in (even, uneven):
+    for lengths in ((5, 5), (5, 1, 0, 3), (0, 1)):
+        targets, logits = ragged(rng, lengths=lengths)
         got = student.masked_cross_entropy(targets, logits)
         assert_close(got, solution.masked_cross_entropy(targets, logits))
 
@@ -157,7 +174,7 @@ def test_accuracy_contract(student, solution, rng):
 def test_accuracy_values(student, solution, rng):
     for lengths in ((5, 5), (5, 1, 0, 3)):
         targets, logits = ragged(rng, 4, lengths)
-        logits[0, :2, targets[0, :2]] += 9  # the first row begins with right guesses
+        logits += 3 * np.eye(4, dtype="f4")[targets]  # many guesses are right
         got = student.masked_accuracy(targets, logits)
         assert_close(got, solution.masked_accuracy(targets, logits))
 
@@ -213,6 +230,7 @@ def test_sample_temperature(student):
     logits = rows_of([0.1, 0.4, 0.0, 0.3, 0.2])
     squares, roots = np.array([1, 16, 0, 9, 4]), np.sqrt([1, 4, 0, 3, 2])
     shares = {1.0: [0.1, 0.4, 0.0, 0.3, 0.2], 0.5: squares / 30, 2.0: roots / roots.sum()}
+    shares[0.2] = np.array([1, 1024, 0, 243, 32]) / 1300  # fifth powers
     for temperature, share in shares.items():
         ids = student.sample_next(logits, temperature=temperature, seed=1)
         assert_frequencies(counts(ids, 5, DRAWS), np.array(share))
@@ -235,6 +253,9 @@ def test_sample_cuts(student):
     for arguments, share in cuts:
         ids = student.sample_next(logits, **arguments, seed=1)
         assert_frequencies(counts(ids, 4, DRAWS), share)
+    # two of four equals have 0.5 without any rounding
+    ids = student.sample_next(np.zeros((DRAWS, 4)), top_p=0.5, seed=1)
+    assert_frequencies(counts(ids, 4, DRAWS), np.array([0.5, 0.5, 0, 0]))
 
 
 @check("3.8", says="first temperature, then top-k, then top-p of what is left", weight=2)

@@ -1,0 +1,26 @@
+"""Layers have the names Keras gives them."""
+
+
+def build_note_lstm(vocab_size, embedding_dim, units, num_layers, dropout):
+    embedding = layers.Embedding(vocab_size, embedding_dim)
+    lstms = [
+        layers.LSTM(units, return_sequences=True, return_state=True) for i in range(num_layers)
+    ]
+    logits = layers.Dense(vocab_size)
+
+    ids = keras.Input((None,), dtype="int32")
+    hidden = embedding(ids)
+    for lstm in lstms:
+        hidden = layers.Dropout(dropout)(lstm(hidden)[0])
+    model = keras.Model(ids, logits(hidden))
+
+    one_id = keras.Input((1,), dtype="int32")
+    states, new_states = [], []
+    hidden = embedding(one_id)
+    for lstm in lstms:
+        h, c = keras.Input((units,)), keras.Input((units,))
+        hidden, new_h, new_c = lstm(hidden, initial_state=[h, c])
+        states += [h, c]
+        new_states += [new_h, new_c]
+    stepper = keras.Model([one_id, *states], [logits(hidden[:, 0]), *new_states])
+    return model, stepper

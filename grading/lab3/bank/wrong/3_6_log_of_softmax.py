@@ -1,0 +1,10 @@
+"""The logarithm of a softmax: −inf as soon as a probability is rounded to 0."""
+
+
+def masked_cross_entropy(targets, logits):
+    targets = ops.cast(targets, "int32")
+    log_probabilities = ops.log(ops.softmax(logits, axis=-1))
+    chosen = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
+    is_token = ops.cast(targets != PAD, "float32")
+    count = ops.maximum(ops.sum(is_token), 1.0)
+    return -ops.sum(chosen * is_token) / count

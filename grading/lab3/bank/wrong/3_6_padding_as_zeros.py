@@ -1,0 +1,11 @@
+"""Padded positions get logits of 0 and still count as ln V."""
+
+
+def masked_cross_entropy(targets, logits):
+    targets = ops.cast(targets, "int32")
+    logits = logits * ops.cast(targets != PAD, "float32")[..., None]
+    log_probabilities = ops.log_softmax(logits, axis=-1)
+    chosen = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
+    is_token = ops.cast(targets != PAD, "float32")
+    count = ops.maximum(ops.sum(is_token), 1.0)
+    return -ops.sum(chosen) / count
