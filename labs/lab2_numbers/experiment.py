@@ -1,0 +1,1 @@
+"""What `make lab2` runs."""
