@@ -379,11 +379,12 @@ def build_gru_translator(
     """Build the GRU encoder-decoder with attention: for training, and in two parts for decoding.
 
     Encoder: `Embedding` of the digits → `Bidirectional(GRU)`, padding masked → memory (the two
-    directions' outputs side by side, zeros at padding); the decoder's first state is a `Dense` layer with tanh over
-    the two directions' last states side by side. Decoder: `Embedding` of the words → `GRU` →
-    `AdditiveAttention` of its states over the memory → `Dense` with tanh over [state, context] →
-    `Dense` logits. (Bahdanau et al. feed the context into the next state; with attention after the
-    GRU, as Luong et al. (2015, section 3.1) place it, training needs no loop over attention.)
+    directions' outputs side by side, zeros at padding); the decoder's first state is a `Dense`
+    layer with tanh over the two directions' last states side by side. Decoder: `Embedding` of the
+    words → `GRU` → `AdditiveAttention` of its states over the memory → `Dense` with tanh over
+    [state, context] → `Dense` logits. (Bahdanau et al. feed the context into the next state; with
+    attention after the GRU, as Luong et al. (2015, section 3.1) place it, training needs no loop
+    over attention.)
 
     Parameters
     ----------
