@@ -198,6 +198,16 @@ BAD = {
     "an event beyond its track": (midi_bytes([(0, b"\xff\x01\x7fhi")]), "malformed"),
     "tempo 0": (midi_bytes([(0, tempo(0)), *note(60), END]), "note-seq"),
     "a key with nine flats": (midi_bytes([(0, b"\xff\x59\x02\xf7\0"), *note(60), END]), "note-seq"),
+    "an offset of 77 minutes": (
+        midi_bytes([(0, b"\xff\x54\x05\x20\x4d\x02\x03\x04"), *note(60), END]),
+        "note-seq",
+    ),
+    "a sequence number of one byte": (midi_bytes([(0, b"\xff\0\1\1"), *note(60), END]), "note-seq"),
+    "an empty channel prefix": (midi_bytes([(0, b"\xff\x20\0"), *note(60), END]), "note-seq"),
+    "no beats in a bar": (
+        midi_bytes([(0, b"\xff\x58\x04\0\x02\x18\x08"), *note(60), END]),
+        "note-seq",
+    ),
     "more ticks than memory": (
         midi_bytes([(0, on(60)), (2**34, off(60)), END]),
         "too long",

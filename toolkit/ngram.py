@@ -85,18 +85,18 @@ def ngram_hashes(sequence: np.ndarray, n: int) -> np.ndarray:
     while rest:
         if rest & 1:
             part = power[covered : covered + length]
-            result = part if result is None else _mix(result) + part
+            result = part if result is None else _mix(result + _mix(part))
             covered += width
         rest >>= 1
         if rest:
-            power = _mix(power[: len(power) - width]) + power[width:]
+            power = _mix(power[: len(power) - width] + _mix(power[width:]))
             width *= 2
     assert result is not None
     return result
 
 
 def _mix(values: np.ndarray) -> np.ndarray:
-    """Scatter integers over 64 bits (splitmix64's finaliser), so that order matters in a sum."""
+    """Scatter integers over 64 bits (splitmix64's finaliser)."""
     mixed = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -38,8 +38,9 @@ MP3_LEVEL = 0.9  # where libsndfile's scale from 320 to 32 kbit/s has about 64
 DRUMS = 128  # the number after the last program, as is common, for the drum kit on channel 10
 DEFAULT_SOUNDFONT = Path(pretty_midi.__file__).with_name("TimGM6mb.sf2")
 
-# Roland TD-11 pitches to General MIDI, reduced to nine drums: Gillick et al., "Learning to Groove
-# with Inverse Sequence Transformations" (2019), appendix B.
+# Roland TD-11 pitches to General MIDI, reduced to nine drums, as the Groove MIDI Dataset's own page
+# maps them ("Drum Mapping"); Gillick et al., "Learning to Groove with Inverse Sequence
+# Transformations" (2019).
 TD11_TO_GENERAL_MIDI = {
     36: 36,  # bass drum
     **dict.fromkeys((37, 38, 40), 38),  # snare: cross-stick, head, rim

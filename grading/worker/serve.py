@@ -1,6 +1,7 @@
 """Load one submission and answer the grader's questions about it, one at a time."""
 
 import importlib
+import inspect
 import marshal
 import os
 import socket
@@ -65,8 +66,11 @@ class Server:
         return getattr(self.module, name)(*args, **kwargs)
 
     def build(self, name: str, args: tuple, kwargs: dict) -> Any:
-        """Call one of the lab's builders: a given model, or a reading of a score."""
-        return getattr(importlib.import_module(self.builders), name)(*args, **kwargs)
+        """Call one of the lab's builders; it gets the submission's module if it names one."""
+        builder = getattr(importlib.import_module(self.builders), name)
+        if "submission" in inspect.signature(builder).parameters:
+            kwargs = {**kwargs, "submission": self.module}
+        return builder(*args, **kwargs)
 
     def method(self, target: Any, name: str, args: tuple, kwargs: dict) -> Any:
         """Do one of the few things a handle can do."""

@@ -106,7 +106,7 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
     show(SCORES, scores)
     console.say(f"writing {settings.samples} pieces by argmax and at each temperature")
     kinds = write_pieces(tasks, settings, run, model, stepper, pieces, windows["validation"])
-    show(list(kinds[0].row()), [tuple(kind.row().values()) for kind in kinds])
+    show(PRINTED, [tuple(kind.row()[name] for name in PRINTED) for kind in kinds])
     _, (_, bigram, *_), (_, lstm, *_) = scores
     obtained = {
         "val_nats": lstm,
@@ -121,7 +121,11 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
 def show(columns: Sequence[str], rows: list[tuple]) -> None:
     """Print a table with three digits a number."""
     spelled = [
-        tuple(f"{cell:.3g}" if isinstance(cell, float) else cell for cell in row) for row in rows
+        tuple(
+            "–" if cell is None else f"{cell:.3g}" if isinstance(cell, float) else cell
+            for cell in row
+        )
+        for row in rows
     ]
     console.table(*columns, rows=spelled)
 
@@ -196,15 +200,7 @@ def train(
     )
 
 
-SCORES = (
-    "model",
-    "validation: nats a token",
-    "perplexity",
-    "accuracy",
-    "test: nats a token",
-    "perplexity",
-    "accuracy",
-)
+SCORES = ("model", "val nats", "perplexity", "accuracy", "test nats", "perplexity", "accuracy")
 
 
 def evaluate(
@@ -241,13 +237,15 @@ def evaluate(
 
 # Report
 
-PLOTTED = ("accuracy", "repetition", "looping", "entropy", "ends", "copied")
+# fits in 80 columns; the report has them all
+PRINTED = ("pieces", "accuracy", "valid", "ends", "repeats", "loops", "entropy", "copied")
+PLOTTED = ("accuracy", "repeats", "loops", "entropy", "ends", "copied")
 
 EXPLAINED = (
     "Accuracy is what guessing by argmax, or by sampling at that temperature, gets right on "
     "validation. valid: share of tokens that fit the grammar NOTE … NOTE DUR, pitches ascending. "
-    "ends: share of pieces that end by themselves. repetition: share of chords struck again "
-    "unchanged. looping: share of 8-token runs that occurred before in the same piece. entropy: of "
+    "ends: share of pieces that end by themselves. repeats: share of chords struck again "
+    "unchanged. loops: share of 8-token runs that occurred before in the same piece. entropy: of "
     "the pitch classes, in bits (a scale has 2.81). copied: share of 8-token runs that are in the "
     "training pieces, in whatever key; longest copy: tokens of the longest such run."
 )

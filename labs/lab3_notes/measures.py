@@ -23,8 +23,8 @@ class Measures:
     tokens : how many, START and END apart
     valid : share of tokens that fit the grammar: ascending NOTEs or one REST, then one DUR
     ends : whether the piece ends by itself
-    repetition : share of chords that strike the same pitches as the chord before
-    looping : share of 8-token runs that have already occurred in the piece
+    repeats : share of chords that strike the same pitches as the chord before
+    loops : share of 8-token runs that have already occurred in the piece
     entropy : of the pitch classes in bits: 0 for one note, 2.81 for a scale, 3.58 for all twelve
     copied : share of 8-token runs, in whatever key, that are in the training pieces
     longest_copy : tokens of the longest run, in whatever key, that is in a training piece
@@ -33,8 +33,8 @@ class Measures:
     tokens: float
     valid: float
     ends: float
-    repetition: float
-    looping: float
+    repeats: float
+    loops: float
     entropy: float
     copied: float
     longest_copy: float
@@ -51,8 +51,8 @@ def measure(tokens: Sequence[str], seen: "SeenRuns") -> Measures:
         tokens=len(body),
         valid=valid_share(body),
         ends=float(bool(tokens) and tokens[-1] == "END"),
-        repetition=_share(sum(a == b for a, b in pairwise(chords)), len(chords) - 1),
-        looping=_share(len(own) - len(np.unique(own)), len(own)),
+        repeats=_share(sum(a == b for a, b in pairwise(chords)), len(chords) - 1),
+        loops=_share(len(own) - len(np.unique(own)), len(own)),
         entropy=pitch_class_entropy(body),
         copied=_share(int(np.isin(runs, seen.runs(NGRAM)).sum()), len(runs)),
         longest_copy=seen.longest(relative(body)),

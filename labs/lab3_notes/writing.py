@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,6 +10,8 @@ import numpy as np
 
 from labs.lab3_notes.data import Pieces
 from labs.lab3_notes.measures import Measures, SeenRuns, mean, measure
+from toolkit import console
+from toolkit.errors import EtudeError
 from toolkit.midi import import_note_seq, write_midi
 from toolkit.parallel import available_cores
 from toolkit.plots import plot_piano_roll
@@ -30,11 +33,11 @@ class Kind:
     ----------
     name : "argmax", "temperature 0.8", "real music"
     accuracy : share of the validation tokens that the network guesses right by sampling that way,
-        on average; NaN for real music
+        on average; None for real music
     """
 
     name: str
-    accuracy: float
+    accuracy: float | None
     measures: Measures
     samples: list[Sample]
 
@@ -68,7 +71,8 @@ def write_pieces(
     logits = model.predict_on_batch(validation[0][:WINDOWS])
     targets = validation[1][:WINDOWS]
     kinds = []
-    with ThreadPoolExecutor(available_cores()) as pool:  # WAVs are made by processes of their own
+    # the synthesizer is a process of its own, so threads are enough to keep all cores busy
+    with ThreadPoolExecutor(available_cores()) as pool:
         for temperature in (0.0, *settings.temperatures):
             name = f"temperature {temperature:g}" if temperature else "argmax"
             generated = tasks.generate(
@@ -84,7 +88,7 @@ def write_pieces(
             accuracy = expected_accuracy(logits, targets, temperature)
             kinds.append(Kind(name, accuracy, mean(measured), samples))
     real = [measure([*pieces.tokens(ids), "END"], seen) for ids in pieces.ids["validation"]]
-    return [*kinds, Kind("real music", float("nan"), mean(real), [])]
+    return [*kinds, Kind("real music", None, mean(real), [])]
 
 
 def choose_primers(start: int, settings: Any, pieces: Pieces) -> np.ndarray:
@@ -135,6 +139,14 @@ def write_sample(
     if sequence.notes:
         write_midi(sequence, midi)
         plot_piano_roll(sequence, roll, name, "quarter notes")
-        pool.submit(render_wav, sequence, wav, settings.instrument, settings.soundfont)
+        pool.submit(play, sequence, wav, settings)
     picture = Picture(roll, f"piano roll of {name}")
     return Sample(name, name.split(",")[0], columns(measures), midi, wav, picture)
+
+
+def play(sequence: Any, wav: Path, settings: Any) -> None:
+    """Render a WAV; a piece that cannot be rendered is named and costs nothing else."""
+    try:
+        render_wav(sequence, wav, settings.instrument, settings.soundfont)
+    except EtudeError as error:
+        console.warn(f"no sound for {wav.stem}: {error}")

@@ -21,7 +21,7 @@ def test_score_random(student, solution, rng):
 def test_score_odd_ties(student, solution, rng):
     low, high = (int(pitch) for pitch in np.sort(rng.choice(range(48, 72), 2, replace=False)))
     other_voice = score(f"{low}~:4 & {high}:2 r:2 | r:2 {high}:2 & ~{low}:4")
-    other_part = score(f"{low}~:4 | r:4", f"{high}:4 | ~{low}:4")
+    other_part = score(f"{low}~:4 | r:4", f"r:4 | ~{low}:4")
     nothing_before = score(f"r:2 ~{low}:2 | {high}:2 ~{low}:1 {high}:1")
     after_a_rest = score(f"{low}~:2 r:1 ~{low}:1")
     nothing_after = score(f"{low}~+{high}:2 {high}:2 | {low}:4")

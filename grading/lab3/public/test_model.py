@@ -1,11 +1,323 @@
 """Tasks 3.5 to 3.9: the network, its loss and accuracy, sampling, generation."""
 
-from grading.checks import assert_equal, check
+import math
 
-# Task 3.8: sampling
+import numpy as np
+
+from grading.checks import (
+    assert_array,
+    assert_close,
+    assert_equal,
+    assert_frequencies,
+    assert_holds,
+    assert_raises,
+    check,
+)
+from grading.lab3.models import (
+    END,
+    NEVER,
+    by_layer,
+    continuations,
+    counts,
+    give_weights,
+    networks,
+    randomize,
+    step_through,
+)
+
+DRAWS = 10_000  # in one call
+
+# Task 3.5: the network. The same sums in another order differ by some tens of float32 roundings
+# of 6e-8, on logits of about 1: hence 1e-5 where two ways to the same logits are compared.
 
 
-@check("3.8", says="temperature 0 is argmax")
-def test_argmax(student, rng):
+@check("3.5", says="shapes, names and states as stated")
+def test_network_contract(student):
+    model, stepper = networks(student, 11, 5, 6, 2, 0.2)
+    layers = {layer for layer, _ in by_layer(model)}
+    wanted = {"embedding", "lstm_0", "lstm_1", "logits"}
+    assert_holds(layers == wanted, f"expected layers {sorted(wanted)}, got {sorted(layers)}")
+    for length in (1, 7):
+        assert_array(model(np.ones((3, length), np.int32)), (3, length, 11), "f")
+    inputs = [shape[1:] for shape in stepper.describe()["inputs"]]
+    want = [[1], *[[6]] * 4]
+    assert_holds(inputs == want, f"the stepper's inputs should be {want}, got {inputs}")
+    step_through(stepper, np.ones((3, 2), np.int32), 6, 2)
+
+
+@check("3.5", says="Embedding, LSTM layers, Dense logits without a softmax", weight=3)
+def test_network_logits(student, solution, rng):
+    for num_layers in (1, 2):
+        sizes = (11, 5, 6, num_layers, 0.5)
+        model, same = networks(student, *sizes)[0], networks(solution, *sizes)[0]
+        randomize(model, rng)
+        give_weights(model, same)
+        ids = rng.integers(0, 11, (4, 9))  # 0, padding, is an id like any other
+        assert_close(model(ids), same(ids), atol=1e-5)
+
+
+@check("3.5", says="a position's logits depend on that and earlier ids only")
+def test_network_causality(student, rng):
+    model, _ = networks(student, 11, 5, 6, 2, 0.0)
+    randomize(model, rng)
+    ids = rng.integers(0, 11, (4, 8))
+    logits = assert_array(model(ids), (4, 8, 11), "f")
+    changed = ids.copy()
+    changed[:, 5] = (ids[:, 5] + 1) % 11
+    after = assert_array(model(changed), (4, 8, 11), "f")
+    assert_close(after[:, :5], logits[:, :5], atol=1e-5)
+    moved = np.abs(after - logits).max(axis=(0, 2)) > 1e-3  # random weights of 0.5: far more
+    assert_holds(moved[5], "the logits at a position should depend on the id there")
+    assert_holds(moved[7], "the logits at a position should depend on earlier ids")
+
+
+@check("3.5", says="the stepper gives the model's logits, position by position", weight=3)
+def test_network_stepper(student, rng):
+    for num_layers in (1, 3):
+        model, stepper = networks(student, 11, 5, 6, num_layers, 0.5)
+        randomize(model, rng)
+        ids = rng.integers(0, 11, (4, 7))
+        assert_close(step_through(stepper, ids, 6, num_layers), model(ids), atol=1e-5)
+
+
+@check("3.5", says="untrained, the loss is near ln V; training changes every weight", weight=2)
+def test_network_training(student, solution, rng):
+    model, stepper = networks(student, 11, 5, 6, 2, 0.2)
+    ids, targets = np.tile(np.arange(11), (4, 1)), rng.integers(1, 11, (4, 11))
+    # initial weights are small, the logits about 0.1: their squares are what ln V is missed by
+    loss = solution.masked_cross_entropy(targets, model(ids))
+    assert_close(loss, np.array(math.log(11)), atol=0.1)
+    before = by_layer(model)
+    model.train(ids, targets, steps=1, learning_rate=0.01)
+    after, stepped = by_layer(model), by_layer(stepper)
+    for (layer, name), value in after.items():
+        still = bool((value == before[layer, name]).all())
+        assert_holds(not still, f"{layer}'s {name} did not change when the model was trained")
+        assert_close(stepped.get((layer, name)), value)
+
+
+# Task 3.6: the loss. It is compared at float32's accuracy, as assert_close does unless told.
+
+
+def ragged(rng, vocab_size=7, lengths=(5, 1, 0, 3), longest=5):
+    """Draw targets with so many tokens in the rows, then padding, and logits."""
+    targets = rng.integers(1, vocab_size, (len(lengths), longest))
+    targets[np.arange(longest) >= np.array(lengths)[:, None]] = 0
+    return targets, rng.normal(0, 2, (*targets.shape, vocab_size)).astype("f4")
+
+
+@check("3.6", says="a float32 scalar, whatever the targets' dtype")
+def test_loss_contract(student, rng):
+    targets, logits = ragged(rng)
+    for dtype in ("int32", "int64", "float32"):
+        loss = assert_array(student.masked_cross_entropy(targets.astype(dtype), logits), (), "f")
+        assert_holds(loss.dtype == "float32", f"expected float32, got {loss.dtype}")
+
+
+@check("3.6", says="nats per token, whichever row a token is in", weight=3)
+def test_loss_values(student, solution, rng):
+    even, uneven = ragged(rng, lengths=(5, 5)), ragged(rng)
+    for targets, logits in (even, uneven):
+        got = student.masked_cross_entropy(targets, logits)
+        assert_close(got, solution.masked_cross_entropy(targets, logits))
+
+
+@check("3.6", says="logits at padding make no difference; 0 if all is padding", weight=2)
+def test_loss_padding(student, rng):
+    targets, logits = ragged(rng)
+    loss = assert_array(student.masked_cross_entropy(targets, logits), (), "f")
+    other = np.where((targets == 0)[..., None], rng.normal(0, 100, logits.shape), logits)
+    assert_close(student.masked_cross_entropy(targets, other.astype("f4")), loss)
+    nothing = student.masked_cross_entropy(np.zeros_like(targets), logits)
+    assert_close(nothing, np.zeros((), "f4"))
+
+
+@check("3.6", says="Keras can train with it: its gradient", weight=2)
+def test_loss_gradient(student, solution, rng):
+    targets, logits = ragged(rng)
+    # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
+    want = solution.build("loss_gradient", targets, logits)
+    assert_close(student.build("loss_gradient", targets, logits), want, atol=3e-6)
+
+
+# Task 3.7: accuracy
+
+
+@check("3.7", says="a float32 scalar, whatever the targets' dtype; Keras's metric")
+def test_accuracy_contract(student, solution, rng):
+    targets, logits = ragged(rng)
+    for dtype in ("int32", "int64", "float32"):
+        share = assert_array(student.masked_accuracy(targets.astype(dtype), logits), (), "f")
+        assert_holds(share.dtype == "float32", f"expected float32, got {share.dtype}")
+    want = float(solution.masked_accuracy(targets, logits))
+    assert_close(student.build("accuracy_metric", targets, logits), np.array(want))
+
+
+@check("3.7", says="the share of tokens guessed right, whichever row they are in", weight=3)
+def test_accuracy_values(student, solution, rng):
+    for lengths in ((5, 5), (5, 1, 0, 3)):
+        targets, logits = ragged(rng, 4, lengths)
+        logits[0, :2, targets[0, :2]] += 9  # the first row begins with right guesses
+        got = student.masked_accuracy(targets, logits)
+        assert_close(got, solution.masked_accuracy(targets, logits))
+
+
+@check("3.7", says="a guess at padding does not count; 0 if all is padding", weight=2)
+def test_accuracy_padding(student, solution, rng):
+    targets, logits = ragged(rng)
+    share = solution.masked_accuracy(targets, logits)
+    for guess in (0, 3):  # at padding: right, if PAD counted; wrong
+        logits[targets == 0, :] = 9.0 * (np.arange(7) == guess)
+        assert_close(student.masked_accuracy(targets, logits), share)
+    assert_close(student.masked_accuracy(np.zeros_like(targets), logits), np.zeros((), "f4"))
+
+
+# Task 3.8: sampling. Frequencies are tested so that a right sampler fails once in a million.
+
+
+def rows_of(probabilities, draws=DRAWS):
+    """Repeat the logits of one distribution; a probability of 0 is a logit of −inf."""
+    with np.errstate(divide="ignore"):
+        return np.tile(np.log(probabilities), (draws, 1))
+
+
+@check("3.8", says="int32 ids (batch,); bad arguments raise ValueError")
+def test_sample_contract(student, rng):
+    for batch, dtype in ((1, "float32"), (5, "float64")):
+        ids = student.sample_next(rng.normal(size=(batch, 4)).astype(dtype), seed=1)
+        ids = assert_array(ids, (batch,), "iu")
+        assert_holds(ids.dtype == "int32", f"expected int32, got {ids.dtype}")
+        assert_holds(((ids >= 0) & (ids < 4)).all(), f"expected ids 0 … 3, got {ids}")
+    wrong = [{"temperature": -0.5}, {"temperature": math.nan}, {"top_k": 0}, {"top_k": -3}]
+    for arguments in (*wrong, {"top_p": 0.0}, {"top_p": 1.5}, {"top_p": -0.1}):
+        assert_raises(ValueError, student.sample_next, np.zeros((2, 4)), **arguments)
+
+
+@check("3.8", says="temperature 0, and a very small one, is argmax", weight=2)
+def test_sample_argmax(student, rng):
     logits = rng.normal(size=(50, 7))
-    assert_equal(student.sample_next(logits, temperature=0.0), logits.argmax(axis=1))
+    for temperature in (0.0, 1e-6, 1e-300):
+        ids = student.sample_next(logits, temperature=temperature, seed=1)
+        assert_equal(ids, logits.argmax(axis=1))
+    equals = np.array([[0.0, 2.0, 1.0, 2.0], [3.0, 3.0, 3.0, 3.0]])
+    assert_equal(student.sample_next(equals, temperature=0.0), np.array([1, 0]))
+
+
+@check("3.8", says="ids come as often as softmax(logits / temperature) says", weight=3)
+def test_sample_temperature(student):
+    logits = rows_of([0.1, 0.4, 0.0, 0.3, 0.2])
+    squares, roots = np.array([1, 16, 0, 9, 4]), np.sqrt([1, 4, 0, 3, 2])
+    shares = {1.0: [0.1, 0.4, 0.0, 0.3, 0.2], 0.5: squares / 30, 2.0: roots / roots.sum()}
+    for temperature, share in shares.items():
+        ids = student.sample_next(logits, temperature=temperature, seed=1)
+        assert_frequencies(counts(ids, 5, DRAWS), np.array(share))
+
+
+@check("3.8", says="top-k and top-p keep exactly the likeliest tokens", weight=3)
+def test_sample_cuts(student):
+    logits = rows_of([0.1, 0.4, 0.2, 0.3])
+    two, three = np.array([0, 4, 0, 3]) / 7, np.array([0, 4, 2, 3]) / 9
+    one, four = np.array([0, 1, 0, 0]), np.array([1, 4, 2, 3]) / 10
+    cuts = [({"top_k": 1}, one), ({"top_k": 2}, two), ({"top_k": 3}, three), ({"top_k": 9}, four)]
+    # the token with which the sum reaches top_p stays
+    cuts += [({"top_p": 0.35}, one), ({"top_p": 0.6}, two), ({"top_p": 0.8}, three)]
+    cuts += [({"top_p": 0.01}, one), ({"top_p": 0.95}, four), ({"top_p": 1.0}, four)]
+    for arguments, share in cuts:
+        ids = student.sample_next(logits, **arguments, seed=1)
+        assert_frequencies(counts(ids, 4, DRAWS), share)
+
+
+@check("3.8", says="first temperature, then top-k, then top-p of what is left", weight=2)
+def test_sample_order(student):
+    logits = rows_of([0.1, 0.4, 0.2, 0.3])
+    one, two = np.array([0, 1, 0, 0]), np.array([0, 4, 0, 3]) / 7
+    # p² / Σ p² = 0.53 for the likeliest: it alone reaches 0.5, as 0.4 did not
+    ids = student.sample_next(logits, temperature=0.5, top_p=0.5, seed=1)
+    assert_frequencies(counts(ids, 4, DRAWS), one)
+    # of the two likeliest the first has 4/7 = 0.57: it reaches 0.5, but not 0.65
+    for top_p, share in ((0.5, one), (0.65, two)):
+        ids = student.sample_next(logits, top_k=2, top_p=top_p, seed=1)
+        assert_frequencies(counts(ids, 4, DRAWS), share)
+
+
+@check("3.8", says="an int gives the same draw each time, a generator goes on", weight=2)
+def test_sample_seed(student):
+    logits = np.zeros((40, 50))  # 40 draws from 50 ids agree by chance once in 10^67
+    first, again, other = (student.sample_next(logits, seed=seed) for seed in (3, 3, 4))
+    assert_equal(again, assert_array(first, (40,), "iu"))
+    assert_holds((other != first).any(), "seeds 3 and 4 give the same draw")
+    one, two = student.build("sample_with_generator", logits, 3, 2)
+    assert_holds((one != two).any(), "two draws with one generator are the same")
+
+
+# Task 3.9: generation. The stepper is not an LSTM but a script (`scripted_stepper` in
+# grading/lab3/builders.py): its logits are a row of a table, and which row depends on every id it
+# has been fed and on how often, as long as it gets its own states back.
+
+
+def table_of(rng, vocab_size=8, end=NEVER):
+    """Draw a table of logits; `end` is added to those of END."""
+    table = rng.normal(0, 2, (31, vocab_size)).astype("f4")
+    table[:, END] += end
+    return table
+
+
+@check("3.9", says="lists of ints: the primer, then the continuation, max_length ids in all")
+def test_generate_contract(student, rng):
+    stepper = student.build("scripted_stepper", table_of(rng), 2, 1)
+    primers = np.array([[1, 5, 6], [1, 7, 4]])
+    for max_length in (3, 4, 9):
+        results = student.generate(stepper, primers, max_length, seed=1)
+        for rest in continuations(results, primers, max_length):
+            assert_equal(3 + len(rest), max_length)
+    assert_raises(ValueError, student.generate, stepper, primers, 2)
+    assert_raises(ValueError, student.generate, stepper, np.zeros((2, 0), np.int32), 5)
+
+
+@check("3.9", says="each id is fed once, with the states that came back", weight=3)
+def test_generate_argmax(student, solution, rng):
+    for units, num_layers, primer_length in ((1, 1, 1), (3, 2, 4)):
+        table, primers = table_of(rng), rng.integers(3, 8, (3, primer_length))
+        wanted = solution.build("scripted_stepper", table, units, num_layers)
+        stepper = student.build("scripted_stepper", table, units, num_layers)
+        results = student.generate(stepper, primers, 12, temperature=0.0)
+        continuations(results, primers, 12)
+        assert_equal(results, solution.generate(wanted, primers, 12, temperature=0.0))
+
+
+@check("3.9", says="a row ends with its END, the others go on", weight=2)
+def test_generate_end(student, solution, rng):
+    table, primers = table_of(rng, end=2.0), rng.integers(3, 8, (8, 2))
+    wanted = solution.build("scripted_stepper", table, 2, 1)
+    stepper = student.build("scripted_stepper", table, 2, 1)
+    results = student.generate(stepper, primers, 10, temperature=0.0)
+    continuations(results, primers, 10)
+    assert_equal(results, solution.generate(wanted, primers, 10, temperature=0.0))
+
+
+@check("3.9", says="a position costs one call of the stepper for the whole batch")
+def test_generate_calls(student, rng):
+    stepper = student.build("scripted_stepper", table_of(rng), 2, 1)
+    primers = rng.integers(3, 8, (5, 3))
+    continuations(student.generate(stepper, primers, 20, seed=1), primers, 20)
+    calls = student.build("num_calls", stepper)
+    # the last id need not be fed, but may be
+    assert_holds(1 <= calls <= 20, f"the stepper was called {calls} times for 20 positions")
+
+
+@check("3.9", says="the same int gives the same results; one generator serves all steps", weight=2)
+def test_generate_seed(student):
+    table = np.zeros((5, 40), np.float32)  # every id is as likely as any other, but for END
+    table[:, END] = NEVER
+    stepper = student.build("scripted_stepper", table, 1, 1)
+    primers = np.array([[1], [1]])
+    first, again, other = (
+        continuations(student.generate(stepper, primers, 31, seed=seed), primers, 31)
+        for seed in (3, 3, 4)
+    )
+    assert_equal(again, first)
+    assert_holds(other != first, "seeds 3 and 4 give the same results")
+    assert_holds(first[0] != first[1], "two rows of the batch got the same draws")
+    # 30 draws from 39 ids: that one of them comes 12 times happens once in 10^10
+    often = max(first[0].count(id) for id in first[0])
+    assert_holds(often < 12, f"every step draws the same: {first[0]}")

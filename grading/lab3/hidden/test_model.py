@@ -1,0 +1,276 @@
+"""Tasks 3.5 to 3.9: the network, its loss and accuracy, sampling, generation."""
+
+import numpy as np
+
+from grading.checks import (
+    assert_array,
+    assert_close,
+    assert_equal,
+    assert_frequencies,
+    assert_holds,
+    check,
+)
+from grading.lab3.models import (
+    END,
+    continuations,
+    counts,
+    give_weights,
+    nats_per_token,
+    networks,
+    randomize,
+    set_layers,
+    step_through,
+)
+
+DRAWS = 10_000
+
+# Task 3.5: the network
+
+
+@check("3.5", says="the logits of model and stepper, for any size", weight=2, hidden=True)
+def test_network_random(student, solution, rng):
+    vocab_size, embedding_dim, units = (int(size) for size in rng.permutation([9, 7, 8]))
+    sizes = (vocab_size, embedding_dim, units, 3, 0.3)
+    (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)
+    randomize(model, rng)
+    give_weights(model, same)
+    ids = rng.integers(0, vocab_size, (3, 6))
+    want = same(ids)
+    # the same sums in another order: some tens of float32 roundings
+    assert_close(model(ids), want, atol=1e-5)
+    assert_close(step_through(stepper, ids, units, 3), want, atol=1e-5)
+
+
+@check("3.5", says="dropout: on each LSTM layer's outputs, in training only", hidden=True)
+def test_network_dropout(student, rng):
+    ids, share = rng.integers(0, 32, (16, 8)), 0.2
+    for num_layers in (1, 2):
+        model, _ = networks(student, 32, 5, 32, num_layers, share)
+        randomize(model, rng)
+        outputs = {
+            ("logits", "kernel"): np.eye(32, dtype="f4"),
+            ("logits", "bias"): np.zeros(32, "f4"),
+        }
+        set_layers(model, outputs)
+        hidden = assert_array(model(ids), (16, 8, 32), "f")  # what the last LSTM layer put out
+        dropped = assert_array(model(ids, training=True), (16, 8, 32), "f")
+        # 512 independent choices even if a mask serves all positions: 0.12 is seven deviations
+        zeros = float((dropped == 0).mean())
+        assert_holds(abs(zeros - share) < 0.12, "the wrong share of outputs is dropped")
+        kept = np.where(dropped == 0, 0, hidden / (1 - share))
+        same = np.isclose(dropped, kept, rtol=1e-4, atol=1e-5).all()
+        assert_holds(same == (num_layers == 1), "what is dropped are not the layers' outputs")
+
+
+@check("3.5", says="training the model learns one batch by heart", weight=2, hidden=True)
+def test_network_overfits(student, solution, rng):
+    sizes = (9, 8, 24, 1, 0.0)
+    (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)
+    ids, targets = rng.integers(1, 9, (4, 8)), rng.integers(1, 9, (4, 8))
+    ids[:, 0] = range(1, 5)  # rows that begin alike could not be told apart
+    model.train(ids, targets, steps=60, learning_rate=0.05)
+    give_weights(model, same)
+    logits = same(ids)
+    # chance is ln 8 = 2.1; the solution comes below 0.05 for every draw tried
+    assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
+    # trained logits are about 10: ten times the roundings above
+    assert_close(model(ids), logits, atol=1e-4)
+    assert_close(step_through(stepper, ids, 24, 1), logits, atol=1e-4)
+
+
+# Task 3.6: the loss
+
+
+def ragged(rng, scale):
+    """Draw targets with rows of any length, then padding, and logits of a scale."""
+    batch, longest, vocab_size = (int(size) for size in rng.integers(4, 9, 3))
+    targets = rng.integers(1, vocab_size, (batch, longest))
+    lengths = rng.permutation(np.r_[longest, 0, 1, rng.integers(0, longest, batch - 3)])
+    targets[np.arange(longest) >= lengths[:, None]] = 0
+    return targets, rng.normal(0, scale, (batch, longest, vocab_size)).astype("f4")
+
+
+@check("3.6", says="every token counts the same, wherever it stands", weight=2, hidden=True)
+def test_loss_random(student, rng):
+    for _ in range(3):
+        targets, logits = ragged(rng, 2)
+        targets[0] = rng.permutation(targets[0])  # padding need not be at the end
+        want = nats_per_token(targets, logits)
+        assert_close(student.masked_cross_entropy(targets, logits), np.array(want))
+
+
+@check("3.6", says="no overflow at ±1e4", weight=2, hidden=True)
+def test_loss_large(student, rng):
+    targets, logits = ragged(rng, 1)
+    for large in (logits * 1e4 / np.abs(logits).max(), np.sign(logits) * np.float32(1e4)):
+        # float32 at 1e4 is rounded by 1e-3
+        want = np.array(nats_per_token(targets, large))
+        assert_close(student.masked_cross_entropy(targets, large), want, atol=1e-3)
+
+
+@check("3.6", says="padding changes neither value nor gradient", weight=2, hidden=True)
+def test_loss_hidden_gradient(student, rng):
+    targets, logits = ragged(rng, 2)
+    is_token = (targets != 0)[..., None]
+    powers = np.exp(logits.astype("f8"))
+    right = targets[..., None] == np.arange(logits.shape[-1])
+    want = (powers / powers.sum(axis=-1, keepdims=True) - right) * is_token / is_token.sum()
+    for size in (1.0, 1e4):
+        given = np.where(is_token, logits, size * np.sign(logits)).astype("f4")
+        # the gradient is what a step changed in the logits: a few roundings of those
+        got = assert_array(student.build("loss_gradient", targets, given), given.shape, "f")
+        assert_close(got, want, atol=3e-6)
+
+
+# Task 3.7: accuracy
+
+
+@check("3.7", says="the mean over tokens, padding left out", weight=2, hidden=True)
+def test_accuracy_random(student, rng):
+    for _ in range(3):
+        targets, logits = ragged(rng, 1)
+        rights = (logits.argmax(axis=-1) == targets)[targets != 0]
+        assert_close(student.masked_accuracy(targets, logits), np.array(rights.mean()))
+
+
+@check("3.7", says="every token counts the same", hidden=True)
+def test_accuracy_rows(student, rng):
+    length = int(rng.integers(5, 12))
+    targets = np.zeros((2, length), np.int64)
+    targets[0], targets[1, 0] = rng.integers(1, 6, length), 3
+    guesses = targets % 5 + 1  # all wrong,
+    guesses[1] = targets[1]  # but for a row of one token
+    one_hot = np.eye(6, dtype="f4")[guesses]
+    want = np.array(1 / (length + 1))
+    assert_close(student.masked_accuracy(targets.astype("f4"), one_hot), want)
+
+
+# Task 3.8: sampling
+
+
+def cut(logits, temperature=1.0, top_k=None, top_p=None):
+    """Probabilities of one row after temperature, top-k and top-p, written for clearness."""
+    weights = np.exp((logits - logits.max()) / temperature)
+    keep = sorted(range(len(logits)), key=lambda id: (-logits[id], id))[:top_k]
+    if top_p is not None:
+        shares = weights[keep] / weights[keep].sum()
+        keep = keep[
+            : 1 + next((i for i, s in enumerate(np.cumsum(shares)) if s >= top_p), len(keep))
+        ]
+    kept = np.where(np.isin(np.arange(len(logits)), keep), weights, 0)
+    return kept / kept.sum()
+
+
+@check("3.8", says="temperature, top-k and top-p together", weight=3, hidden=True)
+def test_sample_random(student, rng):
+    for top_k, keep in ((None, None), (5, None), (None, 4), (6, 3)):
+        logits, temperature = rng.normal(0, 1.5, 9), float(rng.uniform(0.4, 2.5))
+        top_p = None
+        if keep:  # half-way between two sums, where no rounding matters
+            sums = np.cumsum(np.sort(cut(logits, temperature, top_k))[::-1])
+            top_p = float(sums[keep - 2 : keep].mean())
+        arguments = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+        rows = np.tile(logits, (DRAWS, 1)).astype("f4")
+        ids = student.sample_next(rows, **arguments, seed=int(rng.integers(1000)))
+        assert_frequencies(counts(ids, 9, DRAWS), cut(logits, **arguments))
+
+
+@check("3.8", says="rows are drawn independently, each from its own logits", weight=2, hidden=True)
+def test_sample_rows(student, rng):
+    two = rng.normal(size=(2, 4))
+    ids = student.sample_next(np.tile(two, (DRAWS, 1)), seed=int(rng.integers(1000)))
+    ids = assert_array(ids, (2 * DRAWS,), "iu").astype(int).reshape(-1, 2)
+    both = np.outer(cut(two[0]), cut(two[1])).ravel()
+    assert_frequencies(counts(ids[:, 0] * 4 + ids[:, 1], 16, DRAWS), both)
+
+
+@check("3.8", says="among equals the lower id is likelier; −inf means never", hidden=True)
+def test_sample_equals(student, rng):
+    place = int(rng.integers(0, 3))
+    logits = np.full((DRAWS, 6), -np.inf)
+    logits[:, place : place + 3] = 2.0
+    share = np.zeros(6)
+    share[place : place + 2] = 0.5
+    for arguments in ({"top_k": 2}, {"top_p": 0.5}, {"top_k": 2, "top_p": 1.0}):
+        ids = student.sample_next(logits, **arguments, seed=1)
+        assert_frequencies(counts(ids, 6, DRAWS), share)
+    share[place + 2] = 0.5
+    for arguments in ({}, {"top_k": 5}, {"top_p": 1.0}, {"temperature": 3.0}):
+        ids = student.sample_next(logits, **arguments, seed=1)
+        assert_frequencies(counts(ids, 6, DRAWS), share / share.sum())
+
+
+@check("3.8", says="very small temperatures neither overflow nor give NaN", hidden=True)
+def test_sample_cold(student, rng):
+    logits = rng.permuted(np.tile(np.linspace(-1e4, 1e4, 9), (20, 1)), axis=1)
+    for temperature in (1e-2, 1e-8, 1e-300):
+        for arguments in ({}, {"top_k": 3}, {"top_p": 0.9}):
+            ids = student.sample_next(logits, temperature, **arguments, seed=1)
+            assert_equal(ids, logits.argmax(axis=1))
+
+
+@check("3.8", says="seeds as numpy.random.default_rng takes them", hidden=True)
+def test_sample_generator(student, rng):
+    logits, seed = rng.normal(size=(40, 50)), int(rng.integers(1000))
+    first = student.build("sample_with_generator", logits, seed, 3)
+    again = student.build("sample_with_generator", logits, seed, 3)
+    for one, other in zip(first, again, strict=True):
+        assert_equal(other, assert_array(one, (40,), "iu"))
+    # 40 draws from some 30 likely ids agree by chance less than once in 10^40
+    assert_holds((first[1] != first[2]).any(), "two draws with one generator are the same")
+    none = [assert_array(student.sample_next(logits), (40,), "iu") for _ in range(2)]
+    assert_holds((none[0] != none[1]).any(), "two draws without a seed are the same")
+
+
+# Task 3.9: generation, with the scripted stepper of the public checks
+
+
+@check("3.9", says="states are carried, each row ends with its own END", weight=3, hidden=True)
+def test_generate_random(student, solution, rng):
+    for num_layers, end in ((1, 1.0), (3, 3.0)):
+        units, vocab_size = int(rng.integers(1, 5)), int(rng.integers(6, 12))
+        table = rng.normal(0, 2, (37, vocab_size)).astype("f4")
+        table[:, END] += end
+        primers = rng.integers(0, vocab_size, (9, int(rng.integers(1, 6))))
+        primers[0, 0] = END  # has no effect in a primer
+        wanted = solution.build("scripted_stepper", table, units, num_layers)
+        stepper = student.build("scripted_stepper", table, units, num_layers)
+        max_length = primers.shape[1] + 8
+        results = student.generate(stepper, primers, max_length, temperature=0.0)
+        continuations(results, primers, max_length)
+        assert_equal(results, solution.generate(wanted, primers, max_length, temperature=0.0))
+
+
+@check("3.9", says="draws follow the logits, step after step", weight=2, hidden=True)
+def test_generate_frequencies(student, solution, rng):
+    table = rng.normal(size=(31, 4)).astype("f4")
+    wanted = solution.build("scripted_stepper", table, 1, 1)
+    states = [np.zeros((1, 1), "f4")] * 2
+    for id in (3, 1):
+        logits, *states = wanted(np.array([[id]]), *states)
+    shares = np.zeros((4, 4))  # of two draws; after END there is no second one
+    for id, probability in enumerate(cut(logits[0])):
+        then, *_ = wanted(np.array([[id]]), *states)
+        shares[id] = probability * (cut(then[0]) if id != END else np.eye(4)[0])
+    stepper, primers = student.build("scripted_stepper", table, 1, 1), np.tile([3, 1], (3000, 1))
+    results = student.generate(stepper, primers, 4, seed=int(rng.integers(1000)))
+    pairs = []
+    for rest in continuations(results, primers, 4):
+        ended = rest == [END]
+        whole = len(rest) == 2 and rest[0] != END and all(0 <= id < 4 for id in rest)
+        assert_holds(ended or whole, "a row is too short or does not end with END")
+        pairs.append(END * 4 if ended else 4 * rest[0] + rest[1])
+    assert_frequencies(np.bincount(pairs, minlength=16), shares.ravel())
+
+
+@check("3.9", says="temperature, top-k and top-p reach sample_next", weight=2, hidden=True)
+def test_generate_arguments(student, solution, rng):
+    table = rng.normal(size=(31, 5)).astype("f4")
+    wanted = solution.build("scripted_stepper", table, 1, 1)
+    logits = wanted(np.array([[1]]), *[np.zeros((1, 1), "f4")] * 2)[0][0].astype("f8")
+    stepper, primers = student.build("scripted_stepper", table, 1, 1), np.ones((3000, 1), int)
+    half_way = float(np.cumsum(np.sort(cut(logits))[::-1])[1:3].mean())
+    for arguments in ({"temperature": 3.0}, {"top_k": 3}, {"top_p": half_way}):
+        results = student.generate(stepper, primers, 2, **arguments, seed=1)
+        drawn = [rest[0] for rest in continuations(results, primers, 2) if rest]
+        assert_frequencies(counts(np.array(drawn), 5, 3000), cut(logits, **arguments))

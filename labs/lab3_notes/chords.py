@@ -1,0 +1,46 @@
+"""What one token a chord would cost: the figures that lesson 3.1 quotes."""
+
+from collections import Counter
+
+import numpy as np
+
+from labs.catalogue import load_lab
+from labs.code import load_tasks
+from toolkit import console
+from toolkit.chorales import chorale_corpus
+
+
+def main() -> None:
+    """Count types, and what validation does not know, for whole chords and for spelled ones."""
+    console.quiet_tensorflow()
+    corpus = chorale_corpus(load_tasks(load_lab(3), "solution"))
+    vocabulary = np.array(corpus.header["vocabulary"])
+    spelled = [vocabulary[corpus[index]].tolist() for index in range(len(corpus))]
+    chords = [whole_chords(piece) for piece in spelled]
+    rows = []
+    for name, pieces in (("one token a chord", chords), ("spelled out", spelled)):
+        by_split: dict[str, Counter] = {split: Counter() for split in corpus.header["split"]}
+        for piece, split in zip(pieces, corpus.header["split"], strict=True):
+            by_split[split].update(piece)
+        train, held = by_split["train"], by_split["validation"]
+        unknown = sum(count for token, count in held.items() if token not in train)
+        types = len(set().union(*by_split.values()))
+        total = sum(counts.total() for counts in by_split.values())
+        once = sum(count == 1 for count in train.values()) / len(train)
+        share = unknown / held.total()
+        rows.append((name, f"{total:,}", f"{types:,}", f"{once:.0%}", f"{share:.1%}"))
+    console.table("", "tokens", "types", "seen once", "unknown in validation", rows=rows)
+
+
+def whole_chords(tokens: list[str]) -> list[str]:
+    """Make one token of each chord and its length."""
+    chords, start = [], 0
+    for end, token in enumerate(tokens, 1):
+        if token.startswith("DUR_"):
+            chords.append(" ".join(tokens[start:end]))
+            start = end
+    return chords
+
+
+if __name__ == "__main__":
+    console.run_command(main)
