@@ -29,6 +29,7 @@ setup: $(READY) ## [GPU=1]|make .venv (Python 3.11 to 3.13) and install; quick w
 lab%: $(READY)
 	@$(PY) -m labs.run "$*" $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT RESUME)
 
+lab2: ## [PRESET=full ...]|a GRU and a Transformer that write numbers as words
 lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options: README.md)
 
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py

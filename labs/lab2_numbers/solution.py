@@ -842,7 +842,7 @@ def build_transformer(
             keras.Input((length, *heads), name=f"{name}_{i}")
             for name, length in zip(names, lengths, strict=True)
         ]
-        hidden, *written = block.step(hidden, position, *cache, digit_mask)
+        hidden, *written = block.step(hidden, position, *cache, digit_mask)  # type: ignore[call-arg]
         old += cache
         new += [*written, *cache[2:]]
     encoder = keras.Model(digits, first, name="transformer_encoder")
