@@ -188,7 +188,12 @@ def test_sample_contract(student, rng):
         ids = assert_array(ids, (batch,), "iu")
         assert_holds(ids.dtype == "int32", f"expected int32, got {ids.dtype}")
         assert_holds(((ids >= 0) & (ids < 4)).all(), f"expected ids 0 … 3, got {ids}")
-    wrong = [{"temperature": -0.5}, {"temperature": math.nan}, {"top_k": 0}, {"top_k": -3}]
+    wrong: list[dict] = [
+        {"temperature": -0.5},
+        {"temperature": math.nan},
+        {"top_k": 0},
+        {"top_k": -3},
+    ]
     for arguments in (*wrong, {"top_p": 0.0}, {"top_p": 1.5}, {"top_p": -0.1}):
         assert_raises(ValueError, student.sample_next, np.zeros((2, 4)), **arguments)
 
@@ -218,7 +223,12 @@ def test_sample_cuts(student):
     logits = rows_of([0.1, 0.4, 0.2, 0.3])
     two, three = np.array([0, 4, 0, 3]) / 7, np.array([0, 4, 2, 3]) / 9
     one, four = np.array([0, 1, 0, 0]), np.array([1, 4, 2, 3]) / 10
-    cuts = [({"top_k": 1}, one), ({"top_k": 2}, two), ({"top_k": 3}, three), ({"top_k": 9}, four)]
+    cuts: list[tuple[dict, np.ndarray]] = [
+        ({"top_k": 1}, one),
+        ({"top_k": 2}, two),
+        ({"top_k": 3}, three),
+        ({"top_k": 9}, four),
+    ]
     # the token with which the sum reaches top_p stays
     cuts += [({"top_p": 0.35}, one), ({"top_p": 0.6}, two), ({"top_p": 0.8}, three)]
     cuts += [({"top_p": 0.01}, one), ({"top_p": 0.95}, four), ({"top_p": 1.0}, four)]
