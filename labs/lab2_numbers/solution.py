@@ -31,6 +31,17 @@ GERMAN_PIECES = [
 
 # %% [markdown]
 # ## 2.1 Pairs
+#
+# Which numbers shall a model learn from? Of 100,000 numbers drawn evenly below 10^9, 89,920 have
+# nine digits, 10 have five, 1 has four and none has fewer: the model would hardly meet "seven
+# thousand". Drawn log-uniformly every length is as likely, but there are only ten numbers of one
+# digit: of 100,000 draws 39,020 are duplicates, 10,000 of them of ten numbers, and "distinct" is
+# gone. (Both counted with NumPy's `default_rng(0)`.) So each length gets an equal share as far as
+# it has that many numbers: all 10, 90, 900 and 9,000 of one to four digits, and about 18,000 of each of
+# five to nine.
+#
+# Held-out numbers are never trained on; the few numbers that have a word of their own always are,
+# since nobody can guess "eleven".
 
 
 # %%
@@ -108,6 +119,9 @@ def make_pairs(
 
 # %% [markdown]
 # ## 2.2 Digits
+#
+# The encoder reads digits, one id each. What is no number must stop here, with a sentence: a
+# minus sign read as some digit would be "translated" with confidence.
 
 
 # %%
@@ -152,6 +166,11 @@ def encode_digits(numbers: Sequence[int | str], length: int) -> np.ndarray:
 
 # %% [markdown]
 # ## 2.3 Words
+#
+# English and French words stand apart, and hyphens and commas are tokens of their own, so "three"
+# is one token wherever it stands. German writes 777,777 as one word of 65 letters: as whole words
+# its numbers below a million would be a vocabulary of a million. So its compounds are taken apart
+# into the pieces they are made of.
 
 
 # %%
@@ -200,6 +219,8 @@ def split_words(text: str, language: str = "en") -> list[str]:
 
 # %% [markdown]
 # ## 2.4 The vocabulary
+#
+# English numbers to 10^9 need 35 tokens besides the three specials.
 
 
 # %%
@@ -225,6 +246,10 @@ def build_vocabulary(texts: Sequence[str], language: str = "en") -> list[str]:
 
 # %% [markdown]
 # ## 2.5 Teacher forcing
+#
+# A decoder says one word after another. In training it reads the right words so far, whatever it
+# would have said, so all positions are trained in one go; when it translates, it reads its own
+# words.
 
 
 # %%
@@ -279,6 +304,8 @@ def encode_words(
 
 # %% [markdown]
 # ## 2.6 Back to text
+#
+# The inverse of splitting, also for what a badly trained model writes.
 
 
 # %%
@@ -312,6 +339,11 @@ def decode_words(ids: np.ndarray, vocabulary: Sequence[str]) -> list[str]:
 
 # %% [markdown]
 # ## 2.7 Additive attention
+#
+# One vector for a whole number is a narrow gate. Attention lets the decoder look at the outputs
+# of the encoder, digit by digit, and weigh them anew for every word. The mask matters: without it
+# the decoder also looks at padding, and what a number means depends on its neighbours in the
+# batch.
 
 
 # %%
@@ -370,6 +402,10 @@ class AdditiveAttention(layers.Layer):
 
 # %% [markdown]
 # ## 2.8 The GRU encoder-decoder
+#
+# The same layers make three models: one that is trained, and two that translate. The encoder runs
+# once a number; the stepper runs once a word, and all it knows of the past is in the states that
+# it returns.
 
 
 # %%
@@ -461,6 +497,9 @@ def build_gru_translator(
 
 # %% [markdown]
 # ## 2.9 Positions
+#
+# Attention by itself does not know the order of what it looks at: "12" and "21" would be the
+# same. Sines and cosines of the position tell it.
 
 
 # %%
@@ -501,6 +540,10 @@ def sinusoidal_positions(length: int, depth: int) -> np.ndarray:
 
 # %% [markdown]
 # ## 2.10 Multi-head attention
+#
+# Each head has queries, keys and values of its own, and asks another question. `project` and
+# `attend` are apart, so that the decoder can keep keys and values of earlier words instead of
+# computing them again.
 
 
 # %%
@@ -600,6 +643,9 @@ class MultiHeadAttention(layers.Layer):
 
 # %% [markdown]
 # ## 2.11 A block of the encoder
+#
+# Attention moves information between positions, the feed-forward part works on it where it is;
+# each adds to what is there.
 
 
 # %%
@@ -653,6 +699,10 @@ class EncoderBlock(layers.Layer):
 
 # %% [markdown]
 # ## 2.12 A block of the decoder
+#
+# `call` is for training, all positions at once. `step` is for translating, one position at a time
+# from cached keys and values. They must agree to rounding: that is how you find out whether the
+# causal mask is right.
 
 
 # %%
@@ -750,6 +800,9 @@ class DecoderBlock(layers.Layer):
 
 # %% [markdown]
 # ## 2.13 The Transformer
+#
+# The same three models again, with the same interface: greedy decoding and beam search do not
+# know which one they drive.
 
 
 # %%
@@ -854,6 +907,8 @@ def build_transformer(
 
 # %% [markdown]
 # ## 2.14 The loss
+#
+# Numbers have 2 to 23 words. A mean over all positions would be a mean over padding mostly.
 
 
 # %%
@@ -888,6 +943,8 @@ def masked_cross_entropy(targets, logits):
 
 # %% [markdown]
 # ## 2.15 Token accuracy
+#
+# A word is soon right: "million" and commas come by themselves.
 
 
 # %%
@@ -915,6 +972,12 @@ def token_accuracy(targets, predictions):
 
 # %% [markdown]
 # ## 2.16 Exact match
+#
+# What counts is whether the number is right: with 99 % of the words right and 20 words a number,
+# one number in five is wrong.
+#
+# It needs no decoding to be measured: if every word is the likeliest after the right words before
+# it, greedy decoding writes exactly these words, and the other way round.
 
 
 # %%
@@ -945,6 +1008,9 @@ def exact_match(targets, predictions):
 
 # %% [markdown]
 # ## 2.17 Greedy decoding
+#
+# A loop that a compiler can see (`ops.while_loop`) becomes one program: `python -m
+# benchmarks.decoding_numbers` measures thousands of numbers a second.
 
 
 # %%
@@ -1002,6 +1068,9 @@ def greedy_decode(encoder: keras.Model, stepper: keras.Model, digits, max_length
 
 # %% [markdown]
 # ## 2.18 Beam search
+#
+# Greedy decoding cannot take a word back. Beam search keeps several beginnings until it shows
+# which was right. Here the gain is small: the right word is nearly always clear.
 
 
 # %%
