@@ -37,8 +37,8 @@ GERMAN_PIECES = [
 # thousand". Drawn log-uniformly every length is as likely, but there are only ten numbers of one
 # digit: of 100,000 draws 39,020 are duplicates, 10,000 of them of ten numbers, and "distinct" is
 # gone. (Both counted with NumPy's `default_rng(0)`.) So each length gets an equal share as far as
-# it has that many numbers: all 10, 90, 900 and 9,000 of one to four digits, and about 18,000 of each of
-# five to nine.
+# it has that many numbers: all 10, 90, 900 and 9,000 of one to four digits, and about 18,000 of
+# each of five to nine.
 #
 # Held-out numbers are never trained on; the few numbers that have a word of their own always are,
 # since nobody can guess "eleven".
