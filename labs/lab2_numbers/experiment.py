@@ -430,10 +430,10 @@ def add_answers(
         rows = [(str(pairs[i][0]), one.test.said[i]) for i in right[:10]]
         report.add_table(f"Ten successes of the {one.name}", ["number", "words"], rows)
         wrong = np.flatnonzero(~one.test.exact)
-        rows = [(str(pairs[i][0]), pairs[i][1], one.test.said[i]) for i in wrong]
-        note = "" if rows else "There are none."
-        heading = f"All failures of the {one.name}: {len(rows)} of {len(pairs):,}"
-        report.add_table(heading, ["number", "num2words", one.name], rows, note)
+        failed = [(str(pairs[i][0]), pairs[i][1], one.test.said[i]) for i in wrong]
+        note = "" if failed else "There are none."
+        heading = f"All failures of the {one.name}: {len(failed)} of {len(pairs):,}"
+        report.add_table(heading, ["number", "num2words", one.name], failed, note)
 
 
 def attention_note(trained: list[Trained]) -> str:
