@@ -31,6 +31,8 @@ lab%: $(READY)
 
 lab1: ## [PRESET=full DATA=names18 ...]|names from countries: train four networks, judge what they write
 
+lab2: ## [PRESET=full ...]|a GRU and a Transformer that write numbers as words
+
 lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options: README.md)
 
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py

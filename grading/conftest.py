@@ -79,6 +79,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen_lab, chosen_task = config.getoption("--lab"), config.getoption("--task")
     number = find_task(chosen_task)[0].number if chosen_task else None
     number = load_lab(chosen_lab).number if chosen_lab and number is None else number
+    if number is not None and number not in labs:
+        raise pytest.UsageError(f"lab {number} has no checks yet")
     for key, checks in labs.items():
         if number in (None, key):
             code, student = config.getoption("--code"), config.getoption("--student")

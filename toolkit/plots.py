@@ -202,6 +202,59 @@ def plot_piano_roll(sequence: Any, path: Path, title: str = "", unit: str = "sec
     _save(figure, path)
 
 
+def plot_iterations(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    path: Path,
+    label: str,
+    logarithmic: bool = False,
+) -> None:
+    """Draw one measure of several models over training iterations, as a PNG.
+
+    Parameters
+    ----------
+    curves : model -> (iterations, values)
+    label : what the vertical axis says, with its unit
+    logarithmic : the vertical axis, for a loss that falls by orders of magnitude
+    """
+    figure = Figure((NARROW, 3.9), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    _style(axes)
+    for (name, (iterations, values)), colour in zip(curves.items(), COLOURS, strict=False):
+        text = f"{name}, last {_spelt(values[-1])}"
+        axes.plot(iterations, values, color=colour, linewidth=2, label=text)
+    if logarithmic:
+        axes.set_yscale("log")
+    axes.legend(frameon=False, fontsize=10.5)
+    axes.set_xlabel("iterations")
+    axes.set_ylabel(label)
+    axes.margins(x=0.02, y=0.08)
+    _save(figure, path)
+
+
+def plot_attention(
+    maps: Sequence[tuple[Sequence[str], Sequence[str], np.ndarray]], path: Path, title: str
+) -> None:
+    """Draw attention weights side by side, as a PNG: a row a word written, a column a symbol read.
+
+    Parameters
+    ----------
+    maps : (read, written, weights), weights of shape (len(written), len(read)) from 0 to 1
+    """
+    height = 1.0 + 0.2 * max(len(written) for _, written, _ in maps)
+    figure = Figure((WIDTH, height), dpi=DPI, layout="constrained")
+    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    for panel, (read, written, weights) in zip(panels, maps, strict=True):
+        panel.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        panel.set_xticks(range(len(read)), read)
+        panel.set_yticks(range(len(written)), written)
+        panel.xaxis.tick_top()
+        panel.tick_params(length=0, labelsize=9, labelcolor=INK)
+        for side in panel.spines.values():
+            side.set_color(RULE)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK)
+    _save(figure, path)
+
+
 def _pitched_panel(axes: Axes, notes: Sequence[Any], scale: float) -> None:
     _style(axes, grid=False)
     axes.set_ylabel("pitch")

@@ -53,13 +53,26 @@ class PerToken(keras.metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch: targets (batch, length) and logits (batch, length, vocab_size)."""
         targets, logits = _exact(y_true, y_pred)
-        count = _tokens(targets)
+        count = self.counted(targets)
         self.total.assign_add(ops.cast(self.function(targets, logits), "float32") * count)
         self.count.assign_add(count)
+
+    def counted(self, targets: Any) -> Any:
+        """How many things the function's mean over the batch is of."""
+        return _tokens(targets)
 
     def result(self) -> Any:
         """Mean over all tokens so far; 0 before the first."""
         return self.total / ops.maximum(self.count, 1.0)
+
+
+class PerRow(PerToken):
+    """The same for a function that is a mean over the rows that hold a token."""
+
+    def counted(self, targets: Any) -> Any:
+        """How many rows are not filled up with PAD."""
+        is_row = ops.any(ops.not_equal(targets, PAD), axis=-1)
+        return ops.sum(ops.cast(is_row, "float32"))
 
 
 class PerTokenLoss(keras.losses.Loss):
@@ -188,6 +201,7 @@ def fit(
     *,
     loss: TokenFunction,
     metrics: Mapping[str, TokenFunction],
+    row_metrics: Mapping[str, TokenFunction] | None = None,
     train: tuple[np.ndarray, np.ndarray],
     validation: tuple[np.ndarray, np.ndarray],
     epochs: int,
@@ -202,6 +216,7 @@ def fit(
     model : ids (batch, length) -> logits (batch, length, vocab_size), built in `runtime.scope()`
     loss : (targets, logits) -> mean nats a token; logged as "nats_per_token", exact over an epoch
     metrics : name in the log -> (targets, logits) -> mean a token
+    row_metrics : likewise -> mean over the rows that hold a token
     train, validation : (inputs, targets), each (rows, length) int32, padded with PAD
     optimizer : makes the optimizer; called in `runtime.scope()`, such as `lambda: Adam(1e-3)`
     steps_per_epoch : batches that an epoch takes from `train`, drawn anew in each; None takes all
@@ -224,8 +239,9 @@ def fit(
 
     def compile_model(jit: bool) -> None:
         with runtime.scope():
-            per_token = [PerToken(function, name) for name, function in measures.items()]
-            model.compile(optimizer(), PerTokenLoss(loss), metrics=per_token, jit_compile=jit)
+            means: list = [PerToken(function, name) for name, function in measures.items()]
+            means += [PerRow(function, name) for name, function in (row_metrics or {}).items()]
+            model.compile(optimizer(), PerTokenLoss(loss), metrics=means, jit_compile=jit)
 
     compile_model(_choose_jit(model, runtime, compile_model, batches, epochs))
     first = 0

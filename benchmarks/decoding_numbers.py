@@ -1,0 +1,73 @@
+"""How many numbers a second Lab 2's models write, by greedy decoding on the CPU.
+
+    python -m benchmarks.decoding_numbers
+
+The weights are random and never write END, so every number takes all its steps: the slowest case.
+"""
+
+import json
+import os
+import time
+
+from toolkit.console import quiet_tensorflow, run_command, say
+from toolkit.parallel import available_cores
+from toolkit.paths import ROOT
+
+RESULTS = ROOT / "benchmarks" / "results" / "decoding_numbers.json"
+COUNT = 8192
+VOCAB_SIZE, STEPS = 38, 24  # English words to 10^9: at most 23 tokens and END
+
+
+def main() -> None:
+    """Measure both models of the quick preset, print a line each, write the JSON file."""
+    quiet_tensorflow()
+    import keras
+    import numpy as np
+
+    from labs.catalogue import load_lab
+    from labs.code import load_tasks
+    from labs.lab2_numbers.experiment import PRESETS
+    from labs.lab2_numbers.translating import GreedyModel
+
+    tasks, settings = load_tasks(load_lab(2), "solution"), PRESETS["quick"]
+    keras.utils.set_random_seed(0)
+    models = {
+        "GRU": tasks.build_gru_translator(
+            VOCAB_SIZE, settings.gru_embedding_dim, settings.gru_units
+        ),
+        "Transformer": tasks.build_transformer(
+            VOCAB_SIZE,
+            settings.d_model,
+            settings.num_heads,
+            settings.ff_dim,
+            settings.num_layers,
+            0.0,
+            STEPS,
+        ),
+    }
+    numbers = np.random.default_rng(0).integers(0, 10**9, COUNT).tolist()
+    digits = tasks.encode_digits(numbers, 10)
+    figures: dict[str, dict[str, float] | int] = {"numbers": COUNT, "cores": available_cores()}
+    for name, (model, encoder, stepper) in models.items():
+        kernel, bias = model.get_layer("logits").get_weights()
+        bias[tasks.END] = -1e9
+        model.get_layer("logits").set_weights([kernel, bias])
+        greedy = GreedyModel(tasks, encoder, stepper, STEPS)
+        batch = settings.decode_batch
+        greedy.predict(digits[:batch], batch_size=batch, verbose=0)  # compiles
+        begin, cpu = time.perf_counter(), time.process_time()
+        greedy.predict(digits, batch_size=batch, verbose=0)
+        wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
+        figures[name] = {
+            "numbers a second": round(COUNT / wall),
+            "numbers a CPU second": round(COUNT / cpu),
+        }
+        say(f"{name}: {COUNT / wall:,.0f} numbers a second, {COUNT / cpu:,.0f} a CPU second")
+    RESULTS.parent.mkdir(exist_ok=True)
+    temporary = RESULTS.with_suffix(f".{os.getpid()}")
+    temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, RESULTS)
+
+
+if __name__ == "__main__":
+    run_command(main)

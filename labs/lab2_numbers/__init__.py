@@ -1,0 +1,1 @@
+"""Lab 2: numbers to words."""

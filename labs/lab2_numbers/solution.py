@@ -1,0 +1,1155 @@
+# %% [markdown]
+# # Lab 2: from numbers to words
+#
+# You build two sequence-to-sequence models that read digits and write words ("1033" → "one
+# thousand and thirty-three"): a GRU encoder-decoder with attention and a Transformer, both from
+# their parts. Then you ask them for numbers longer than any they were trained on.
+
+# %%
+import re
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import layers, ops
+from num2words import num2words
+
+PAD, START, END = range(3)
+SPECIALS = ["PAD", "START", "END"]
+DIGIT_IDS = 11  # PAD, then the digits 0 to 9 as ids 1 to 10
+
+# always in training: the numbers that have a word of their own, or are the first of their length
+SPECIAL_NUMBERS = [*range(21), 30, 40, 50, 60, 70, 80, 90, 100, 1000, 10**6, 10**9]
+
+# what German number words are put together from
+GERMAN_PIECES = [
+    *("null", "ein", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"),
+    *("zehn", "elf", "zwölf", "dreizehn", "vierzehn", "fünfzehn", "sechzehn", "siebzehn"),
+    *("achtzehn", "neunzehn", "zwanzig", "dreißig", "vierzig", "fünfzig", "sechzig", "siebzig"),
+    *("achtzig", "neunzig", "hundert", "tausend", "und"),
+]
+
+# %% [markdown]
+# ## 2.1 Pairs
+#
+# Which numbers shall a model learn from? Of 100,000 numbers drawn evenly below 10^9, 89,920 have
+# nine digits, 10 have five, 1 has four and none has fewer: the model would hardly meet "seven
+# thousand". Drawn log-uniformly every length is as likely, but there are only ten numbers of one
+# digit: of 100,000 draws 39,020 are duplicates, 10,000 of them of ten numbers, and "distinct" is
+# gone. (Both counted with NumPy's `default_rng(0)`.) So each length gets an equal share as far as
+# it has that many numbers: all 10, 90, 900 and 9,000 of one to four digits, and about 18,000 of
+# each of five to nine.
+#
+# Held-out numbers are never trained on; the few numbers that have a word of their own always are,
+# since nobody can guess "eleven".
+
+
+# %%
+def make_pairs(
+    num_pairs: int = 100_000, max_digits: int = 9, language: str = "en", seed: int = 0
+) -> dict[str, list[tuple[int, str]]]:
+    """Draw distinct numbers so that every length is represented, spell them, and split them.
+
+    Every number of digits d = 1, 2, …, `max_digits` gets an equal share of the numbers, as far as
+    there are enough: go through the lengths in rising order, and give each
+    min(numbers of that length, numbers still to give // lengths still to come, this one among
+    them). Within a length every number is equally likely. No number comes twice.
+
+    Parameters
+    ----------
+    num_pairs : int
+        Pairs in all three splits together; exactly as many are returned.
+    max_digits : int
+        Numbers are 0 to 10**max_digits; the upper end itself is drawn only if it is special (it is
+        then taken off `num_pairs` before the shares are computed).
+    language : str
+        As `num2words(number, lang=language)` takes it, such as "en", "de" or "fr".
+    seed : int
+        The same arguments give the same result.
+
+    Returns
+    -------
+    dict of lists of (number, words)
+        Keys "train", "validation" and "test", disjoint, each in random order; numbers are Python's
+        int, words what num2words writes. All of `SPECIAL_NUMBERS` up to 10**max_digits are drawn
+        (they count towards their length's share) and are in "train". Of the n other numbers of
+        each length, n // 10 are in "validation" and as many in "test".
+
+    Raises
+    ------
+    ValueError
+        If num2words does not know the language, if there are not `num_pairs` numbers, or if a
+        length's share cannot hold its special numbers.
+    """
+    # BEGIN SOLUTION
+    try:
+        num2words(1, lang=language)
+    except NotImplementedError:
+        raise ValueError(f"language {language!r}: num2words does not know it") from None
+    rng = np.random.default_rng(seed)
+    specials = [number for number in SPECIAL_NUMBERS if number <= 10**max_digits]
+    longest = [number for number in specials if number == 10**max_digits]
+    splits: dict[str, list[int]] = {"train": longest, "validation": [], "test": []}
+    remaining = num_pairs - len(longest)
+    for digits in range(1, max_digits + 1):
+        first = 10 ** (digits - 1) if digits > 1 else 0
+        available = 10**digits - first
+        share = min(available, remaining // (max_digits - digits + 1))
+        given = [number for number in specials if first <= number < 10**digits]
+        if share < len(given):
+            raise ValueError(f"num_pairs {num_pairs}: too few for the numbers of {digits} digits")
+        drawn = first + rng.choice(available, share, replace=False)
+        others = drawn[~np.isin(drawn, given)].tolist()[: share - len(given)]
+        held_out = len(others) // 10
+        splits["validation"] += others[:held_out]
+        splits["test"] += others[held_out : 2 * held_out]
+        splits["train"] += given + others[2 * held_out :]
+        remaining -= share
+    if remaining:
+        raise ValueError(f"num_pairs {num_pairs}: too many for numbers of {max_digits} digits")
+    return {
+        name: [
+            (numbers[i], num2words(numbers[i], lang=language))
+            for i in rng.permutation(len(numbers))
+        ]
+        for name, numbers in splits.items()
+    }
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.2 Digits
+#
+# The encoder reads digits, one id each. What is no number must stop here, with a sentence: a
+# minus sign read as some digit would be "translated" with confidence.
+
+
+# %%
+def encode_digits(numbers: Sequence[int | str], length: int) -> np.ndarray:
+    """Turn numbers into rows of digit ids, as they are written, the first digit first.
+
+    Parameters
+    ----------
+    numbers : sequence of int or str
+        Whole numbers, 0 or more. A text is read as it stands, so leading zeros stay.
+    length : int
+        Width of the result; at least as many as the longest number's digits.
+
+    Returns
+    -------
+    int32 array, shape (len(numbers), length)
+        The digit d is the id d + 1; `PAD` fills each row on the right.
+
+    Raises
+    ------
+    ValueError
+        If one is not made of the digits 0 to 9 alone (a negative number, a decimal, a float,
+        thousands separators, blanks, other scripts' digits, an empty text, True), or has more than
+        `length` digits. The message is one sentence that begins with the number, cut to 20
+        characters.
+    """
+    # BEGIN SOLUTION
+    ids = np.full((len(numbers), length), PAD, np.int32)
+    for row, number in enumerate(numbers):
+        text = str(number)
+        shown = text if len(text) <= 20 else text[:20] + "…"
+        if not (text.isascii() and text.isdecimal()):
+            raise ValueError(
+                f"{shown!r} is not a whole number written with the digits 0 to 9 alone"
+            )
+        if len(text) > length:
+            raise ValueError(f"{shown!r} has {len(text)} digits; {length} are the most")
+        ids[row, : len(text)] = [int(digit) + 1 for digit in text]
+    return ids
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.3 Words
+#
+# English and French words stand apart, and hyphens and commas are tokens of their own, so "three"
+# is one token wherever it stands. German writes 777,777 as one word of 65 letters: as whole words
+# its numbers below a million would be a vocabulary of a million. So its compounds are taken apart
+# into the pieces they are made of.
+
+
+# %%
+def split_words(text: str, language: str = "en") -> list[str]:
+    """Split number words into tokens.
+
+    Words are what stands between blanks, commas and hyphens; each comma and each hyphen is a token
+    of its own, blanks are none. In German (`language` begins with "de") a word that consists of
+    `GERMAN_PIECES` becomes several tokens: from left to right, take the longest piece that the rest
+    of the word begins with. The first piece of a word stands as it is, each further one gets "##"
+    in front (Devlin et al. 2019 mark WordPieces so). A word for which that fails stays whole.
+
+    Parameters
+    ----------
+    text : str
+        As num2words writes it, such as "one thousand and thirty-three".
+    language : str
+
+    Returns
+    -------
+    list of str
+        "thirty-three" → ["thirty", "-", "three"]; "one million, two" → ["one", "million", ",",
+        "two"]; in German "zweihunderteins Millionen" → ["zwei", "##hundert", "##eins",
+        "Millionen"].
+    """
+    # BEGIN SOLUTION
+    words = re.findall(r"[^\s,-]+|[,-]", text)
+    if not language.startswith("de"):
+        return words
+    longest_first = sorted(GERMAN_PIECES, key=len, reverse=True)
+    tokens: list[str] = []
+    for word in words:
+        pieces: list[str] = []
+        rest = word
+        while rest:
+            piece = next((piece for piece in longest_first if rest.startswith(piece)), None)
+            if piece is None:
+                pieces = [word]
+                break
+            pieces.append(f"##{piece}" if pieces else piece)
+            rest = rest[len(piece) :]
+        tokens += pieces
+    return tokens
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.4 The vocabulary
+#
+# English numbers to 10^9 need 35 tokens besides the three specials.
+
+
+# %%
+def build_vocabulary(texts: Sequence[str], language: str = "en") -> list[str]:
+    """List the tokens of all texts; a token's id is its position in the list.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Number words.
+    language : str
+        As in `split_words`.
+
+    Returns
+    -------
+    list of str
+        `SPECIALS` first, then every other token once, in Python's order of strings.
+    """
+    # BEGIN SOLUTION
+    return SPECIALS + sorted({token for text in texts for token in split_words(text, language)})
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.5 Teacher forcing
+#
+# A decoder says one word after another. In training it reads the right words so far, whatever it
+# would have said, so all positions are trained in one go; when it translates, it reads its own
+# words.
+
+
+# %%
+def encode_words(
+    texts: Sequence[str], vocabulary: Sequence[str], length: int, language: str = "en"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Turn number words into what the decoder reads and what it shall answer.
+
+    With teacher forcing the decoder reads the right words so far, whatever it would have said: the
+    input at a position is the target of the position before it, and the first is START.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Number words.
+    vocabulary : sequence of str
+        As `build_vocabulary` returns it.
+    length : int
+        Width of the result.
+    language : str
+        As in `split_words`.
+
+    Returns
+    -------
+    inputs : int32 array, shape (len(texts), length)
+        START, then the ids of the tokens, then `PAD` to the right.
+    targets : int32 array, shape (len(texts), length)
+        The ids of the tokens, then END, then `PAD` to the right.
+
+    Raises
+    ------
+    ValueError
+        If a token is not in the vocabulary (the message names it), or a text has more than
+        `length` − 1 tokens.
+    """
+    # BEGIN SOLUTION
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    inputs = np.full((len(texts), length), PAD, np.int32)
+    targets = inputs.copy()
+    for row, text in enumerate(texts):
+        tokens = split_words(text, language)
+        if unknown := [token for token in tokens if token not in ids]:
+            raise ValueError(f"{unknown[0]!r} in {text!r} is not in the vocabulary")
+        if len(tokens) >= length:
+            raise ValueError(f"{text!r} has {len(tokens)} tokens; {length - 1} are the most")
+        encoded = [ids[token] for token in tokens]
+        inputs[row, : len(tokens) + 1] = [START, *encoded]
+        targets[row, : len(tokens) + 1] = [*encoded, END]
+    return inputs, targets
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.6 Back to text
+#
+# The inverse of splitting, also for what a badly trained model writes.
+
+
+# %%
+def decode_words(ids: np.ndarray, vocabulary: Sequence[str]) -> list[str]:
+    """Turn rows of ids, as a model writes them, into text.
+
+    Parameters
+    ----------
+    ids : int array, shape (batch, length)
+        A row's text ends before its first END, or with the row if it has none; `PAD` and START
+        before that are skipped.
+    vocabulary : sequence of str
+        As `build_vocabulary` returns it.
+
+    Returns
+    -------
+    list of str, one a row
+        The tokens joined by blanks; then, in this order, every " ##" is removed, every " - "
+        becomes "-" and every " ," becomes ",". So for all that num2words writes in English, German
+        and French `decode_words(targets, vocabulary)` are the texts that `encode_words` was given.
+    """
+    # BEGIN SOLUTION
+    texts = []
+    for row in np.asarray(ids).tolist():
+        until = row.index(END) if END in row else len(row)
+        text = " ".join(vocabulary[index] for index in row[:until] if index not in (PAD, START))
+        texts.append(text.replace(" ##", "").replace(" - ", "-").replace(" ,", ","))
+    return texts
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.7 Additive attention
+#
+# One vector for a whole number is a narrow gate. Attention lets the decoder look at the outputs
+# of the encoder, digit by digit, and weigh them anew for every word. The mask matters: without it
+# the decoder also looks at padding, and what a number means depends on its neighbours in the
+# batch.
+
+
+# %%
+class AdditiveAttention(layers.Layer):
+    """Let each decoder state look at the memory of the encoder.
+
+    score_ij = v · tanh(W s_i + U h_j); a_i = softmax over j of score_ij; c_i = Σ_j a_ij h_j.
+
+    Positions j where the mask is False get weight 0 (exactly: their score is lowered by 1e9 before
+    the softmax, in float32).
+
+    Call
+    ----
+    inputs : list of three tensors
+        states s (batch, target length, any width), memory h (batch, source length, any width),
+        mask (batch, source length), bool, True where there is a digit; at least one a row.
+
+    Returns
+    -------
+    list of two tensors
+        context c (batch, target length, the memory's width), and weights a, float32 (batch, target
+        length, source length), which sum to 1 over the last axis.
+
+    Weights
+    -------
+    W: `state_kernel` (states' width, units); U: `memory_kernel` (memory's width, units);
+    v: `score` (units,). No biases.
+
+    Source: Bahdanau, Cho and Bengio (2015), section 3.1 and appendix A.1.2.
+    """
+
+    def __init__(self, units: int, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        states, memory, _ = input_shape
+        self.state_kernel = self.add_weight((states[-1], self.units), name="state_kernel")
+        self.memory_kernel = self.add_weight((memory[-1], self.units), name="memory_kernel")
+        self.score = self.add_weight((self.units,), name="score", initializer="random_normal")
+
+    def call(self, inputs):
+        # BEGIN SOLUTION
+        states, memory, mask = inputs
+        queries = ops.matmul(states, self.state_kernel)[:, :, None]  # (batch, target, 1, units)
+        keys = ops.matmul(memory, self.memory_kernel)[:, None]  # (batch, 1, source, units)
+        scores = ops.sum(ops.tanh(queries + keys) * self.score, axis=-1)  # (batch, target, source)
+        scores = ops.cast(scores, "float32")
+        scores = ops.where(mask[:, None], scores, scores - 1e9)
+        weights = ops.softmax(scores, axis=-1)
+        context = ops.matmul(ops.cast(weights, memory.dtype), memory)
+        return [context, weights]
+        # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.8 The GRU encoder-decoder
+#
+# The same layers make three models: one that is trained, and two that translate. The encoder runs
+# once a number; the stepper runs once a word, and all it knows of the past is in the states that
+# it returns.
+
+
+# %%
+def build_gru_translator(
+    vocab_size: int, embedding_dim: int, units: int
+) -> tuple[keras.Model, keras.Model, keras.Model]:
+    """Build the GRU encoder-decoder with attention: for training, and in two parts for decoding.
+
+    Encoder: `Embedding` of the digits → `Bidirectional(GRU)`, padding masked → memory (the two
+    directions' outputs side by side, zeros at padding); the decoder's first state is a `Dense`
+    layer with tanh over the two directions' last states side by side. Decoder: `Embedding` of the
+    words → `GRU` → `AdditiveAttention` of its states over the memory → `Dense` with tanh over
+    [state, context] → `Dense` logits. (Bahdanau et al. feed the context into the next state; with
+    attention after the GRU, as Luong et al. (2015, section 3.1) place it, training needs no loop
+    over attention.)
+
+    Parameters
+    ----------
+    vocab_size : int
+        Number of word ids.
+    embedding_dim : int
+        Width of both embeddings.
+    units : int
+        Width of each direction of the encoder, of the decoder, of the attention, and of the layer
+        before the logits.
+
+    Returns
+    -------
+    model : keras.Model
+        [digits int (batch, source length), words int (batch, target length)] → logits (batch,
+        target length, vocab_size), for any lengths. The logits at a position depend on that and
+        earlier words only; `PAD` to the right of the digits changes nothing.
+    encoder : keras.Model
+        digits → list of states: whatever the stepper needs, each (batch, …).
+    stepper : keras.Model
+        [word ids int (batch, 1), *states] → [logits (batch, vocab_size), *states], the states of
+        the same number, order, shapes and dtypes as the encoder's (those that do not change are
+        passed through). From the encoder's states, and then from its own, it gives the logits of
+        `model`, position by position.
+
+    The three are functional models that share their layers, hence their weights. Layers with
+    weights are named "digit_embedding", "encoder", "bridge", "word_embedding", "decoder",
+    "attention", "combine" and "logits".
+
+    Source: Cho et al. (2014); Bahdanau, Cho and Bengio (2015).
+    """
+    # BEGIN SOLUTION
+    encode = layers.Bidirectional(
+        layers.GRU(units, return_sequences=True, return_state=True), name="encoder"
+    )
+    bridge = layers.Dense(units, activation="tanh", name="bridge")
+    word_embedding = layers.Embedding(vocab_size, embedding_dim, name="word_embedding")
+    gru = layers.GRU(units, return_sequences=True, return_state=True, name="decoder")
+    attention = AdditiveAttention(units, name="attention")
+    combine = layers.Dense(units, activation="tanh", name="combine")
+    logits = layers.Dense(vocab_size, name="logits")
+
+    digits = keras.Input((None,), dtype="int32", name="digits")
+    mask = ops.not_equal(digits, PAD)
+    embedded = layers.Embedding(DIGIT_IDS, embedding_dim, name="digit_embedding")(digits)
+    memory, forward, backward = encode(embedded, mask=mask)
+    memory = ops.where(mask[:, :, None], memory, 0.0)  # and so without Keras's implicit mask
+    state = bridge(ops.concatenate([forward, backward], axis=-1))
+    encoder = keras.Model(digits, [memory, mask, state], name="gru_encoder")
+
+    def decode(words, memory, mask, state):
+        outputs, state = gru(word_embedding(words), initial_state=state)
+        context, _ = attention([outputs, memory, mask])
+        return logits(combine(ops.concatenate([outputs, context], axis=-1))), state
+
+    words = keras.Input((None,), dtype="int32", name="words")
+    model = keras.Model(
+        [digits, words], decode(words, memory, mask, state)[0], name="gru_translator"
+    )
+
+    word = keras.Input((1,), dtype="int32", name="word")
+    states = [
+        keras.Input((None, 2 * units), name="memory"),
+        keras.Input((None,), dtype="bool", name="mask"),
+        keras.Input((units,), name="state"),
+    ]
+    step_logits, new_state = decode(word, *states)
+    stepper = keras.Model(
+        [word, *states], [step_logits[:, 0], *states[:2], new_state], name="gru_step"
+    )
+    return model, encoder, stepper
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.9 Positions
+#
+# Attention by itself does not know the order of what it looks at: "12" and "21" would be the
+# same. Sines and cosines of the position tell it.
+
+
+# %%
+def sinusoidal_positions(length: int, depth: int) -> np.ndarray:
+    """Give every position a vector of sines and cosines of falling frequency.
+
+    P[p, 2i] = sin(p / 10000^(2i / depth)), P[p, 2i + 1] = cos(p / 10000^(2i / depth)).
+
+    Parameters
+    ----------
+    length : int
+        Number of positions, from 0.
+    depth : int
+        Width of the vectors, even.
+
+    Returns
+    -------
+    float32 array, shape (length, depth)
+        Sines and cosines alternate.
+
+    Raises
+    ------
+    ValueError
+        If `depth` is odd.
+
+    Source: Vaswani et al. (2017), section 3.5.
+    """
+    # BEGIN SOLUTION
+    if depth % 2:
+        raise ValueError(f"depth {depth} is odd: sines and cosines come in pairs")
+    angles = np.arange(length)[:, None] / 10000 ** (np.arange(0, depth, 2) / depth)
+    table = np.empty((length, depth), np.float32)
+    table[:, 0::2] = np.sin(angles)
+    table[:, 1::2] = np.cos(angles)
+    return table
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.10 Multi-head attention
+#
+# Each head has queries, keys and values of its own, and asks another question. `project` and
+# `attend` are apart, so that the decoder can keep keys and values of earlier words instead of
+# computing them again.
+
+
+# %%
+class MultiHeadAttention(layers.Layer):
+    """Attend with several heads at once, each to what it finds alike.
+
+    For each head: A = softmax(Q Kᵀ / √head_dim), output = A V, with Q = queries · query kernel
+    + bias, K and V likewise from the context; head_dim = d_model / num_heads. The heads' outputs,
+    together, go through the output kernel and bias.
+
+    Where the mask is False, or with `causal=True` where the context's position comes after the
+    query's, the weight is 0 (exactly: the score is lowered by 1e9 before the softmax, in float32).
+
+    Call
+    ----
+    inputs : list of three tensors
+        queries (batch, target length, d_model), context (batch, source length, d_model), mask
+        (batch, source length), bool, True where the context may be looked at.
+
+    Returns
+    -------
+    list of two tensors
+        output (batch, target length, d_model), and weights A, float32 (batch, num_heads, target
+        length, source length), which sum to 1 over the last axis.
+
+    Weights
+    -------
+    Of the layers `query`, `key` and `value`: kernel (d_model, num_heads, head_dim) and bias
+    (num_heads, head_dim), each mapping (batch, length, d_model) to (batch, length, num_heads,
+    head_dim); of `output_projection`, kernel (num_heads, head_dim, d_model) and bias (d_model,).
+    They are those of `keras.layers.MultiHeadAttention`, in the same order.
+
+    Raises
+    ------
+    ValueError
+        If `num_heads` does not divide `d_model`.
+
+    Source: Vaswani et al. (2017), section 3.2.
+    """
+
+    def __init__(self, d_model: int, num_heads: int, causal: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        if d_model % num_heads:
+            raise ValueError(f"num_heads {num_heads} does not divide d_model {d_model}")
+        self.d_model, self.head_dim, self.causal = d_model, d_model // num_heads, causal
+        self.query, self.key, self.value = (
+            layers.EinsumDense(
+                "btd,dhk->bthk",
+                (None, num_heads, self.head_dim),
+                bias_axes="hk",
+                name=f"{self.name}_{part}",
+            )
+            for part in ("query", "key", "value")
+        )
+        self.output_projection = layers.EinsumDense(
+            "bthk,hkd->btd", (None, d_model), bias_axes="d", name=f"{self.name}_output_projection"
+        )
+
+    def build(self, input_shape):
+        for projection in (self.query, self.key, self.value):
+            projection.build((None, None, self.d_model))
+        heads = self.d_model // self.head_dim
+        self.output_projection.build((None, None, heads, self.head_dim))
+
+    def project(self, context):
+        """Give the context's keys and values, each (batch, length, num_heads, head_dim)."""
+        # BEGIN SOLUTION
+        return self.key(context), self.value(context)
+        # END SOLUTION
+
+    def attend(self, queries, keys, values, mask):
+        """Look up queries (batch, target, d_model) among keys and values that `project` gave.
+
+        mask: bool (batch, target or 1, source). Returns [output, weights] as the call does.
+        """
+        # BEGIN SOLUTION
+        queries = self.query(queries)  # (batch, target, num_heads, head_dim)
+        scores = ops.einsum("bthk,bshk->bhts", queries, keys) / self.head_dim**0.5
+        scores = ops.cast(scores, "float32")
+        scores = ops.where(mask[:, None], scores, scores - 1e9)
+        weights = ops.softmax(scores, axis=-1)
+        mixed = ops.einsum("bhts,bshk->bthk", ops.cast(weights, values.dtype), values)
+        return [self.output_projection(mixed), weights]
+        # END SOLUTION
+
+    def call(self, inputs):
+        # BEGIN SOLUTION
+        queries, context, mask = inputs
+        mask = mask[:, None]  # (batch, 1, source)
+        if self.causal:
+            rows, columns = ops.arange(ops.shape(queries)[1]), ops.arange(ops.shape(context)[1])
+            mask = ops.logical_and(mask, columns[None] <= rows[:, None])
+        keys, values = self.project(context)
+        return self.attend(queries, keys, values, mask)
+        # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.11 A block of the encoder
+#
+# Attention moves information between positions, the feed-forward part works on it where it is;
+# each adds to what is there.
+
+
+# %%
+class EncoderBlock(layers.Layer):
+    """Mix the positions by self-attention, then transform each by itself.
+
+    x ← x + dropout(attention(norm_1(x)));  x ← x + dropout(W_2 relu(W_1 norm_2(x) + b_1) + b_2).
+
+    Normalising before each sub-layer instead of after it trains without a warm-up (Xiong et al.
+    2020). Queries and context of the attention are the same norm_1(x).
+
+    Call
+    ----
+    inputs : list of two tensors
+        x (batch, length, d_model) and mask (batch, length), bool, True where there is a token.
+
+    Returns
+    -------
+    tensor (batch, length, d_model)
+        Padding changes nothing at the tokens.
+
+    Source: Vaswani et al. (2017), sections 3.1 and 3.3.
+    """
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int, dropout: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.d_model, self.ff_dim = d_model, ff_dim
+        self.attention = MultiHeadAttention(d_model, num_heads, name=f"{self.name}_attention")
+        self.norm_1 = layers.LayerNormalization(epsilon=1e-6, name=f"{self.name}_norm_1")
+        self.norm_2 = layers.LayerNormalization(epsilon=1e-6, name=f"{self.name}_norm_2")
+        self.expand = layers.Dense(ff_dim, activation="relu", name=f"{self.name}_expand")
+        self.contract = layers.Dense(d_model, name=f"{self.name}_contract")
+        self.dropout = layers.Dropout(dropout, name=f"{self.name}_dropout")
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        shape = (None, None, self.d_model)
+        self.attention.build([shape, shape, (None, None)])
+        for layer in (self.norm_1, self.norm_2, self.expand):
+            layer.build(shape)
+        self.contract.build((None, None, self.ff_dim))
+
+    def call(self, inputs):
+        # BEGIN SOLUTION
+        x, mask = inputs
+        normed = self.norm_1(x)
+        x = x + self.dropout(self.attention([normed, normed, mask])[0])
+        return x + self.dropout(self.contract(self.expand(self.norm_2(x))))
+        # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.12 A block of the decoder
+#
+# `call` is for training, all positions at once. `step` is for translating, one position at a time
+# from cached keys and values. They must agree to rounding: that is how you find out whether the
+# causal mask is right.
+
+
+# %%
+class DecoderBlock(layers.Layer):
+    """Look back at the words so far, then at the digits, then transform each position by itself.
+
+    x ← x + dropout(self_attention(norm_1(x)))         causal
+    x ← x + dropout(cross_attention(norm_2(x), memory))
+    x ← x + dropout(W_2 relu(W_1 norm_3(x) + b_1) + b_2)
+
+    Call
+    ----
+    inputs : list of three tensors
+        x (batch, target length, d_model), memory (batch, source length, d_model), mask (batch,
+        source length), bool, True where there is a digit. The memory is not normalised here.
+
+    Returns
+    -------
+    list of two tensors
+        x (batch, target length, d_model), and the cross-attention's weights, float32 (batch,
+        num_heads, target length, source length). What comes later in x changes nothing before it.
+
+    Source: Vaswani et al. (2017), section 3.1; normalised as in Xiong et al. (2020).
+    """
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int, dropout: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.d_model, self.ff_dim = d_model, ff_dim
+        self.self_attention = MultiHeadAttention(
+            d_model, num_heads, causal=True, name=f"{self.name}_self_attention"
+        )
+        self.cross_attention = MultiHeadAttention(
+            d_model, num_heads, name=f"{self.name}_cross_attention"
+        )
+        self.norm_1 = layers.LayerNormalization(epsilon=1e-6, name=f"{self.name}_norm_1")
+        self.norm_2 = layers.LayerNormalization(epsilon=1e-6, name=f"{self.name}_norm_2")
+        self.norm_3 = layers.LayerNormalization(epsilon=1e-6, name=f"{self.name}_norm_3")
+        self.expand = layers.Dense(ff_dim, activation="relu", name=f"{self.name}_expand")
+        self.contract = layers.Dense(d_model, name=f"{self.name}_contract")
+        self.dropout = layers.Dropout(dropout, name=f"{self.name}_dropout")
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        shape = (None, None, self.d_model)
+        for attention in (self.self_attention, self.cross_attention):
+            attention.build([shape, shape, (None, None)])
+        for layer in (self.norm_1, self.norm_2, self.norm_3, self.expand):
+            layer.build(shape)
+        self.contract.build((None, None, self.ff_dim))
+
+    def call(self, inputs):
+        # BEGIN SOLUTION
+        x, memory, mask = inputs
+        normed = self.norm_1(x)
+        everything = ops.ones_like(x[:, :, 0], dtype="bool")  # padding is to the right: causal
+        x = x + self.dropout(self.self_attention([normed, normed, everything])[0])
+        looked_up, weights = self.cross_attention([self.norm_2(x), memory, mask])
+        x = x + self.dropout(looked_up)
+        return [x + self.dropout(self.contract(self.expand(self.norm_3(x)))), weights]
+        # END SOLUTION
+
+    def step(self, x, position, self_keys, self_values, memory_keys, memory_values, mask):
+        """Do for one position what the call does for all, from cached keys and values.
+
+        Parameters
+        ----------
+        x : (batch, 1, d_model)
+        position : int (batch, 1), which position x is, from 0
+        self_keys, self_values : (batch, max_length, num_heads, head_dim), those that
+            `self_attention.project` gave at earlier positions; what stands at this and later ones
+            is not used
+        memory_keys, memory_values : (batch, source length, num_heads, head_dim), what
+            `cross_attention.project` gives of the memory
+        mask : bool (batch, source length)
+
+        Returns
+        -------
+        x (batch, 1, d_model), and self_keys, self_values with this position written in.
+        Nothing is dropped out.
+        """
+        # BEGIN SOLUTION
+        normed = self.norm_1(x)
+        places = ops.arange(self_keys.shape[1])[None]  # (1, max_length)
+        here = ops.equal(places, position)[:, :, None, None]
+        new_keys, new_values = self.self_attention.project(normed)
+        self_keys = ops.where(here, new_keys, self_keys)
+        self_values = ops.where(here, new_values, self_values)
+        so_far = ops.less_equal(places, position)[:, None]  # (batch, 1, max_length)
+        x = x + self.self_attention.attend(normed, self_keys, self_values, so_far)[0]
+        normed = self.norm_2(x)
+        x = x + self.cross_attention.attend(normed, memory_keys, memory_values, mask[:, None])[0]
+        return x + self.contract(self.expand(self.norm_3(x))), self_keys, self_values
+        # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.13 The Transformer
+#
+# The same three models again, with the same interface: greedy decoding and beam search do not
+# know which one they drive.
+
+
+# %%
+def build_transformer(
+    vocab_size: int,
+    d_model: int,
+    num_heads: int,
+    ff_dim: int,
+    num_layers: int,
+    dropout: float,
+    max_length: int,
+) -> tuple[keras.Model, keras.Model, keras.Model]:
+    """Build the Transformer: for training, and in two parts for decoding.
+
+    Encoder: `Embedding` of the digits times √d_model, plus `sinusoidal_positions`, dropout →
+    `num_layers` × `EncoderBlock` → `LayerNormalization` (epsilon 1e-6) = memory. Decoder:
+    `Embedding` of the words times √d_model, plus positions, dropout → `num_layers` ×
+    `DecoderBlock` → `LayerNormalization` (epsilon 1e-6) → `Dense` logits. Positions count from 0 on
+    the left.
+
+    Parameters
+    ----------
+    vocab_size : int
+        Number of word ids.
+    d_model, num_heads, ff_dim, dropout
+        As in the blocks; `dropout` also on the sum of embedding and position.
+    num_layers : int
+        Blocks of the encoder, and of the decoder.
+    max_length : int
+        Most positions on either side; the size of the caches.
+
+    Returns
+    -------
+    model, encoder, stepper : keras.Model
+        As `build_gru_translator` returns them; the lengths may be 1 to `max_length`. The stepper's
+        states hold the keys and values of earlier positions, so nothing is computed twice, and it
+        may be called `max_length` times.
+
+    The three are functional models that share their layers, hence their weights. Layers with
+    weights are named "digit_embedding", "encoder_0", "encoder_1", …, "encoder_norm",
+    "word_embedding", "decoder_0", …, "decoder_norm" and "logits".
+
+    Source: Vaswani et al. (2017), section 3.
+    """
+    # BEGIN SOLUTION
+    table = sinusoidal_positions(max_length, d_model)
+    digit_embedding = layers.Embedding(DIGIT_IDS, d_model, name="digit_embedding")
+    word_embedding = layers.Embedding(vocab_size, d_model, name="word_embedding")
+    drop = layers.Dropout(dropout, name="embedding_dropout")
+    sizes = (d_model, num_heads, ff_dim, dropout)
+    encoder_blocks = [EncoderBlock(*sizes, name=f"encoder_{i}") for i in range(num_layers)]
+    decoder_blocks = [DecoderBlock(*sizes, name=f"decoder_{i}") for i in range(num_layers)]
+    decoder_norm = layers.LayerNormalization(epsilon=1e-6, name="decoder_norm")
+    logits = layers.Dense(vocab_size, name="logits")
+
+    def embed(embedding, ids, positions):
+        return drop(embedding(ids) * d_model**0.5 + ops.take(table, positions, axis=0))
+
+    def count(ids):
+        return ops.cumsum(ops.ones_like(ids), axis=1) - 1
+
+    digits = keras.Input((None,), dtype="int32", name="digits")
+    mask = ops.not_equal(digits, PAD)
+    memory = embed(digit_embedding, digits, count(digits))
+    for block in encoder_blocks:
+        memory = block([memory, mask])
+    memory = layers.LayerNormalization(epsilon=1e-6, name="encoder_norm")(memory)
+
+    words = keras.Input((None,), dtype="int32", name="words")
+    hidden = embed(word_embedding, words, count(words))
+    for block in decoder_blocks:
+        hidden, _ = block([hidden, memory, mask])
+    model = keras.Model([digits, words], logits(decoder_norm(hidden)), name="transformer")
+
+    # states: position, mask, then of each block self_keys, self_values, memory_keys, memory_values
+    first = [ops.zeros_like(digits[:, :1]), mask]
+    word = keras.Input((1,), dtype="int32", name="word")
+    position = keras.Input((1,), dtype="int32", name="position")
+    digit_mask = keras.Input((None,), dtype="bool", name="mask")
+    old, new = [position, digit_mask], [position + 1, digit_mask]
+    hidden = embed(word_embedding, word, position)
+    for i, block in enumerate(decoder_blocks):
+        keys, values = block.cross_attention.project(memory)
+        empty = ops.tile(ops.zeros_like(keys[:, :1]), (1, max_length, 1, 1))
+        first += [empty, empty, keys, values]
+        heads = keys.shape[2:]
+        names = ("self_keys", "self_values", "memory_keys", "memory_values")
+        lengths = (max_length, max_length, None, None)
+        cache = [
+            keras.Input((length, *heads), name=f"{name}_{i}")
+            for name, length in zip(names, lengths, strict=True)
+        ]
+        hidden, *written = block.step(hidden, position, *cache, digit_mask)  # type: ignore[call-arg]
+        old += cache
+        new += [*written, *cache[2:]]
+    encoder = keras.Model(digits, first, name="transformer_encoder")
+    step_logits = logits(decoder_norm(hidden))[:, 0]
+    stepper = keras.Model([word, *old], [step_logits, *new], name="transformer_step")
+    return model, encoder, stepper
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.14 The loss
+#
+# Numbers have 2 to 23 words. A mean over all positions would be a mean over padding mostly.
+
+
+# %%
+def masked_cross_entropy(targets, logits):
+    """Average the cross-entropy over the tokens that are not padding.
+
+    −(1/N) Σ log softmax(logits)[target], over the N positions with `target != PAD`.
+
+    Parameters
+    ----------
+    targets : tensor of ids, shape (batch, length)
+        Any numeric dtype.
+    logits : float tensor, shape (batch, length, vocab_size)
+        Finite, of any size: no overflow at ±1e4.
+
+    Returns
+    -------
+    scalar float32 tensor
+        Nats per token. Every token counts the same, wherever it stands: this is not a mean of the
+        rows' means. 0 if all is padding. Whatever the logits are at padding, it makes no
+        difference, neither to the value nor to its gradient.
+    """
+    # BEGIN SOLUTION
+    targets = ops.cast(targets, "int32")
+    log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    chosen = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
+    is_token = ops.not_equal(targets, PAD)
+    total = ops.sum(ops.where(is_token, -chosen, 0.0))
+    return total / ops.maximum(ops.sum(ops.cast(is_token, "float32")), 1.0)
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.15 Token accuracy
+#
+# A word is soon right: "million" and commas come by themselves.
+
+
+# %%
+def token_accuracy(targets, predictions):
+    """Give the share of tokens that are right.
+
+    Parameters
+    ----------
+    targets : tensor of ids, shape (batch, length)
+    predictions : tensor of ids, shape (batch, length)
+
+    Returns
+    -------
+    scalar float32 tensor
+        (1/N) Σ [prediction == target], over the N positions with `target != PAD`; END counts as a
+        token, every token counts the same. 0 if all is padding.
+    """
+    # BEGIN SOLUTION
+    targets, predictions = ops.cast(targets, "int32"), ops.cast(predictions, "int32")
+    is_token = ops.cast(ops.not_equal(targets, PAD), "float32")
+    right = ops.cast(ops.equal(targets, predictions), "float32") * is_token
+    return ops.sum(right) / ops.maximum(ops.sum(is_token), 1.0)
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.16 Exact match
+#
+# What counts is whether the number is right: with 99 % of the words right and 20 words a number,
+# one number in five is wrong.
+#
+# It needs no decoding to be measured: if every word is the likeliest after the right words before
+# it, greedy decoding writes exactly these words, and the other way round.
+
+
+# %%
+def exact_match(targets, predictions):
+    """Give the share of rows in which every token is right.
+
+    Parameters
+    ----------
+    targets : tensor of ids, shape (batch, length)
+        Tokens, END, then `PAD`.
+    predictions : tensor of ids, shape (batch, length)
+
+    Returns
+    -------
+    scalar float32 tensor
+        Rows with prediction == target wherever `target != PAD`, over all rows that are not wholly
+        `PAD`; 0 if there is none. What is predicted after END makes no difference.
+    """
+    # BEGIN SOLUTION
+    targets, predictions = ops.cast(targets, "int32"), ops.cast(predictions, "int32")
+    is_token = ops.not_equal(targets, PAD)
+    wrong = ops.any(ops.logical_and(is_token, ops.not_equal(targets, predictions)), axis=-1)
+    is_row = ops.any(is_token, axis=-1)
+    right = ops.cast(ops.logical_and(is_row, ops.logical_not(wrong)), "float32")
+    return ops.sum(right) / ops.maximum(ops.sum(ops.cast(is_row, "float32")), 1.0)
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.17 Greedy decoding
+#
+# A loop that a compiler can see (`ops.while_loop`) becomes one program: `python -m
+# benchmarks.decoding_numbers` measures thousands of numbers a second.
+
+
+# %%
+def greedy_decode(encoder: keras.Model, stepper: keras.Model, digits, max_length: int):
+    """Write the likeliest word at each step, from cached state, for a whole batch.
+
+    states = encoder(digits); feed START, then each word that was written, with the states that
+    came back. A row is done after END. The loop stops when all rows are, or after `max_length`
+    steps.
+
+    Parameters
+    ----------
+    encoder, stepper : keras.Model
+        As `build_gru_translator` and `build_transformer` return them: encoder(digits) gives a list
+        of states; stepper([ids (batch, 1), *states]) gives [logits (batch, vocab_size), *states].
+        Call them as functions.
+    digits : int tensor, shape (batch, source length)
+        Row i's result depends on row i alone.
+    max_length : int
+        Most steps.
+
+    Returns
+    -------
+    int32 tensor, shape (batch, max_length)
+        What was written, without START, up to and including END; `PAD` after that. Among equal
+        logits the lowest id.
+
+    Notes
+    -----
+    Written with `keras.ops` alone (`ops.while_loop`, no Python loop over tensors and no NumPy), so
+    that a whole decoding compiles to one program.
+    """
+    # BEGIN SOLUTION
+    digits = ops.cast(digits, "int32")
+    columns = ops.arange(max_length)[None]
+    word = ops.full_like(digits[:, :1], START)
+    done = ops.zeros_like(word, dtype="bool")
+    written = ops.tile(ops.full_like(word, PAD), (1, max_length))
+
+    def going_on(step, word, done, written, *states):
+        return ops.logical_and(step < max_length, ops.logical_not(ops.all(done)))
+
+    def write(step, word, done, written, *states):
+        logits, *states = stepper([word, *states])
+        likeliest = ops.cast(ops.argmax(logits, axis=-1), "int32")[:, None]
+        word = ops.where(done, PAD, likeliest)
+        written = ops.where(ops.equal(columns, step), word, written)
+        return step + 1, word, ops.logical_or(done, ops.equal(word, END)), written, *states
+
+    step = ops.convert_to_tensor(0, "int32")
+    variables = (step, word, done, written, *encoder(digits))
+    return ops.while_loop(going_on, write, variables)[3]
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 2.18 Beam search
+#
+# Greedy decoding cannot take a word back. Beam search keeps several beginnings until it shows
+# which was right. Here the gain is small: the right word is nearly always clear.
+
+
+# %%
+def beam_search(
+    encoder: keras.Model,
+    stepper: keras.Model,
+    digits: np.ndarray,
+    max_length: int,
+    beam_width: int,
+) -> list[list[tuple[list[int], float]]]:
+    """Keep the `beam_width` likeliest beginnings at each step instead of one.
+
+    A beginning's score is the sum of log softmax(logits) of its words, END among them; there is no
+    length penalty. Begin with START alone, score 0. At each step every unfinished beginning is
+    continued by every id; a finished one (it ends with END) stays as it is, with its score. The
+    `beam_width` best of all these are kept. Stop when all that are kept are finished, or after
+    `max_length` steps.
+
+    Parameters
+    ----------
+    encoder, stepper : keras.Model
+        As in `greedy_decode`; call them with `predict_on_batch`. After a step each kept beginning
+        goes on from the states of the one it continues.
+    digits : int array, shape (batch, source length)
+    max_length : int
+        Most ids in a result, at least 1.
+    beam_width : int
+        At least 1. With 1 the result is greedy decoding's; with enough, that of an exhaustive
+        search.
+
+    Returns
+    -------
+    list, one entry a row of digits, of lists of (ids, score), the best first
+        ids: list of int without START, up to and including END if it was written; score: float, at
+        most 0. At most `beam_width` of them, all different; fewer if there are not as many
+        sequences.
+
+    Raises
+    ------
+    ValueError
+        If `beam_width < 1`.
+    """
+    # BEGIN SOLUTION
+    if beam_width < 1:
+        raise ValueError(f"beam_width {beam_width}: must be 1 or more")
+    digits = np.asarray(digits, np.int32)
+    states = [np.repeat(s, beam_width, axis=0) for s in encoder.predict_on_batch(digits)]
+    # one beam a number is alive at first, or the first step would find each beginning many times
+    scores = np.full((len(digits), beam_width), -np.inf)
+    scores[:, 0] = 0
+    beams: list[list[list[int]]] = [[[] for _ in range(beam_width)] for _ in digits]
+    words = np.full((len(digits), beam_width), START, np.int32)
+    for _ in range(max_length):
+        logits, *states = stepper.predict_on_batch([words.reshape(-1, 1), *states])
+        logits = logits.astype(np.float64)
+        shifted = logits - logits.max(axis=-1, keepdims=True)
+        steps = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+        steps = steps.reshape(*scores.shape, -1)  # (batch, beam_width, vocab_size)
+        finished = words == END
+        steps[finished] = -np.inf
+        steps[finished, END] = 0  # the one way for a finished beginning to stay
+        totals = (scores[..., None] + steps).reshape(len(digits), -1)
+        best = np.argsort(-totals, axis=-1, kind="stable")[:, :beam_width]
+        origins, words = best // logits.shape[-1], (best % logits.shape[-1]).astype(np.int32)
+        scores = np.take_along_axis(totals, best, axis=-1)
+        was_finished = np.take_along_axis(finished, origins, axis=-1)
+        beams = [
+            [
+                beams[row][origins[row, k]] + ([] if was_finished[row, k] else [int(words[row, k])])
+                for k in range(beam_width)
+            ]
+            for row in range(len(digits))
+        ]
+        rows = (np.arange(len(digits))[:, None] * beam_width + origins).reshape(-1)
+        states = [state[rows] for state in states]
+        if (words == END)[np.isfinite(scores)].all():
+            break
+    return [
+        [(ids, float(score)) for ids, score in zip(*row, strict=True) if np.isfinite(score)]
+        for row in zip(beams, scores, strict=True)
+    ]
+    # END SOLUTION
