@@ -748,7 +748,7 @@ def exact_match(targets, predictions):
 # ## 2.17 Greedy decoding
 #
 # A loop that a compiler can see (`ops.while_loop`) becomes one program: `python -m
-# benchmarks.decoding_numbers` measures thousands of numbers a second.
+# benchmarks.decoding_numbers` measures how many numbers a second that is.
 
 
 # %%
@@ -788,7 +788,7 @@ def greedy_decode(encoder: keras.Model, stepper: keras.Model, digits, max_length
 # ## 2.18 Beam search
 #
 # Greedy decoding cannot take a word back. Beam search keeps several beginnings until it shows
-# which was right. Here the gain is small: the right word is nearly always clear.
+# which was right.
 
 
 # %%
