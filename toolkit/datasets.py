@@ -364,7 +364,8 @@ def _megabytes(count: Callable[[], None], total: int) -> Callable[[int], None]:
 
 
 def _check_room(needed: int, name: str) -> None:
-    free = shutil.disk_usage(CACHE).free
+    # a fresh clone has no cache yet
+    free = shutil.disk_usage(CACHE if CACHE.is_dir() else CACHE.parent).free
     if free < needed:
         raise EtudeError(
             f"{name} needs {needed / MB:,.0f} MB and the disk of {shown(CACHE)} has "
