@@ -366,13 +366,21 @@ def grade(
 
 
 def collect(lab: Lab) -> list[CheckTest]:
-    """A lab's checks in the order of its tasks, from its folders `public` and `hidden`."""
+    """A lab's checks in the order of its tasks, from its folders `public` and `hidden`.
+
+    Raises
+    ------
+    EtudeError
+        If there are none.
+    """
     found = []
     for path in sorted((ROOT / "grading" / f"lab{lab.number}").glob("*/test_*.py")):
         module = importlib.import_module(f"grading.lab{lab.number}.{path.parent.name}.{path.stem}")
         for name, test in vars(module).items():
             if name.startswith("test_") and hasattr(test, "pytestmark"):
                 found.append((declared(name, test.pytestmark), test))
+    if not found:
+        raise EtudeError(f"lab {lab.number} has no checks yet")
     order = [task.id for task in lab.tasks]
     return sorted(found, key=lambda entry: (order.index(entry[0].task), entry[0].hidden))
 

@@ -1,5 +1,6 @@
 """How submissions are graded: outcomes, passes, limits, messages, exit statuses."""
 
+import dataclasses
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from grading.session import ISOLATION, Session, collect, stamp, zygote
 from grading.worker.codec import MusicXML
 from grading.workers import Raised, Refused, WorkerDied, Zygote
 from labs.catalogue import load_lab
+from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 from toolkit.source import stubbed
 
@@ -431,6 +433,12 @@ def test_a_wrong_answer_exits_with_1_and_a_mark_selects_one_task(tmp_path, resul
     assert code == 1
     assert "3.3 build_vocabulary failed" in output
     assert "3.4" not in output
+
+
+def test_a_lab_without_checks_says_so(tmp_path):
+    bare = dataclasses.replace(LAB, number=0)
+    with pytest.raises(EtudeError, match="lab 0 has no checks yet"):
+        collect(bare)
 
 
 @pytest.mark.parametrize(
