@@ -10,13 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from labs.catalogue import read_lab
 from labs.lab1_names.data import DATA_SETS, SPLITS, Names, at_most, draw_rows, load_names
 from labs.lab1_names.fidelity import CountryClassifier, Share, fidelity, new_names
+from labs.promises import promises
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.plots import plot_comparison
-from toolkit.report import Picture, Promise, Report
+from toolkit.report import Picture, Report
 from toolkit.runs import Log, Run, best_epoch
 from toolkit.runtime import Runtime, configure
 from toolkit.training import fit
@@ -444,7 +444,9 @@ def write_report(
 ) -> None:
     """Draw the curves and write report.html."""
     report = Report(run, "Lab 1: names from countries", LEADS[settings.data])
-    report.add_promises("Promised and obtained", promises(settings, run, obtained))
+    judged = PRESETS[run.preset] == settings
+    kept = promises(Path(__file__).parent, run, obtained, judged=judged)
+    report.add_promises("Promised and obtained", kept)
     curves = run.path("curves.png")
     logs = {SPELLED[one.architecture]: one.log for one in trained if one.log}
     plot_comparison(logs, curves, "nats_per_token", "loss (nats a character)")
@@ -494,20 +496,6 @@ LEADS = {
     "faker": "Surnames of Faker's locales, written letter by letter.",
     "names18": "Surnames in 18 languages, written letter by letter.",
 }
-
-
-def promises(settings: Settings, run: Run, obtained: dict[str, float]) -> list[Promise]:
-    """Compare the figures of lab.toml with those obtained; other settings promise nothing."""
-    as_promised = PRESETS[run.preset] == settings
-    compared = []
-    for figure in read_lab(Path(__file__).with_name("lab.toml")).figures:
-        if figure.preset != run.preset or figure.key not in obtained:
-            continue
-        value = obtained[figure.key]
-        bound = f"{figure.direction.replace('_', ' ')} {figure.bound:g} {figure.text}"
-        kept = figure.met(value) if as_promised else None
-        compared.append(Promise(figure.name, bound, f"{value:.3g}", kept))
-    return compared
 
 
 def write_names(run: Run, trained: Sequence[Trained]) -> None:

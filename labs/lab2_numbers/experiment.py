@@ -11,12 +11,12 @@ import keras
 import numpy as np
 from num2words import num2words
 
-from labs.catalogue import read_lab
 from labs.lab2_numbers.data import BEYOND, FURTHER, Numbers, Pairs, load_numbers, spell
 from labs.lab2_numbers.translating import Answers, Translator, looking
+from labs.promises import promises
 from toolkit import console
 from toolkit.plots import plot_attention, plot_iterations
-from toolkit.report import Picture, Promise, Report
+from toolkit.report import Picture, Report
 from toolkit.runs import Log, Run
 from toolkit.runtime import Runtime, configure
 from toolkit.training import fit
@@ -378,7 +378,9 @@ def write_report(
 ) -> None:
     """Draw the plots and write report.html."""
     report = Report(run, "Lab 2: from numbers to words", LEAD)
-    report.add_promises("Promised and obtained", promises(settings, run, obtained))
+    judged = PRESETS[run.preset] == settings
+    kept = promises(Path(__file__).parent, run, obtained, judged=judged, digits=5)
+    report.add_promises("Promised and obtained", kept)
     report.add_pictures("Training", draw_training(settings, run, trained), TRAINED)
     head = ["never seen", "numbers", *columns(trained, "exact match", "token accuracy")]
     report.add_table("Numbers never seen", head, digit_rows(trained), GREEDY)
@@ -486,20 +488,6 @@ def why(settings: Settings, numbers: Numbers, trained: list[Trained]) -> list[st
         "word and its place, and the rest carries over from the lengths it knew; the length that "
         "was left out shows how far the border has moved, and whether it is still there.",
     ]
-
-
-def promises(settings: Settings, run: Run, obtained: dict[str, float]) -> list[Promise]:
-    """Compare the figures of lab.toml with those obtained; other settings promise nothing."""
-    as_promised = PRESETS[run.preset] == settings
-    rows = []
-    for figure in read_lab(Path(__file__).with_name("lab.toml")).figures:
-        if figure.preset != run.preset or figure.key not in obtained:
-            continue
-        value = obtained[figure.key]
-        bound = f"{figure.direction.replace('_', ' ')} {figure.bound:g} {figure.text}"
-        kept = figure.met(value) if as_promised else None
-        rows.append(Promise(figure.name, bound, f"{value:.5g}", kept))
-    return rows
 
 
 def draw_training(settings: Settings, run: Run, trained: list[Trained]) -> list[Picture]:

@@ -10,12 +10,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from labs.catalogue import read_lab
 from labs.lab3_notes.data import DATA_SETS, Pieces, load_pieces
 from labs.lab3_notes.writing import Kind, write_pieces
+from labs.promises import promises
 from toolkit import console, ngram
 from toolkit.plots import plot_curves, plot_measures
-from toolkit.report import Picture, Promise, Report
+from toolkit.report import Picture, Report
 from toolkit.runs import Log, Run
 from toolkit.runtime import Runtime, configure
 from toolkit.training import PAD, Batches, fit
@@ -262,7 +262,9 @@ def write_report(
 ) -> None:
     """Draw the plots and write report.html."""
     report = Report(run, "Lab 3: an LSTM that writes notes", LEADS[settings.data])
-    report.add_promises("Promised and obtained", promises(settings, run, obtained))
+    judged = PRESETS[run.preset] == settings
+    kept = promises(Path(__file__).parent, run, obtained, judged=judged)
+    report.add_promises("Promised and obtained", kept)
     report.add_pictures("Training", draw_curves(run, log, scores))
     report.add_table("Against counting", SCORES, scores, "Nats a token; perplexity is exp of it.")
     draw_measures(run, kinds)
@@ -280,20 +282,6 @@ LEADS = {
     "chorales": "Bach's four-part chorales, one token a note and one a duration.",
     "maestro": "Piano performances of MAESTRO v3 on a grid of 50 ms.",
 }
-
-
-def promises(settings: Settings, run: Run, obtained: dict[str, float]) -> list[Promise]:
-    """Compare the figures of lab.toml with those obtained; other settings promise nothing."""
-    as_promised = PRESETS[run.preset] == settings
-    rows = []
-    for figure in read_lab(Path(__file__).with_name("lab.toml")).figures:
-        if figure.preset != run.preset:
-            continue
-        value = obtained[figure.key]
-        bound = f"{figure.direction.replace('_', ' ')} {figure.bound:g} {figure.text}"
-        kept = figure.met(value) if as_promised else None
-        rows.append(Promise(figure.name, bound, f"{value:.3g}", kept))
-    return rows
 
 
 def draw_curves(run: Run, log: Log, scores: list[tuple]) -> list[Picture]:
