@@ -7,7 +7,13 @@ from note_seq.protobuf import music_pb2
 
 from toolkit import plots
 from toolkit.errors import EtudeError
-from toolkit.plots import pitch_name, plot_curves, plot_measures, plot_piano_roll
+from toolkit.plots import (
+    pitch_name,
+    plot_comparison,
+    plot_curves,
+    plot_measures,
+    plot_piano_roll,
+)
 
 LOG = {
     "epoch": [1, 2, 3],
@@ -50,6 +56,25 @@ def sequence(*notes, drums=()):
             pitch=pitch, start_time=start, end_time=start + 0.1, velocity=90, is_drum=True
         )
     return made
+
+
+def test_a_comparison_has_two_lines_a_model_and_names_each_by_its_last_loss(figure):
+    other = {**LOG, "val_nats_per_token": [2.9, 1.9, 1.5]}
+    axes = figure(
+        lambda path: plot_comparison(
+            {"RNN": LOG, "GRU": other}, path, "nats_per_token", "loss (nats a character)"
+        )
+    ).axes[0]
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.get_lines()]
+    for log in (LOG, other):
+        for column in ("nats_per_token", "val_nats_per_token"):
+            assert (log["epoch"], log[column]) in drawn
+    assert {"RNN 2.400", "GRU 1.500"} <= set(texts(axes))
+    assert axes.get_xlabel() == "epoch"
+    assert axes.get_ylabel() == "loss (nats a character)"
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["validation", "training"]
+    colours = {line.get_color() for line in axes.get_lines() if len(line.get_xdata())}
+    assert len(colours) == 2
 
 
 def test_curves_show_training_validation_baselines_and_the_best_epoch(figure):
