@@ -401,7 +401,7 @@ def write_report(
             (str(number), f"{one.name}, remedied", one.special_remedied[at]) for one in trained
         ]
     report.add_table("What they say of two of them", ["number", "who", "words"], rows)
-    report.add_text("Why", *why(settings, numbers, trained))
+    report.add_text("Why", *why(settings, trained))
     report.add_code("Whose code ran", tasks.describe())
     report.write()
 
@@ -465,17 +465,11 @@ def beyond_note(trained: list[Trained]) -> str:
     )
 
 
-def why(settings: Settings, numbers: Numbers, trained: list[Trained]) -> list[str]:
+def why(settings: Settings, trained: list[Trained]) -> list[str]:
     """Explain what happens out of range, with what was measured."""
     before = max(answers.exact_match() for one in trained for answers in one.beyond.values())
-    worst = [min(one.remedied[digits].exact_match() for digits in BEYOND) for one in trained]
-    after = [
-        f"the {one.name} {percent(share)} at the worst length, "
-        f"and {percent(one.remedied[FURTHER].exact_match())} with {FURTHER} digits"
-        for one, share in zip(trained, worst, strict=True)
-    ]
     top = settings.max_digits
-    return [
+    paragraphs = [
         f"As trained, no length out of range gets more than {percent(before)} right. Training held "
         f"numbers below 10^{top} and 10^{top} itself: the word for 10^9 came in one of them and "
         "the word for 10^12 in none, so that all training ever said of these words is not to write "
@@ -484,9 +478,29 @@ def why(settings: Settings, numbers: Numbers, trained: list[Trained]) -> list[st
         f"has learnt {top} lengths.",
         "Replacing unknown words by similar ones, as the exercise this lab comes from did, hides "
         "that: the answer reads well and names another number. Here it is right or wrong.",
-        "After the remedy: " + "; ".join(after) + ". A few examples of a length give the model its "
-        "word and its place, and the rest carries over from the lengths it knew; the length that "
-        "was left out shows how far the border has moved, and whether it is still there.",
+    ]
+    after = []
+    for one in trained:
+        shares = {digits: answers.exact_match() for digits, answers in one.remedied.items()}
+        best, worst = max(BEYOND, key=shares.__getitem__), min(BEYOND, key=shares.__getitem__)
+        after.append(
+            f"the {one.name} is right for {percent(shares[best])} of the numbers of {best} digits, "
+            f"for {percent(shares[worst])} of those of {worst}, and for {percent(shares[FURTHER])} "
+            f"of those of {FURTHER}, a length it was not shown"
+        )
+        if best % 3 == top % 3 and shares[best] > 2 * shares[worst]:
+            after[-1] += (
+                f" ({best} digits fall into groups of three where those of {top} do, counted from "
+                "the left: what was learnt of places carries over)"
+            )
+    in_range = [
+        f"the {one.name} {percent(one.test_remedied.exact_match())} instead of "
+        f"{percent(one.test.exact_match())}"
+        for one in trained
+    ]
+    return [
+        *paragraphs,
+        "After the remedy: " + "; ".join(after) + ". In range: " + ", ".join(in_range) + ".",
     ]
 
 
