@@ -23,6 +23,14 @@ from toolkit.training import fit
 
 __all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
 
+# the characters of a name, END among them
+PLACES = {
+    "1st": slice(0, 1),
+    "2nd": slice(1, 2),
+    "3rd": slice(2, 3),
+    "4th and 5th": slice(3, 5),
+    "later": slice(5, None),
+}
 SPELLED = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "transformer": "Transformer"}
 
 
@@ -110,6 +118,7 @@ class Trained:
     Attributes
     ----------
     nats : split -> nats a character, countries weighing equally, at the best epoch
+    places : place in the name -> nats a character there, on test names
     free : country -> names, nothing given
     lettered : country -> names, one for each first letter of the settings
     judged : country -> names that the measures are taken on
@@ -119,6 +128,7 @@ class Trained:
     parameters: int
     log: Log
     nats: dict[str, float]
+    places: dict[str, float]
     free: dict[str, list[str]]
     lettered: dict[str, list[str]]
     judged: dict[str, list[str]]
@@ -222,12 +232,27 @@ def train(
         steps_per_epoch=settings.steps_per_epoch,
     )
     seconds = time.perf_counter() - begin
-    nats = {split: evaluate(tasks, packed, names.split[split], vocabulary) for split in SPLITS}
+    predicted = {s: predict(tasks, packed, names.split[s], vocabulary) for s in SPLITS}
+    nats = {split: evaluate(tasks, *predicted[split]) for split in SPLITS}
+    owners, targets, logits = predicted["test"]
+    places = {
+        name: evaluate(tasks, owners, targets[:, some], logits[:, some])
+        for name, some in PLACES.items()
+    }
     free, judged, sampling = write_free(tasks, settings, stepper, vocabulary, names)
     letters = list(settings.starts or "")
     lettered = write(tasks, settings, stepper, vocabulary, names, letters, settings.seed)
     return Trained(
-        architecture, model.count_params(), log, nats, free, lettered, judged, seconds, sampling
+        architecture,
+        model.count_params(),
+        log,
+        nats,
+        places,
+        free,
+        lettered,
+        judged,
+        seconds,
+        sampling,
     )
 
 
@@ -254,21 +279,33 @@ def encode(
     return np.concatenate([numbers[:, None], inputs], axis=1), targets
 
 
-def evaluate(
+def predict(
     tasks: Any, model: keras.Model, names: Mapping[str, Sequence[str]], vocabulary: Sequence[str]
-) -> float:
-    """Nats a character of all names, without dropout, countries weighing equally."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ask the model about all names, without dropout.
+
+    Returns
+    -------
+    owners : (names,), each one's country
+    targets : (names, length)
+    logits : (names, length, vocab_size)
+    """
     owners = np.array([place for place, theirs in enumerate(names.values()) for _ in theirs])
     inputs, targets, _ = tasks.encode_names(
         [name for t in names.values() for name in t], vocabulary
     )
     rows = np.concatenate([owners[:, None], inputs], axis=1).astype(np.int32)
-    logits = model.predict(rows, batch_size=512, verbose=0)
-    nats = [
-        float(tasks.nats_per_character(targets[owners == place], logits[owners == place]))
-        for place in range(len(names))
-    ]
-    return float(np.mean(nats))
+    return owners, targets, model.predict(rows, batch_size=512, verbose=0)
+
+
+def evaluate(tasks: Any, owners: np.ndarray, targets: np.ndarray, logits: np.ndarray) -> float:
+    """Nats a character, countries weighing equally."""
+    nats = []
+    for place in np.unique(owners):
+        theirs = owners == place
+        if targets[theirs].any():
+            nats.append(float(tasks.nats_per_character(targets[theirs], logits[theirs])))
+    return float(np.mean(nats)) if nats else float("nan")
 
 
 def write_free(
@@ -459,6 +496,16 @@ def write_report(
     )
     table = rows(settings, trained, real, judgements)
     report.add_table("Losses and names", COLUMNS, table, EXPLAINED)
+    report.add_table(
+        "Where in a name the loss is",
+        ["network", *PLACES],
+        [
+            (SPELLED[one.architecture], *(f"{nats:.3f}" for nats in one.places.values()))
+            for one in trained
+        ],
+        "Nats a character of test names by its place in the name, END among them, countries "
+        "weighing equally.",
+    )
     lists = [(SPELLED[one.architecture], one.free) for one in trained]
     beside = [
         [country, *(", ".join(theirs[country]) for _, theirs in lists)]

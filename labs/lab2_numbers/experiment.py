@@ -40,17 +40,17 @@ class Settings:
     gru_embedding_dim: int = 32
     gru_units: int = 128
     gru_rate: float = 4e-3
-    gru_epochs: int = 6
-    d_model: int = 96
+    gru_epochs: int = 7
+    d_model: int = 64
     num_heads: int = 4
     ff_dim: int = 256
     num_layers: int = 2
     dropout: float = 0.0
-    transformer_rate: float = 2e-3
+    transformer_rate: float = 3e-3
     transformer_epochs: int = 9
     # an epoch is so many iterations: validation measures after each
     steps_per_epoch: int = 100
-    batch_size: int = 128
+    batch_size: int = 64
     validation_numbers: int = 1000
     # numbers never seen that are decoded at the end, at most
     test_numbers: int = 3000
@@ -64,12 +64,14 @@ class Settings:
 PRESETS = {
     "quick": Settings(),
     "full": Settings(
-        gru_epochs=40,
-        transformer_epochs=60,
+        gru_epochs=30,
+        d_model=96,
+        transformer_rate=2e-3,
+        transformer_epochs=50,
         validation_numbers=5000,
         test_numbers=100_000,
         beyond=1000,
-        remedy_epochs=10,
+        remedy_epochs=8,
     ),
 }
 
