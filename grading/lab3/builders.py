@@ -8,6 +8,10 @@ import music21
 import numpy as np
 from keras import ops
 
+from grading.worker.fixtures import counted, gradient_by_logits, logits_model
+from grading.worker.fixtures import num_calls as num_calls
+from grading.worker.fixtures import sample_with_generator as sample_with_generator
+
 
 def chorale(name: str, first: int, last: int, semitones: int = 0) -> music21.stream.Score:
     """Measures of a score in music21's corpus, "bach/bwv66.6", transposed."""
@@ -47,17 +51,6 @@ def num_parts(score: music21.stream.Score) -> int:
 # Lab 3's models, tasks 3.5 to 3.9
 
 
-class CountedModel(keras.Model):
-    """A functional model that counts how often it is called, for as many rows as may be."""
-
-    num_calls = 0
-
-    def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the functional model."""
-        self.num_calls += 1
-        return super().call(*args, **kwargs)
-
-
 def scripted_stepper(table: np.ndarray, units: int, num_layers: int) -> keras.Model:
     """Make a stepper whose logits are a row of `table`; which row depends on all ids so far.
 
@@ -79,33 +72,12 @@ def scripted_stepper(table: np.ndarray, units: int, num_layers: int) -> keras.Mo
         new_states += [new_h, ops.mod(c + i + 1, rows)]
     lookup = keras.layers.Embedding(rows, vocab_size, weights=[table])
     logits = lookup(ops.cast(ops.mod(total, rows), "int32"))[:, 0]
-    stepper = CountedModel([one_id, *old_states], [logits, *new_states])
-    stepper.compile(run_eagerly=True)  # every call counts, and none has to be traced first
-    stepper.num_calls = 0
-    return stepper
-
-
-def num_calls(stepper: CountedModel) -> int:
-    """How often a scripted stepper has been called."""
-    return stepper.num_calls
-
-
-def logits_model(logits: np.ndarray) -> tuple[keras.Model, np.ndarray]:
-    """Make a model whose only weights are its logits, and its inputs."""
-    batch = len(logits)
-    rows = keras.layers.Embedding(batch, logits[0].size, weights=[logits.reshape(batch, -1)])
-    model = keras.Sequential([keras.Input((), dtype="int32"), rows])
-    model.add(keras.layers.Reshape(logits.shape[1:]))
-    return model, np.arange(batch)
+    return counted([one_id, *old_states], [logits, *new_states])
 
 
 def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> np.ndarray:
-    """Differentiate `masked_cross_entropy` by the logits as Keras does: one step of descent."""
-    model, inputs = logits_model(logits)
-    optimizer = keras.optimizers.SGD(1.0)
-    model.compile(optimizer, loss=submission.masked_cross_entropy, jit_compile=False)
-    model.train_on_batch(inputs, targets)
-    return logits - model.get_weights()[0].reshape(logits.shape)
+    """Differentiate `masked_cross_entropy` by the logits."""
+    return gradient_by_logits(submission.masked_cross_entropy, targets, logits)
 
 
 def no_loss(targets: Any, logits: Any) -> Any:
@@ -118,11 +90,3 @@ def accuracy_metric(targets: np.ndarray, logits: np.ndarray, submission: Any) ->
     model, inputs = logits_model(logits)
     model.compile(loss=no_loss, metrics=[submission.masked_accuracy], jit_compile=False)
     return float(model.test_on_batch(inputs, targets, return_dict=True)["masked_accuracy"])
-
-
-def sample_with_generator(
-    logits: np.ndarray, seed: int, num_calls: int, submission: Any
-) -> list[np.ndarray]:
-    """Draw some times with one generator."""
-    generator = np.random.default_rng(seed)
-    return [submission.sample_next(logits, seed=generator) for _ in range(num_calls)]

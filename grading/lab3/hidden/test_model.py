@@ -12,14 +12,20 @@ from grading.checks import (
 )
 from grading.lab3.models import (
     END,
+    LAYER,
     continuations,
+    networks,
+    steps_from_zeros,
+)
+from grading.models import (
+    Weights,
+    any_ragged,
     counts,
     give_weights,
+    nats_gradient,
     nats_per_token,
-    networks,
     randomize,
     set_layers,
-    step_through,
 )
 
 DRAWS = 10_000
@@ -33,12 +39,12 @@ def test_network_random(student, solution, rng):
     sizes = (vocab_size, embedding_dim, units, 3, 0.3)
     (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)
     randomize(model, rng)
-    give_weights(model, same)
+    give_weights(model, same, LAYER)
     ids = rng.integers(0, vocab_size, (3, 6))
     want = same(ids)
     # the same sums in another order: some tens of float32 roundings
     assert_close(model(ids), want, atol=1e-5)
-    assert_close(step_through(stepper, ids, units, 3), want, atol=1e-5)
+    assert_close(steps_from_zeros(stepper, ids, units, 3), want, atol=1e-5)
 
 
 @check("3.5", says="dropout: on each LSTM layer's outputs, in training only", hidden=True)
@@ -47,11 +53,11 @@ def test_network_dropout(student, rng):
     for num_layers in (1, 2):
         model, _ = networks(student, 32, 5, 32, num_layers, share)
         randomize(model, rng)
-        outputs = {
+        outputs: Weights = {
             ("logits", "kernel"): np.eye(32, dtype="f4"),
             ("logits", "bias"): np.zeros(32, "f4"),
         }
-        set_layers(model, outputs)
+        set_layers(model, outputs, LAYER)
         hidden = assert_array(model(ids), (16, 8, 32), "f")  # what the last LSTM layer put out
         dropped = assert_array(model(ids, training=True), (16, 8, 32), "f")
         # 512 independent choices even if a mask serves all positions: 0.12 is seven deviations
@@ -69,31 +75,22 @@ def test_network_overfits(student, solution, rng):
     ids, targets = rng.integers(1, 9, (4, 8)), rng.integers(1, 9, (4, 8))
     ids[:, 0] = range(1, 5)  # rows that begin alike could not be told apart
     model.train(ids, targets, steps=60, learning_rate=0.05)
-    give_weights(model, same)
+    give_weights(model, same, LAYER)
     logits = same(ids)
     # chance is ln 8 = 2.1; the solution comes below 0.05 for every draw tried
     assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
     # trained logits are about 10: ten times the roundings above
     assert_close(model(ids), logits, atol=1e-4)
-    assert_close(step_through(stepper, ids, 24, 1), logits, atol=1e-4)
+    assert_close(steps_from_zeros(stepper, ids, 24, 1), logits, atol=1e-4)
 
 
 # Task 3.6: the loss
 
 
-def ragged(rng, scale):
-    """Draw targets with rows of any length, then padding, and logits of a scale."""
-    batch, longest, vocab_size = (int(size) for size in rng.integers(4, 9, 3))
-    targets = rng.integers(1, vocab_size, (batch, longest))
-    lengths = rng.permutation(np.r_[longest, 0, 1, rng.integers(0, longest, batch - 3)])
-    targets[np.arange(longest) >= lengths[:, None]] = 0
-    return targets, rng.normal(0, scale, (batch, longest, vocab_size)).astype("f4")
-
-
 @check("3.6", says="every token counts the same, wherever it stands", weight=2, hidden=True)
 def test_loss_random(student, rng):
     for _ in range(3):
-        targets, logits = ragged(rng, 2)
+        targets, logits = any_ragged(rng, 2)
         targets[0] = rng.permutation(targets[0])  # padding need not be at the end
         want = nats_per_token(targets, logits)
         assert_close(student.masked_cross_entropy(targets, logits), np.array(want))
@@ -101,7 +98,7 @@ def test_loss_random(student, rng):
 
 @check("3.6", says="no overflow at ±1e4", weight=2, hidden=True)
 def test_loss_large(student, rng):
-    targets, logits = ragged(rng, 1)
+    targets, logits = any_ragged(rng, 1)
     for large in (logits * 1e4 / np.abs(logits).max(), np.sign(logits) * np.float32(1e4)):
         # float32 at 1e4 is rounded by 1e-3
         want = np.array(nats_per_token(targets, large))
@@ -110,11 +107,8 @@ def test_loss_large(student, rng):
 
 @check("3.6", says="padding changes neither value nor gradient", weight=2, hidden=True)
 def test_loss_hidden_gradient(student, rng):
-    targets, logits = ragged(rng, 2)
-    is_token = (targets != 0)[..., None]
-    powers = np.exp(logits.astype("f8"))
-    right = targets[..., None] == np.arange(logits.shape[-1])
-    want = (powers / powers.sum(axis=-1, keepdims=True) - right) * is_token / is_token.sum()
+    targets, logits = any_ragged(rng, 2)
+    want, is_token = nats_gradient(targets, logits), (targets != 0)[..., None]
     for size in (1.0, 1e4):
         given = np.where(is_token, logits, size * np.sign(logits)).astype("f4")
         # the gradient is what a step changed in the logits: a few roundings of those
@@ -128,7 +122,7 @@ def test_loss_hidden_gradient(student, rng):
 @check("3.7", says="the mean over tokens, padding left out", weight=2, hidden=True)
 def test_accuracy_random(student, rng):
     for _ in range(3):
-        targets, logits = ragged(rng, 1)
+        targets, logits = any_ragged(rng, 1)
         logits += 2 * np.eye(logits.shape[-1], dtype="f4")[targets]  # many guesses are right
         rights = (logits.argmax(axis=-1) == targets)[targets != 0]
         assert_close(student.masked_accuracy(targets, logits), np.array(rights.mean()))

@@ -16,15 +16,12 @@ from grading.checks import (
 )
 from grading.lab3.models import (
     END,
-    NEVER,
-    by_layer,
+    LAYER,
     continuations,
-    counts,
-    give_weights,
     networks,
-    randomize,
-    step_through,
+    steps_from_zeros,
 )
+from grading.models import NEVER, by_layer, counts, give_weights, ragged, randomize
 
 DRAWS = 10_000  # in one call
 
@@ -35,7 +32,7 @@ DRAWS = 10_000  # in one call
 @check("3.5", says="shapes, names and states as stated")
 def test_network_contract(student):
     model, stepper = networks(student, 11, 5, 6, 2, 0.2)
-    layers = {layer for layer, _ in by_layer(model)}
+    layers = {key[0] for key in by_layer(model, LAYER)}
     wanted = {"embedding", "lstm_0", "lstm_1", "logits"}
     assert_holds(layers == wanted, f"expected layers {sorted(wanted)}, got {sorted(layers)}")
     for length in (1, 7):
@@ -43,7 +40,7 @@ def test_network_contract(student):
     inputs = [shape[1:] for shape in stepper.describe()["inputs"]]
     want = [[1], *[[6]] * 4]
     assert_holds(inputs == want, f"the stepper's inputs should be {want}, got {inputs}")
-    step_through(stepper, np.ones((3, 2), np.int32), 6, 2)
+    steps_from_zeros(stepper, np.ones((3, 2), np.int32), 6, 2)
 
 
 @check("3.5", says="Embedding, LSTM layers, Dense logits without a softmax", weight=3)
@@ -52,7 +49,7 @@ def test_network_logits(student, solution, rng):
         sizes = (11, 5, 6, num_layers, 0.5)
         model, same = networks(student, *sizes)[0], networks(solution, *sizes)[0]
         randomize(model, rng)
-        give_weights(model, same)
+        give_weights(model, same, LAYER)
         ids = rng.integers(0, 11, (4, 9))  # 0, padding, is an id like any other
         assert_close(model(ids), same(ids), atol=1e-5)
 
@@ -78,7 +75,7 @@ def test_network_stepper(student, rng):
         model, stepper = networks(student, 11, embedding_dim, 6, num_layers, 0.5)
         randomize(model, rng)
         ids = rng.integers(0, 11, (4, 7))
-        assert_close(step_through(stepper, ids, 6, num_layers), model(ids), atol=1e-5)
+        assert_close(steps_from_zeros(stepper, ids, 6, num_layers), model(ids), atol=1e-5)
 
 
 @check("3.5", says="the stepper's states are h_0, c_0, h_1, c_1, …, in and out")
@@ -86,7 +83,7 @@ def test_network_states(student, solution, rng):
     sizes = (11, 5, 6, 2, 0.0)
     (model, stepper), (same, wanted) = networks(student, *sizes), networks(solution, *sizes)
     randomize(model, rng)
-    give_weights(model, same)
+    give_weights(model, same, LAYER)
     states = [rng.normal(size=(3, 6)).astype("f4") for _ in range(4)]
     got, want = (one(np.array([[4], [0], [9]]), *states) for one in (stepper, wanted))
     assert_holds(
@@ -104,23 +101,16 @@ def test_network_training(student, solution, rng):
     # initial weights are small, the logits about 0.1: their squares are what ln V is missed by
     loss = solution.masked_cross_entropy(targets, assert_array(model(ids), (4, 11, 11), "f"))
     assert_close(loss, np.array(math.log(11)), atol=0.1)
-    before = by_layer(model)
+    before = by_layer(model, LAYER)
     model.train(ids, targets, steps=1, learning_rate=0.01)
-    after, stepped = by_layer(model), by_layer(stepper)
-    for (layer, name), value in after.items():
-        still = (layer, name) in before and np.array_equal(value, before[layer, name])
-        assert_holds(not still, f"{layer}'s {name} did not change when the model was trained")
-        assert_close(stepped.get((layer, name)), value)
+    after, stepped = by_layer(model, LAYER), by_layer(stepper, LAYER)
+    for key, value in after.items():
+        still = key in before and np.array_equal(value, before[key])
+        assert_holds(not still, f"{'/'.join(key)} did not change when the model was trained")
+        assert_close(stepped.get(key), value)
 
 
 # Task 3.6: the loss. It is compared at float32's accuracy, as assert_close does unless told.
-
-
-def ragged(rng, vocab_size=7, lengths=(5, 1, 0, 3), longest=5):
-    """Draw targets with so many tokens in the rows, then padding, and logits."""
-    targets = rng.integers(1, vocab_size, (len(lengths), longest))
-    targets[np.arange(longest) >= np.array(lengths)[:, None]] = 0
-    return targets, rng.normal(0, 2, (*targets.shape, vocab_size)).astype("f4")
 
 
 @check("3.6", says="a float32 scalar, whatever the targets' dtype")
@@ -173,7 +163,7 @@ def test_accuracy_contract(student, solution, rng):
 @check("3.7", says="the share of tokens guessed right, whichever row they are in", weight=3)
 def test_accuracy_values(student, solution, rng):
     for lengths in ((5, 5), (5, 1, 0, 3)):
-        targets, logits = ragged(rng, 4, lengths)
+        targets, logits = ragged(rng, lengths, vocab_size=4)
         logits += 3 * np.eye(4, dtype="f4")[targets]  # many guesses are right
         got = student.masked_accuracy(targets, logits)
         assert_close(got, solution.masked_accuracy(targets, logits))

@@ -1,0 +1,158 @@
+"""What the checks of several labs' networks share: weights, steps, losses, draws; NumPy only.
+
+A lab passes `names`, a pattern of its layers' names: a weight is known by the layers so named on
+its path and its own name, ("block_0", "query", "kernel"); what else lies between is the author's.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from grading.checks import CheckFailed, assert_array, assert_holds, spelled
+from grading.proxy import Handle, model
+
+NEVER = -50.0  # a logit: exp(-50) is below one in 10^21
+
+Weights = dict[tuple[str, ...], np.ndarray]
+
+
+def two_models(built: Any) -> tuple[Handle, Handle]:
+    """Demand a model and its stepper."""
+    if type(built) not in (tuple, list) or len(built) != 2:
+        raise CheckFailed("type", f"expected (model, stepper), got {spelled(built)}")
+    return model(built[0]), model(built[1])
+
+
+# Weights
+
+
+def weights_of(network: Handle) -> dict[str, np.ndarray]:
+    """Every weight by its path; demand that all are arrays of floats."""
+    weights = network.get_weights()
+    if type(weights) is not dict:
+        raise CheckFailed("type", f"expected weights, got {spelled(weights)}")
+    return {str(path): assert_array(value, kind="f") for path, value in weights.items()}
+
+
+def key_of(path: str, names: re.Pattern[str]) -> tuple[str, ...]:
+    """Name a weight by its layers and itself."""
+    *above, own = path.split("/")
+    if not (layers := dict.fromkeys(name for name in above if names.fullmatch(name))):
+        message = f"the weight {path!r} is in no layer with a name that the docstring gives"
+        raise CheckFailed("value", message)
+    return (*layers, own)
+
+
+def by_layer(network: Handle, names: re.Pattern[str]) -> Weights:
+    """Give each weight by its layers' names and its own, ("lstm_0", "kernel")."""
+    return {key_of(path, names): value for path, value in weights_of(network).items()}
+
+
+def set_layers(network: Handle, weights: Weights, names: re.Pattern[str]) -> None:
+    """Set weights that are named as `by_layer` does."""
+    keys = {path: key_of(path, names) for path in weights_of(network)}
+    network.set_weights({path: weights[key] for path, key in keys.items() if key in weights})
+
+
+def randomize(network: Handle, rng: np.random.Generator) -> None:
+    """Set every weight at random, so large that each makes a difference to the outputs."""
+    network.set_weights(
+        {
+            path: rng.normal(0, 0.5, value.shape).astype(value.dtype)
+            for path, value in weights_of(network).items()
+        }
+    )
+
+
+def give_weights(network: Handle, other: Handle, names: re.Pattern[str]) -> None:
+    """Set another model's weights to this one's, layer by layer."""
+    weights, wanted = by_layer(network, names), by_layer(other, names)
+    for key in weights.keys() ^ wanted.keys():
+        there = "lacks" if key in wanted else "should not have"
+        raise CheckFailed("value", f"the layer {'/'.join(key[:-1])!r} {there} a weight {key[-1]!r}")
+    for key, value in weights.items():
+        assert_holds(
+            value.shape == wanted[key].shape,
+            f"{'/'.join(key)} should have shape {wanted[key].shape}, not {value.shape}",
+        )
+    set_layers(other, weights, names)
+
+
+# Steps
+
+
+def step_through(
+    stepper: Handle, ids: np.ndarray, states: list[np.ndarray], *conditions: np.ndarray
+) -> np.ndarray:
+    """Feed ids one by one and the states back; the logits of every position.
+
+    Parameters
+    ----------
+    states
+        The first ones. Those that come back must be as many, of the same shapes and kinds.
+    conditions
+        What stands between the id and the states, the same at every step.
+    """
+    logits = []
+    for position in range(ids.shape[1]):
+        answer = stepper(ids[:, position : position + 1], *conditions, *states)
+        if type(answer) not in (tuple, list) or len(answer) != 1 + len(states):
+            wanted = f"[logits, {len(states)} states]"
+            raise CheckFailed("type", f"expected {wanted}, got {spelled(answer)}")
+        logits.append(assert_array(answer[0], (len(ids), None), "f"))
+        states = [
+            assert_array(new, old.shape, "f" if old.dtype.kind == "f" else "iu")
+            for new, old in zip(answer[1:], states, strict=True)
+        ]
+    return np.stack(logits, axis=1)
+
+
+# Losses
+
+
+def ragged(
+    rng: np.random.Generator,
+    lengths: tuple[int, ...] = (5, 1, 0, 3),
+    longest: int = 5,
+    vocab_size: int = 7,
+    scale: float = 2.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw targets with so many tokens in the rows, then padding; and logits of a scale."""
+    targets = rng.integers(1, vocab_size, (len(lengths), longest))
+    targets[np.arange(longest) >= np.array(lengths)[:, None]] = 0
+    return targets, rng.normal(0, scale, (*targets.shape, vocab_size)).astype("f4")
+
+
+def any_ragged(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw sizes too: a row is full, one empty, one has one token."""
+    batch, longest, vocab_size = (int(size) for size in rng.integers(4, 9, 3))
+    lengths = rng.permutation(np.r_[longest, 0, 1, rng.integers(0, longest, batch - 3)])
+    return ragged(rng, tuple(lengths.tolist()), longest, vocab_size, scale)
+
+
+def nats_per_token(targets: np.ndarray, logits: np.ndarray) -> float:
+    """Average cross-entropy over targets that are not 0, in float64."""
+    logits = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    rows, positions = np.nonzero(targets)
+    return -float(log_probabilities[rows, positions, targets[rows, positions]].mean())
+
+
+def nats_gradient(targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Differentiate `nats_per_token` by the logits, in float64."""
+    is_token = (targets != 0)[..., None]
+    powers = np.exp(logits.astype("f8") - logits.max(axis=-1, keepdims=True))
+    right = targets[..., None] == np.arange(logits.shape[-1])
+    return (powers / powers.sum(axis=-1, keepdims=True) - right) * is_token / is_token.sum()
+
+
+# Draws
+
+
+def counts(ids: Any, vocab_size: int, draws: int) -> np.ndarray:
+    """Count how often each id was drawn."""
+    ids = assert_array(ids, (draws,), "iu")
+    inside = (ids >= 0) & (ids < vocab_size)
+    assert_holds(inside.all(), f"an id outside 0 … {vocab_size - 1} was drawn")
+    return np.bincount(ids, minlength=vocab_size)
