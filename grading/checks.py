@@ -157,15 +157,22 @@ def assert_holds(condition: Any, message: str) -> None:
         raise CheckFailed("value", message)
 
 
-def assert_raises(error: type[Exception], function: Callable, *args: Any, **kwargs: Any) -> None:
-    """Demand that a call of a student's function raises `error` or a kind of it."""
+def assert_parts(value: Any, *names: str) -> list:
+    """Demand a tuple or list of so many things; what they are is looked at later."""
+    if type(value) not in (tuple, list) or len(value) != len(names):
+        raise CheckFailed("type", f"expected ({', '.join(names)}), got {spelled(value)}")
+    return list(value)
+
+
+def assert_raises(error: type[Exception], function: Callable, *args: Any, **kwargs: Any) -> str:
+    """Demand that a call of a student's function raises `error` or a kind of it; its message."""
     from grading.proxy import StudentRaised
 
     try:
         result = function(*args, **kwargs)
     except StudentRaised as raised:
         if error.__name__ in raised.bases:
-            return
+            return raised.message
         raise
     raise CheckFailed("no error", f"expected {error.__name__}, got {spelled(result)}")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_array, assert_holds, spelled
+from grading.checks import CheckFailed, assert_array, assert_holds, assert_parts, spelled
 from grading.proxy import Handle, model
 
 NEVER = -50.0  # a logit: exp(-50) is below one in 10^21
@@ -19,9 +19,8 @@ Weights = dict[tuple[str, ...], np.ndarray]
 
 def two_models(built: Any) -> tuple[Handle, Handle]:
     """Demand a model and its stepper."""
-    if type(built) not in (tuple, list) or len(built) != 2:
-        raise CheckFailed("type", f"expected (model, stepper), got {spelled(built)}")
-    return model(built[0]), model(built[1])
+    whole, stepper = assert_parts(built, "model", "stepper")
+    return model(whole), model(stepper)
 
 
 # Weights
@@ -97,13 +96,11 @@ def step_through(
     logits = []
     for position in range(ids.shape[1]):
         answer = stepper(ids[:, position : position + 1], *conditions, *states)
-        if type(answer) not in (tuple, list) or len(answer) != 1 + len(states):
-            wanted = f"[logits, {len(states)} states]"
-            raise CheckFailed("type", f"expected {wanted}, got {spelled(answer)}")
-        logits.append(assert_array(answer[0], (len(ids), None), "f"))
+        parts = assert_parts(answer, "logits", *(f"state {i}" for i in range(len(states))))
+        logits.append(assert_array(parts[0], (len(ids), None), "f"))
         states = [
             assert_array(new, old.shape, "f" if old.dtype.kind == "f" else "iu")
-            for new, old in zip(answer[1:], states, strict=True)
+            for new, old in zip(parts[1:], states, strict=True)
         ]
     return np.stack(logits, axis=1)
 

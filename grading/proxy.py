@@ -14,6 +14,7 @@ class StudentRaised(CheckFailed):
     def __init__(self, error: Raised, called: str, place: Callable[[int], str]):
         self.bases = error.bases
         self.functions = error.functions
+        self.message = error.message
         where = f" ({place(error.line)})" if type(error.line) is int else ""
         super().__init__(
             "raised", f"{called} raised {plain(error.type, 80)}{where}: {plain(error.message)}"

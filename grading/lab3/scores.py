@@ -12,7 +12,7 @@ from itertools import count
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_holds, spelled
+from grading.checks import CheckFailed, assert_holds, assert_parts, spelled
 from grading.proxy import Code
 from grading.worker.codec import MusicXML
 
@@ -157,8 +157,6 @@ def heard(solution: Code, got: object) -> list[tuple[str, str, list[int]]]:
     return events
 
 
-def three_arrays(got: object) -> list | tuple:
+def three_arrays(got: object) -> list:
     """Demand the three things that `make_windows` returns; what they are is looked at later."""
-    if not isinstance(got, (list, tuple)) or len(got) != 3:
-        raise CheckFailed("type", f"expected (inputs, targets, mask), got {spelled(got)}")
-    return got
+    return assert_parts(got, "inputs", "targets", "mask")

@@ -435,6 +435,11 @@ def causal_attention(query, key, value, positions=None):
         Each query's mean of the values it sees, weighted by the softmax of its scores. Finite
         for scores up to ±1e4.
 
+    Notes
+    -----
+    It is used within layers, when batch, queries and keys are not known yet (None): use
+    `keras.ops` only, and `ops.shape(query)[2]`, not `query.shape[2]`.
+
     Source: Vaswani et al., "Attention Is All You Need" (2017), sections 3.2.1 and 3.2.3.
     """
     # BEGIN SOLUTION

@@ -1,0 +1,195 @@
+"""What Lab 1's checks of cells, of the Transformer and of generation share; NumPy only."""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from grading.checks import (
+    CheckFailed,
+    assert_array,
+    assert_close,
+    assert_holds,
+    assert_parts,
+    spelled,
+)
+from grading.models import Weights, give_weights, randomize, two_models
+from grading.proxy import Code, Handle, model
+
+SPECIALS = ["PAD", "START", "END"]
+PAD, START, END = range(3)
+ARCHITECTURES = ("rnn", "lstm", "gru", "transformer")
+OUTER = r"embedding|cell_\d+|widen|positions|block_\d+|norm|logits"
+LAYER = re.compile(rf"{OUTER}|norm_[12]|query|key|value|output|expand|contract")
+HEADS = 2
+
+
+# Layers
+
+
+def layer(code: Code, kind: str, dim: int, **settings: Any) -> Handle:
+    """Make one of the submission's layers with weights for inputs of `dim` features."""
+    name = "block_0" if kind == "TransformerBlock" else "cell_0"
+    made = model(getattr(code, kind)(name=name, **settings), "a Keras layer")
+    code.build("build_layer", made, dim)
+    return made
+
+
+def cells(
+    student: Code, solution: Code, kind: str, rng: np.random.Generator, dim: int, **settings: Any
+) -> tuple[Handle, Handle]:
+    """Make the submission's cell and Keras's own with the same random weights."""
+    own = layer(student, kind, dim, **settings)
+    keras_kind = kind.replace("RNN", "SimpleRNN")
+    reference = model(solution.build("keras_cell", keras_kind, **settings))
+    solution.build("build_layer", reference, dim)
+    randomize(own, rng)
+    give_weights(own, reference, LAYER)
+    return own, reference
+
+
+def blocks(
+    student: Code, solution: Code, rng: np.random.Generator, dim: int, num_heads: int
+) -> tuple[Handle, Handle]:
+    """Make the submission's block and the solution's with the same random weights."""
+    settings = {"num_heads": num_heads, "dropout": 0.3}
+    own = layer(student, "TransformerBlock", dim, **settings)
+    same = layer(solution, "TransformerBlock", dim, **settings)
+    randomize(own, rng)
+    give_weights(own, same, LAYER)
+    return own, same
+
+
+def stepped(
+    code: Code, cell: Handle, inputs: np.ndarray, states: list[np.ndarray]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Take a step; demand an output and as many states as there were, all of their shape."""
+    answer = code.build("take_step", cell, inputs, states)
+    output, new_states = assert_parts(answer, "output", "states")
+    new_states = assert_parts(new_states, *("h'", "c'")[: len(states)])
+    shape = states[0].shape
+    return assert_array(output, shape, "f"), [assert_array(s, shape, "f") for s in new_states]
+
+
+def same_steps(
+    student: Code, solution: Code, own: Handle, reference: Handle, arguments: tuple
+) -> None:
+    """Demand the output and states of Keras's cell from the same inputs and states."""
+    output, states = stepped(student, own, *arguments)
+    want, wanted = stepped(solution, reference, *arguments)
+    # sums of some ten products in another order: some tens of float32 roundings of 6e-8
+    assert_close(output, want, atol=1e-5)
+    for one, other in zip(states, wanted, strict=True):
+        assert_close(one, other, atol=1e-5)
+
+
+def three(answer: Any, batch: int, length: int, kept: int, dim: int) -> list[np.ndarray]:
+    """Demand a block's outputs, keys and values."""
+    parts = assert_parts(answer, "outputs", "keys", "values")
+    return [
+        assert_array(part, (batch, size, dim), "f")
+        for part, size in zip(parts, (length, kept, kept), strict=True)
+    ]
+
+
+def attention(
+    query: np.ndarray, key: np.ndarray, value: np.ndarray, positions: np.ndarray | None = None
+) -> np.ndarray:
+    """Give each query the mean of the values up to its position, in float64, by the formula."""
+    if positions is None:
+        positions = np.arange(query.shape[2])[None]
+    scores = np.einsum("bhqd,bhkd->bhqk", query.astype("f8"), key) / math.sqrt(query.shape[-1])
+    seen = np.arange(key.shape[2]) <= positions[:, None, :, None]
+    scores = np.where(seen, scores, -np.inf)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return np.einsum("bhqk,bhkd->bhqd", weights, value)
+
+
+def changed(before: Weights, after: Weights) -> None:
+    """Demand that training changed every weight."""
+    for key, value in after.items():
+        # a constant added to all of a query's scores makes no difference: keys need no bias
+        if key[-2:] != ("key", "bias"):
+            still = key in before and np.array_equal(value, before[key])
+            assert_holds(not still, f"{'/'.join(key)} did not change when the model was trained")
+
+
+def dropped_share(zeros: np.ndarray, share: float) -> None:
+    """Demand that such a share was dropped; false alarms: at most one in a million.
+
+    By Hoeffding's inequality the share of n independent choices is further than t from its
+    mean with probability below 2 exp(−2 n t²).
+    """
+    bound = math.sqrt(math.log(2 / 1e-6) / (2 * zeros.size))
+    got = float(zeros.mean())
+    right = abs(got - share) <= bound
+    assert_holds(right, f"dropout should drop {share:.2f} ± {bound:.2f} of all, it drops {got:.2f}")
+
+
+# Networks
+
+
+def networks(
+    code: Code,
+    architecture: str,
+    vocab_size: int = 9,
+    num_countries: int = 3,
+    embedding_dim: int = 5,
+    units: int = 6,
+    num_layers: int = 2,
+    dropout: float = 0.2,
+    max_length: int = 8,
+) -> tuple[Handle, Handle]:
+    """Build the model and the stepper, and demand that there are two models."""
+    sizes = (vocab_size, num_countries, embedding_dim, units, num_layers, dropout, max_length)
+    return two_models(code.build_name_model(architecture, *sizes, num_heads=HEADS))
+
+
+def zero_states(
+    architecture: str, batch: int, units: int = 6, num_layers: int = 2, max_length: int = 8
+) -> list[np.ndarray]:
+    """The states a stepper begins with."""
+    if architecture == "transformer":
+        cache = [np.zeros((batch, max_length, units), "f4")] * 2
+        return [np.zeros((batch, 1), "i4"), *cache * num_layers]
+    each = 2 if architecture == "lstm" else 1
+    return [np.zeros((batch, units), "f4")] * (each * num_layers)
+
+
+# Sampling and writing
+
+VOCABULARY = [*SPECIALS, "-", "A", "B", "a", "b"]
+COUNTRIES = ["Chile", "Chad", "Peru", "Fiji"]
+# dtypes and shapes of the states of scripted steppers: like an RNN's, like a Transformer's
+SCRIPTED: list[list[tuple[str, tuple[int, ...]]]] = [
+    [("float32", (3,))],
+    [("int32", (1,)), ("float32", (4, 2)), ("float32", (5,))],
+]
+
+
+def table_of(rng: np.random.Generator, end: float, vocab_size: int = 8) -> np.ndarray:
+    """Draw a table of logits; `end` is added to those of END."""
+    table = rng.normal(0, 2, (31, vocab_size)).astype("f4")
+    table[:, END] += end
+    return table
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Probabilities of one row, PAD and START left out, in float64."""
+    weights = np.exp((logits.astype("f8") - logits.max()) / temperature)
+    weights[[PAD, START]] = 0
+    return weights / weights.sum()
+
+
+def written(names: Any, wanted: list[str], max_length: int) -> list[str]:
+    """Demand a list of names, one for each country wanted, none empty and none too long."""
+    if type(names) is not list or any(type(name) is not str for name in names):
+        raise CheckFailed("type", f"expected a list of str, got {spelled(names)}")
+    count = len(wanted)
+    assert_holds(len(names) == count, f"expected {count} names, got {len(names)}: {spelled(names)}")
+    for name in names:
+        fits = 1 <= len(name) <= max_length
+        assert_holds(fits, f"{name!r} has {len(name)} characters, not 1 to {max_length}")
+    return names

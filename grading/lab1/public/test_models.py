@@ -1,0 +1,351 @@
+"""Tasks 1.9 to 1.12: four networks, their loss, sampling and the writing of names."""
+
+import math
+
+import numpy as np
+
+from grading.checks import (
+    assert_array,
+    assert_close,
+    assert_equal,
+    assert_frequencies,
+    assert_holds,
+    assert_raises,
+    check,
+)
+from grading.lab1.models import (
+    ARCHITECTURES,
+    COUNTRIES,
+    END,
+    LAYER,
+    PAD,
+    SCRIPTED,
+    START,
+    VOCABULARY,
+    changed,
+    networks,
+    table_of,
+    written,
+    zero_states,
+)
+from grading.models import (
+    NEVER,
+    by_layer,
+    counts,
+    give_weights,
+    nats_per_token,
+    ragged,
+    randomize,
+    step_through,
+)
+
+DRAWS = 10_000  # in one call
+
+# Task 1.9: the networks. The same sums in another order, two layers and eight positions deep,
+# differ by some tens of float32 roundings of 6e-8, on logits of some units: hence 5e-5.
+
+
+def draw_inputs(rng, batch=4, length=7):
+    """Draw ids and countries; 0, padding, is an id like any other."""
+    countries = rng.permutation(np.arange(batch) % 3)  # no two of the first three the same
+    return rng.integers(0, 9, (batch, length)).astype("i4"), countries.astype("i4")
+
+
+@check("1.9", says="shapes, names and states as stated", weight=2)
+def test_network_contract(student):
+    for architecture in ARCHITECTURES:
+        model, stepper = networks(student, architecture)
+        for length in (1, 7):
+            ids, countries = np.ones((3, length), "i4"), np.array([0, 2, 1], "i4")
+            assert_array(model(ids, countries), (3, length, 9), "f")
+        names = {name for name, _ in model.describe()["layers"]}
+        own = ("widen", "positions", "block_0", "block_1", "norm")
+        own = own if architecture == "transformer" else ("rnn_0", "rnn_1")
+        missing = {"embedding", *own, "logits"} - names
+        assert_holds(not missing, f"{architecture}: no layer is named {sorted(missing)}")
+        by_layer(model, LAYER)
+        states = zero_states(architecture, 3)
+        want = [[1], [], *(list(state.shape[1:]) for state in states)]
+        inputs = [shape[1:] for shape in stepper.describe()["inputs"]]
+        message = f"{architecture}: the stepper's inputs should be {want}, got {inputs}"
+        assert_holds(inputs == want, message)
+        step_through(stepper, np.ones((3, 2), "i4"), states, np.array([0, 2, 1], "i4"))
+    message = assert_raises(ValueError, networks, student, "cnn")
+    assert_holds("cnn" in message, f"the message does not name 'cnn': {message}")
+
+
+def check_logits(student, solution, architecture, rng):
+    """Demand the solution's logits from the same weights."""
+    model, same = (networks(code, architecture)[0] for code in (student, solution))
+    randomize(model, rng)
+    give_weights(model, same, LAYER)
+    inputs = draw_inputs(rng)
+    assert_close(model(*inputs), same(*inputs), atol=5e-5)
+
+
+def check_stepper(student, architecture, rng):
+    """Demand the model's logits from its stepper."""
+    model, stepper = networks(student, architecture)
+    randomize(model, rng)
+    ids, countries = draw_inputs(rng)
+    got = step_through(stepper, ids, zero_states(architecture, 4), countries)
+    assert_close(got, model(ids, countries), atol=5e-5)
+
+
+@check("1.9", says="rnn, lstm, gru: Embedding, country, RNN layers, Dense logits", weight=3)
+def test_network_logits_recurrent(student, solution, rng):
+    for architecture in ARCHITECTURES[:3]:
+        check_logits(student, solution, architecture, rng)
+
+
+@check("1.9", says="transformer: positions are added, blocks, a last norm, Dense logits", weight=3)
+def test_network_logits_transformer(student, solution, rng):
+    check_logits(student, solution, "transformer", rng)
+
+
+@check("1.9", says="rnn, lstm, gru: the stepper gives the model's logits", weight=3)
+def test_network_stepper_recurrent(student, rng):
+    for architecture in ARCHITECTURES[:3]:
+        check_stepper(student, architecture, rng)
+
+
+@check("1.9", says="transformer: the stepper gives the model's logits", weight=3)
+def test_network_stepper_transformer(student, rng):
+    check_stepper(student, "transformer", rng)
+
+
+@check("1.9", says="logits depend on the country, that id and earlier ones, and on nothing else")
+def test_network_causality(student, rng):
+    for architecture in ("gru", "transformer"):
+        model, _ = networks(student, architecture)
+        randomize(model, rng)
+        ids, countries = draw_inputs(rng)
+        logits = assert_array(model(ids, countries), (4, 7, 9), "f")
+        other = ids.copy()
+        other[:3, 4] = (ids[:3, 4] + 1) % 9
+        after = assert_array(model(other, countries), (4, 7, 9), "f")
+        assert_close(after[:, :4], logits[:, :4], atol=5e-5)
+        assert_close(after[3], logits[3], atol=5e-5)
+        moved = np.abs(after - logits).max(axis=(0, 2)) > 1e-3  # random weights of 0.5: far more
+        assert_holds(moved[4], "the logits at a position should depend on the id there")
+        assert_holds(moved[6], "the logits at a position should depend on earlier ids")
+        abroad = assert_array(model(ids, (countries + 1) % 3), (4, 7, 9), "f")
+        moved = np.abs(abroad - logits).max(axis=2) > 1e-3
+        assert_holds(moved[:, 0].all(), "the logits should depend on the country")
+
+
+@check("1.9", says="untrained, the loss is near ln V; training changes every weight", weight=2)
+def test_network_training(student, rng):
+    for architecture in ARCHITECTURES:
+        model, stepper = networks(student, architecture)
+        ids = np.array([rng.permutation(np.r_[1:9, 0]) for _ in range(3)], "i4")[:, :8]
+        ids, countries = np.concatenate([ids, 8 - ids]), np.arange(6, dtype="i4") % 3
+        targets = rng.integers(1, 9, (6, 8))
+        logits = assert_array(model(ids, countries), (6, 8, 9), "f")
+        # logits of a random layer are some tenths, after the last norm about 1: what they are
+        # worth, half their variance, is what ln V is missed by
+        assert_close(np.array(nats_per_token(targets, logits)), np.array(math.log(9)), atol=1.0)
+        before = by_layer(model, LAYER)
+        student.build("descend", model, [ids, countries], targets)
+        after, shared = by_layer(model, LAYER), by_layer(stepper, LAYER)
+        changed(before, after)
+        for key, value in after.items():
+            assert_close(shared.get(key), value)
+
+
+# Task 1.10: the loss. It is compared at float32's accuracy, as assert_close does unless told.
+
+
+@check("1.10", says="a float32 scalar, whatever the targets' dtype")
+def test_loss_contract(student, rng):
+    targets, logits = ragged(rng)
+    for dtype in ("int32", "int64", "float32"):
+        loss = assert_array(student.nats_per_character(targets.astype(dtype), logits), (), "f")
+        assert_holds(loss.dtype == "float32", f"expected float32, got {loss.dtype}")
+
+
+@check("1.10", says="nats a character, whichever row it is in", weight=3)
+def test_loss_values(student, solution, rng):
+    for lengths in ((5, 5), (5, 1, 0, 3), (0, 1)):
+        targets, logits = ragged(rng, lengths)
+        got = student.nats_per_character(targets, logits)
+        assert_close(got, solution.nats_per_character(targets, logits))
+
+
+@check("1.10", says="logits at padding make no difference; 0 if all is padding", weight=2)
+def test_loss_padding(student, rng):
+    targets, logits = ragged(rng)
+    loss = assert_array(student.nats_per_character(targets, logits), (), "f")
+    other = np.where((targets == PAD)[..., None], rng.normal(0, 100, logits.shape), logits)
+    assert_close(student.nats_per_character(targets, other.astype("f4")), loss)
+    nothing = student.nats_per_character(np.zeros_like(targets), logits)
+    assert_close(nothing, np.zeros((), "f4"))
+
+
+@check("1.10", says="Keras can train with it: its gradient", weight=2)
+def test_loss_gradient(student, solution, rng):
+    targets, logits = ragged(rng)
+    # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
+    want = solution.build("loss_gradient", targets, logits)
+    assert_close(student.build("loss_gradient", targets, logits), want, atol=3e-6)
+
+
+# Task 1.11: sampling. Frequencies are tested so that a right sampler fails once in a million.
+
+
+def rows_of(probabilities, draws=DRAWS):
+    """Repeat the logits of one distribution; a probability of 0 is a logit of −inf."""
+    with np.errstate(divide="ignore"):
+        return np.tile(np.log(probabilities), (draws, 1))
+
+
+@check("1.11", says="int32 ids (batch,); a bad temperature raises ValueError")
+def test_sample_contract(student, rng):
+    for batch, dtype in ((1, "float32"), (5, "float64")):
+        ids = student.sample_next(rng.normal(size=(batch, 4)).astype(dtype), seed=1)
+        ids = assert_array(ids, (batch,), "iu")
+        assert_holds(ids.dtype == "int32", f"expected int32, got {ids.dtype}")
+        assert_holds(((ids >= END) & (ids < 4)).all(), f"expected ids 2 … 3, got {ids}")
+    for temperature in (-0.5, math.nan):
+        assert_raises(ValueError, student.sample_next, np.zeros((2, 4)), temperature)
+
+
+@check("1.11", says="temperature 0, and a very small one, is argmax", weight=2)
+def test_sample_argmax(student, rng):
+    logits = rng.normal(size=(50, 7))
+    logits[:, [PAD, START]] = -9.0
+    for temperature in (0.0, 1e-6, 1e-300):
+        assert_equal(student.sample_next(logits, temperature, seed=1), logits.argmax(axis=1))
+    equals = np.array([[0.0, 0.0, 0.0, 2.0, 1.0, 2.0], [3.0, 3.0, 3.0, 3.0, 3.0, 3.0]])
+    assert_equal(student.sample_next(equals, 0.0), np.array([3, 2]))
+
+
+@check("1.11", says="ids come as often as softmax(logits / temperature) says", weight=3)
+def test_sample_temperature(student):
+    logits = rows_of([0.0, 0.0, 0.1, 0.4, 0.0, 0.3, 0.2])
+    shares = {1.0: [1, 4, 0, 3, 2], 0.5: [1, 16, 0, 9, 4], 2.0: np.sqrt([1, 4, 0, 3, 2])}
+    for temperature, share in shares.items():
+        ids = student.sample_next(logits, temperature, seed=1)
+        share = np.array([0, 0, *share]) / np.sum(share)
+        assert_frequencies(counts(ids, 7, DRAWS), share)
+
+
+@check("1.11", says="PAD and START are never drawn, the others keep their proportions", weight=3)
+def test_sample_specials(student):
+    for likely in ([0.4, 0.4], [0.0, 0.8], [0.05, 0.05]):
+        logits = rows_of([*likely, 0.05, 0.1, 0.05])
+        ids = student.sample_next(logits, seed=1)
+        assert_frequencies(counts(ids, 5, DRAWS), np.array([0, 0, 0.25, 0.5, 0.25]))
+        assert_equal(student.sample_next(logits[:2], 0.0), np.array([3, 3]))
+
+
+@check("1.11", says="an int gives the same draw each time, a generator goes on", weight=2)
+def test_sample_seed(student):
+    logits = np.zeros((40, 50))  # 40 draws from 48 ids agree by chance once in 10^67
+    first, again, other = (student.sample_next(logits, seed=seed) for seed in (3, 3, 4))
+    assert_equal(again, assert_array(first, (40,), "iu"))
+    assert_holds((assert_array(other, (40,), "iu") != first).any(), "seeds 3 and 4 draw the same")
+    draws = student.build("sample_with_generator", logits, 3, 2)
+    one, two = (assert_array(ids, (40,), "iu") for ids in draws)
+    assert_holds((one != two).any(), "two draws with one generator are the same")
+
+
+# Task 1.12: writing. The stepper is not a network but a script (`scripted_stepper` in
+# grading/lab1/builders.py): its logits are a row of a table, and which row depends on all ids it
+# has been fed, on the country and on how often, as long as it gets its own states back.
+
+
+@check("1.12", says="a list of names, never empty, of at most max_length characters")
+def test_generate_contract(student, rng):
+    for end in (0.0, 4.0, NEVER):
+        stepper = student.build("scripted_stepper", table_of(rng, end), SCRIPTED[0])
+        for max_length in (1, 2, 6):
+            wanted = ["Chile", "Chad", "Chile", "Peru", "Fiji"]
+            arguments = {"max_length": max_length, "seed": 1}
+            got = student.generate_names(stepper, VOCABULARY, COUNTRIES, wanted, **arguments)
+            written(got, wanted, max_length)
+    assert_equal(student.generate_names(stepper, VOCABULARY, COUNTRIES, []), [])
+
+
+def check_argmax(student, solution, rng, end, states, wanted, starts=None):
+    """Demand the solution's names, the likeliest ones."""
+    table = table_of(rng, end)
+    got, want = (
+        code.generate_names(
+            code.build("scripted_stepper", table, states),
+            VOCABULARY,
+            COUNTRIES,
+            wanted,
+            starts,
+            max_length=9,
+            temperature=0.0,
+        )
+        for code in (student, solution)
+    )
+    assert_equal(written(got, wanted, 9), want)
+
+
+@check("1.12", says="each id is fed once, with its country and the states that came back", weight=3)
+def test_generate_argmax(student, solution, rng):
+    wanted = ["Fiji", "Chile", "Chile", "Chad"]
+    for states in SCRIPTED:
+        check_argmax(student, solution, rng, NEVER, states, wanted)
+
+
+@check("1.12", says="END ends its own name only, and is never the first character", weight=2)
+def test_generate_end(student, solution, rng):
+    for _ in range(3):
+        check_argmax(student, solution, rng, 2.0, SCRIPTED[0], [*COUNTRIES, *COUNTRIES])
+
+
+@check("1.12", says="a start is fed as if it had been drawn", weight=2)
+def test_generate_starts(student, solution, rng):
+    wanted = ["Chad", "Peru", "Peru", "Fiji", "Chile"]
+    starts = ["A", "", "ab-", "Bb", "a" * 9]
+    for end in (NEVER, 2.0):
+        check_argmax(student, solution, rng, end, SCRIPTED[0], wanted, starts)
+
+
+@check("1.12", says="a character costs one call of the stepper for the whole batch")
+def test_generate_calls(student, rng):
+    stepper = student.build("scripted_stepper", table_of(rng, NEVER), SCRIPTED[0])
+    wanted = COUNTRIES * 2
+    arguments = {"max_length": 12, "seed": 1}
+    written(student.generate_names(stepper, VOCABULARY, COUNTRIES, wanted, **arguments), wanted, 12)
+    calls = student.build("num_calls", stepper)
+    # the last character need not be fed, but may be
+    assert_holds(1 <= calls <= 13, f"the stepper was called {calls} times for 12 characters")
+
+
+@check("1.12", says="an unknown country or letter, a long start, another number: ValueError")
+def test_generate_errors(student, rng):
+    stepper = student.build("scripted_stepper", table_of(rng, 0.0), SCRIPTED[0])
+    given = (student.generate_names, stepper, VOCABULARY, COUNTRIES)
+    for wanted, near in ((["Fiji", "Chili"], "Chile"), (["Xyz"], "Xyz")):
+        message = assert_raises(ValueError, *given, wanted)
+        for name in (wanted[-1], near):
+            assert_holds(name in message, f"the message does not name {name!r}: {message}")
+    message = assert_raises(ValueError, *given, ["Fiji"], ["aß"])
+    assert_holds("ß" in message, f"the message does not name 'ß': {message}")
+    assert_raises(ValueError, *given, ["Fiji", "Fiji"], ["", "abab"], max_length=3)
+    for starts in (["A"], ["A", "a", ""]):
+        assert_raises(ValueError, *given, ["Fiji", "Chad"], starts)
+
+
+@check("1.12", says="the same int gives the same names; one generator serves all steps", weight=2)
+def test_generate_seed(student):
+    letters = [chr(code) for code in range(ord("A"), ord("A") + 37)]
+    table = np.zeros((3, 40), "f4")  # every letter is as likely as any other, but for END
+    table[:, END] = NEVER
+    stepper = student.build("scripted_stepper", table, SCRIPTED[0])
+    given = (stepper, [*VOCABULARY[:3], *letters], COUNTRIES, ["Chad", "Chad"])
+    first, again, other = (
+        written(student.generate_names(*given, max_length=30, seed=seed), given[-1], 30)
+        for seed in (3, 3, 4)
+    )
+    assert_equal(again, first)
+    assert_holds(other != first, "seeds 3 and 4 give the same names")
+    assert_holds(first[0] != first[1], "two rows of the batch got the same draws")
+    # 30 draws from 37 letters: that one of them comes 12 times happens once in 10^9
+    often = max(first[0].count(letter) for letter in first[0])
+    assert_holds(often < 12, f"every step draws the same: {first[0]}")
