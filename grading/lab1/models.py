@@ -22,7 +22,6 @@ PAD, START, END = range(3)
 ARCHITECTURES = ("rnn", "lstm", "gru", "transformer")
 OUTER = r"embedding|cell_\d+|widen|positions|block_\d+|norm|logits"
 LAYER = re.compile(rf"{OUTER}|norm_[12]|query|key|value|output|expand|contract")
-HEADS = 2
 
 
 # Layers
@@ -141,10 +140,11 @@ def networks(
     num_layers: int = 2,
     dropout: float = 0.2,
     max_length: int = 8,
+    num_heads: int = 2,
 ) -> tuple[Handle, Handle]:
     """Build the model and the stepper, and demand that there are two models."""
     sizes = (vocab_size, num_countries, embedding_dim, units, num_layers, dropout, max_length)
-    return two_models(code.build_name_model(architecture, *sizes, num_heads=HEADS))
+    return two_models(code.build_name_model(architecture, *sizes, num_heads=num_heads))
 
 
 def zero_states(

@@ -162,7 +162,7 @@ def condition_on_country(inputs, countries, num_countries: int):
 
 # %%
 class RNNCell(keras.layers.Layer):
-    """One step of a plain recurrent network.
+    """One step of a plain recurrent network; `keras.layers.RNN` walks it along a sequence.
 
     h' = tanh(x · W + h · U + b)
 
@@ -215,7 +215,7 @@ class RNNCell(keras.layers.Layer):
 
 # %%
 class LSTMCell(keras.layers.Layer):
-    """One step of a long short-term memory.
+    """One step of a long short-term memory; `keras.layers.RNN` walks it along a sequence.
 
     With the four blocks of `units` columns of kernel, recurrent kernel and bias in the order
     input gate, forget gate, candidate, output gate:
@@ -291,8 +291,8 @@ class LSTMCell(keras.layers.Layer):
 class GRUCell(keras.layers.Layer):
     """One step of a gated recurrent unit, with the reset gate before or after the product.
 
-    With the three blocks of `units` columns of kernel, recurrent kernel and bias in the order
-    update gate, reset gate, candidate:
+    `keras.layers.RNN` walks it along a sequence. With the three blocks of `units` columns of
+    kernel, recurrent kernel and bias in the order update gate, reset gate, candidate:
 
     z = σ(x · W_z + b_z + h · U_z + b'_z)
     r = σ(x · W_r + b_r + h · U_r + b'_r)
@@ -538,9 +538,10 @@ def build_name_model(
         (batch, units); "transformer" first the position, int32 (batch, 1), then keys and values of
         each block, float (batch, max_length, units).
 
-    Both are functional models that share their layers, hence their weights. Layers with weights
-    are named "embedding", then "rnn_0", "rnn_1", … (so for all three; their cells "cell_0", …), or
-    "widen", "positions", "block_0", "block_1", …, "norm"; then "logits".
+    Both are functional models that share their layers, hence their weights. Untrained, the loss is
+    near ln `vocab_size`; training reaches every weight, and a small batch is learned by heart.
+    Layers with weights are named "embedding", then "rnn_0", "rnn_1", … (so for all three; their
+    cells "cell_0", …), or "widen", "positions", "block_0", "block_1", …, "norm"; then "logits".
 
     Raises
     ------

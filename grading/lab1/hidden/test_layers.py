@@ -53,12 +53,11 @@ def test_condition_random_model(student, solution, rng):
 
 def check_step(student, solution, kind, rng, num_states=1, **settings):
     """Demand the step of Keras's cell for sizes drawn."""
-    for _ in range(2):
-        batch, dim, units = sizes(rng, 3)
-        own, reference = cells(student, solution, kind, rng, dim, units=units, **settings)
-        inputs = rng.normal(0, 2, (batch, dim)).astype("f4")
-        states = [rng.normal(0, 2, (batch, units)).astype("f4") for _ in range(num_states)]
-        same_steps(student, solution, own, reference, (inputs, states))
+    batch, dim, units = sizes(rng, 3)
+    own, reference = cells(student, solution, kind, rng, dim, units=units, **settings)
+    inputs = rng.normal(0, 2, (batch, dim)).astype("f4")
+    states = [rng.normal(0, 2, (batch, units)).astype("f4") for _ in range(num_states)]
+    same_steps(student, solution, own, reference, (inputs, states))
 
 
 def check_walk(student, solution, kind, rng, **settings):
@@ -162,15 +161,14 @@ def test_attention_large(student, rng):
 
 @check("1.8", says="outputs, keys and values of a whole sequence", weight=2, hidden=True)
 def test_block_random(student, solution, rng):
-    for num_heads, head_dim in (sizes(rng, 2), sizes(rng, 2)):
-        batch, length = sizes(rng, 2)
-        dim = num_heads * head_dim
-        own, same = blocks(student, solution, rng, dim, num_heads)
-        inputs = rng.normal(size=(batch, length, dim)).astype("f4")
-        got = three(own(inputs), batch, length, length, dim)
-        for one, other in zip(got, same(inputs), strict=True):
-            # sums of up to 200 products in another order
-            assert_close(one, other, rtol=5e-5, atol=5e-5)
+    batch, length, num_heads, head_dim = sizes(rng, 4)
+    dim = num_heads * head_dim
+    own, same = blocks(student, solution, rng, dim, num_heads)
+    inputs = rng.normal(size=(batch, length, dim)).astype("f4")
+    got = three(own(inputs), batch, length, length, dim)
+    for one, other in zip(got, same(inputs), strict=True):
+        # sums of up to 200 products in another order
+        assert_close(one, other, rtol=5e-5, atol=5e-5)
 
 
 @check("1.8", says="with a cache, each row at its own position", weight=2, hidden=True)

@@ -45,7 +45,7 @@ DRAWS = 10_000  # in one call
 # differ by some tens of float32 roundings of 6e-8, on logits of some units: hence 5e-5.
 
 
-def draw_inputs(rng, batch=4, length=7):
+def draw_inputs(rng, batch=4, length=5):
     """Draw ids and countries; 0, padding, is an id like any other."""
     countries = rng.permutation(np.arange(batch) % 3)  # no two of the first three the same
     return rng.integers(0, 9, (batch, length)).astype("i4"), countries.astype("i4")
@@ -54,29 +54,34 @@ def draw_inputs(rng, batch=4, length=7):
 @check("1.9", says="shapes, names and states as stated", weight=2)
 def test_network_contract(student):
     for architecture in ARCHITECTURES:
-        model, stepper = networks(student, architecture)
-        for length in (1, 7):
-            ids, countries = np.ones((3, length), "i4"), np.array([0, 2, 1], "i4")
-            assert_array(model(ids, countries), (3, length, 9), "f")
-        names = {name for name, _ in model.describe()["layers"]}
-        own = ("widen", "positions", "block_0", "block_1", "norm")
-        own = own if architecture == "transformer" else ("rnn_0", "rnn_1")
-        missing = {"embedding", *own, "logits"} - names
+        network, stepper = networks(student, architecture, num_layers=1)
+        by_layer(network, LAYER)
+        told, step = network.describe(), stepper.describe()
+        own = (
+            ["widen", "positions", "block_0", "norm"]
+            if architecture == "transformer"
+            else ["rnn_0"]
+        )
+        missing = {"embedding", *own, "logits"} - {name for name, _ in told["layers"]}
         assert_holds(not missing, f"{architecture}: no layer is named {sorted(missing)}")
-        by_layer(model, LAYER)
-        states = zero_states(architecture, 3)
-        want = [[1], [], *(list(state.shape[1:]) for state in states)]
-        inputs = [shape[1:] for shape in stepper.describe()["inputs"]]
-        message = f"{architecture}: the stepper's inputs should be {want}, got {inputs}"
-        assert_holds(inputs == want, message)
-        step_through(stepper, np.ones((3, 2), "i4"), states, np.array([0, 2, 1], "i4"))
+        states = [list(state.shape[1:]) for state in zero_states(architecture, 1, num_layers=1)]
+        for what, got, want in (
+            ("model's inputs", told["inputs"], [[None], []]),
+            ("model's outputs", told["outputs"], [[None, 9]]),
+            ("stepper's inputs", step["inputs"], [[1], [], *states]),
+            ("stepper's outputs", step["outputs"], [[9], *states]),
+        ):
+            got = [shape[1:] for shape in got]
+            message = f"{architecture}: the {what}, without batch, should be {want}, not {got}"
+            assert_holds(got == want, message)
     message = assert_raises(ValueError, networks, student, "cnn")
     assert_holds("cnn" in message, f"the message does not name 'cnn': {message}")
 
 
-def check_logits(student, solution, architecture, rng):
+def check_logits(student, solution, architecture, num_layers, rng):
     """Demand the solution's logits from the same weights."""
-    model, same = (networks(code, architecture)[0] for code in (student, solution))
+    codes = (student, solution)
+    model, same = (networks(code, architecture, num_layers=num_layers)[0] for code in codes)
     randomize(model, rng)
     give_weights(model, same, LAYER)
     inputs = draw_inputs(rng)
@@ -95,12 +100,12 @@ def check_stepper(student, architecture, rng):
 @check("1.9", says="rnn, lstm, gru: Embedding, country, RNN layers, Dense logits", weight=3)
 def test_network_logits_recurrent(student, solution, rng):
     for architecture in ARCHITECTURES[:3]:
-        check_logits(student, solution, architecture, rng)
+        check_logits(student, solution, architecture, 2, rng)
 
 
 @check("1.9", says="transformer: positions are added, blocks, a last norm, Dense logits", weight=3)
 def test_network_logits_transformer(student, solution, rng):
-    check_logits(student, solution, "transformer", rng)
+    check_logits(student, solution, "transformer", 1, rng)
 
 
 @check("1.9", says="rnn, lstm, gru: the stepper gives the model's logits", weight=3)
@@ -117,19 +122,19 @@ def test_network_stepper_transformer(student, rng):
 @check("1.9", says="logits depend on the country, that id and earlier ones, and on nothing else")
 def test_network_causality(student, rng):
     for architecture in ("gru", "transformer"):
-        model, _ = networks(student, architecture)
+        model, _ = networks(student, architecture, num_layers=1)
         randomize(model, rng)
         ids, countries = draw_inputs(rng)
-        logits = assert_array(model(ids, countries), (4, 7, 9), "f")
+        logits = assert_array(model(ids, countries), (4, 5, 9), "f")
         other = ids.copy()
-        other[:3, 4] = (ids[:3, 4] + 1) % 9
-        after = assert_array(model(other, countries), (4, 7, 9), "f")
-        assert_close(after[:, :4], logits[:, :4], atol=5e-5)
+        other[:3, 2] = (ids[:3, 2] + 1) % 9
+        after = assert_array(model(other, countries), (4, 5, 9), "f")
+        assert_close(after[:, :2], logits[:, :2], atol=5e-5)
         assert_close(after[3], logits[3], atol=5e-5)
         moved = np.abs(after - logits).max(axis=(0, 2)) > 1e-3  # random weights of 0.5: far more
-        assert_holds(moved[4], "the logits at a position should depend on the id there")
-        assert_holds(moved[6], "the logits at a position should depend on earlier ids")
-        abroad = assert_array(model(ids, (countries + 1) % 3), (4, 7, 9), "f")
+        assert_holds(moved[2], "the logits at a position should depend on the id there")
+        assert_holds(moved[4], "the logits at a position should depend on earlier ids")
+        abroad = assert_array(model(ids, (countries + 1) % 3), (4, 5, 9), "f")
         moved = np.abs(abroad - logits).max(axis=2) > 1e-3
         assert_holds(moved[:, 0].all(), "the logits should depend on the country")
 
@@ -137,16 +142,14 @@ def test_network_causality(student, rng):
 @check("1.9", says="untrained, the loss is near ln V; training changes every weight", weight=2)
 def test_network_training(student, rng):
     for architecture in ARCHITECTURES:
-        model, stepper = networks(student, architecture)
-        ids = np.array([rng.permutation(np.r_[1:9, 0]) for _ in range(3)], "i4")[:, :8]
-        ids, countries = np.concatenate([ids, 8 - ids]), np.arange(6, dtype="i4") % 3
-        targets = rng.integers(1, 9, (6, 8))
-        logits = assert_array(model(ids, countries), (6, 8, 9), "f")
-        # logits of a random layer are some tenths, after the last norm about 1: what they are
-        # worth, half their variance, is what ln V is missed by
-        assert_close(np.array(nats_per_token(targets, logits)), np.array(math.log(9)), atol=1.0)
+        model, stepper = networks(student, architecture, num_layers=1)
+        inputs, targets = draw_inputs(rng, batch=9), rng.integers(1, 9, (9, 5))
+        logits = assert_array(model(*inputs), (9, 5, 9), "f")
+        # logits vary by at most 0.9, after the Transformer's last norm: half their variance is
+        # what ln V is missed by, and six deviations of the mean of 45 losses, 0.13 each
+        assert_close(np.array(nats_per_token(targets, logits)), np.array(math.log(9)), atol=1.2)
         before = by_layer(model, LAYER)
-        student.build("descend", model, [ids, countries], targets)
+        student.build("descend", model, list(inputs), targets)
         after, shared = by_layer(model, LAYER), by_layer(stepper, LAYER)
         changed(before, after)
         for key, value in after.items():
@@ -223,11 +226,10 @@ def test_sample_argmax(student, rng):
 @check("1.11", says="ids come as often as softmax(logits / temperature) says", weight=3)
 def test_sample_temperature(student):
     logits = rows_of([0.0, 0.0, 0.1, 0.4, 0.0, 0.3, 0.2])
-    shares = {1.0: [1, 4, 0, 3, 2], 0.5: [1, 16, 0, 9, 4], 2.0: np.sqrt([1, 4, 0, 3, 2])}
-    for temperature, share in shares.items():
+    for temperature in (1.0, 0.5, 2.0):
+        share = np.array([0, 0, 1, 4, 0, 3, 2]) ** (1 / temperature)
         ids = student.sample_next(logits, temperature, seed=1)
-        share = np.array([0, 0, *share]) / np.sum(share)
-        assert_frequencies(counts(ids, 7, DRAWS), share)
+        assert_frequencies(counts(ids, 7, DRAWS), share / share.sum())
 
 
 @check("1.11", says="PAD and START are never drawn, the others keep their proportions", weight=3)
@@ -340,12 +342,12 @@ def test_generate_seed(student):
     stepper = student.build("scripted_stepper", table, SCRIPTED[0])
     given = (stepper, [*VOCABULARY[:3], *letters], COUNTRIES, ["Chad", "Chad"])
     first, again, other = (
-        written(student.generate_names(*given, max_length=30, seed=seed), given[-1], 30)
+        written(student.generate_names(*given, max_length=20, seed=seed), given[-1], 20)
         for seed in (3, 3, 4)
     )
     assert_equal(again, first)
     assert_holds(other != first, "seeds 3 and 4 give the same names")
     assert_holds(first[0] != first[1], "two rows of the batch got the same draws")
-    # 30 draws from 37 letters: that one of them comes 12 times happens once in 10^9
+    # 20 draws from 37 letters: that one of them comes 10 times happens once in 10^8
     often = max(first[0].count(letter) for letter in first[0])
-    assert_holds(often < 12, f"every step draws the same: {first[0]}")
+    assert_holds(often < 10, f"every step draws the same: {first[0]}")
