@@ -162,7 +162,7 @@ def condition_on_country(inputs, countries, num_countries: int):
     Notes
     -----
     It is used within a functional `keras.Model`, where batch and length are not known yet (None):
-    use `keras.ops` only, and no `inputs.shape[1]`.
+    use `keras.ops` only, and neither `inputs.shape[1]` nor `ops.shape`.
 
     Source: a conditional language model, as in Mirza and Osindero, "Conditional Generative
     Adversarial Nets" (2014), section 3.2: the condition enters as additional input.

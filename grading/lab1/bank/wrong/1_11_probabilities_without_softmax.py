@@ -1,0 +1,15 @@
+"""Weights are the logits themselves, cut at 0."""
+
+
+def sample_next(logits, temperature=1.0, seed=None):
+    if not temperature >= 0:
+        raise ValueError(f"temperature {temperature}: must be 0 or more")
+    logits = np.array(logits, np.float64)
+    logits[:, [PAD, START]] = -np.inf
+    if temperature == 0:
+        return logits.argmax(axis=-1).astype(np.int32)
+    with np.errstate(over="ignore"):
+        weights = np.maximum(logits / temperature, 0) + 1e-9 * (logits > -np.inf)
+    cumulative = np.cumsum(weights, axis=-1)
+    draw = np.random.default_rng(seed).random((len(logits), 1)) * cumulative[:, -1:]
+    return (cumulative <= draw).sum(axis=-1).astype(np.int32)

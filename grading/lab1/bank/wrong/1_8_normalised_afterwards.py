@@ -1,0 +1,47 @@
+"""The sums are normalised, not what goes in (as in 2017)."""
+
+
+class TransformerBlock(keras.layers.Layer):
+    def __init__(self, num_heads, dropout=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.dropout = dropout
+
+    def build(self, input_shape):
+        dim = input_shape[-1]
+        if dim % self.num_heads:
+            raise ValueError(f"{self.num_heads} heads do not divide {dim} dimensions")
+        self.norm_1 = layers.LayerNormalization(epsilon=1e-5, name="norm_1")
+        self.query = layers.Dense(dim, name="query")
+        self.key = layers.Dense(dim, name="key")
+        self.value = layers.Dense(dim, name="value")
+        self.output_projection = layers.Dense(dim, name="output")
+        self.norm_2 = layers.LayerNormalization(epsilon=1e-5, name="norm_2")
+        self.expand = layers.Dense(4 * dim, activation="relu", name="expand")
+        self.contract = layers.Dense(dim, name="contract")
+        self.drop = layers.Dropout(self.dropout, name="drop")
+        of_dim = (self.norm_1, self.query, self.key, self.value, self.output_projection)
+        for layer in (*of_dim, self.norm_2, self.expand):
+            layer.build((None, None, dim))
+        self.contract.build((None, None, 4 * dim))
+
+    def call(self, inputs, cache=None, position=None, training=False):
+        normed = inputs
+        keys, values = self.key(normed), self.value(normed)
+        if cache is not None:
+            places = ops.arange(ops.shape(cache[0])[1], dtype=position.dtype)
+            here = (places[None] == position)[..., None]
+            keys = ops.where(here, keys, ops.cast(cache[0], keys.dtype))
+            values = ops.where(here, values, ops.cast(cache[1], values.dtype))
+
+        def split(x):
+            batch, length, dim = ops.shape(x)
+            heads = ops.reshape(x, (batch, length, self.num_heads, dim // self.num_heads))
+            return ops.transpose(heads, (0, 2, 1, 3))
+
+        attended = causal_attention(split(self.query(normed)), split(keys), split(values), position)
+        attended = ops.reshape(ops.transpose(attended, (0, 2, 1, 3)), ops.shape(inputs))
+        x = self.norm_1(inputs + self.drop(self.output_projection(attended), training=training))
+        fed_forward = self.contract(self.expand(x))
+        outputs = self.norm_2(x + self.drop(fed_forward, training=training))
+        return outputs, keys, values
