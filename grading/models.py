@@ -93,11 +93,12 @@ def step_through(
     conditions
         What stands between the id and the states, the same at every step.
     """
-    logits = []
+    logits: list[np.ndarray] = []
     for position in range(ids.shape[1]):
         answer = stepper(ids[:, position : position + 1], *conditions, *states)
         parts = assert_parts(answer, "logits", *(f"state {i}" for i in range(len(states))))
-        logits.append(assert_array(parts[0], (len(ids), None), "f"))
+        shape = logits[0].shape if logits else (len(ids), None)
+        logits.append(assert_array(parts[0], shape, "f"))
         states = [
             assert_array(new, old.shape, "f" if old.dtype.kind == "f" else "iu")
             for new, old in zip(parts[1:], states, strict=True)

@@ -294,14 +294,14 @@ def test_generate_frequencies(student, solution, rng):
 @check("1.12", says="the temperature reaches sample_next", hidden=True)
 def test_generate_temperature(student, solution, rng):
     table = rng.normal(size=(31, len(VOCABULARY))).astype("f4")
-    stepper, wanted = student.build("scripted_stepper", table, SCRIPTED[0]), ["Peru"] * 800
+    stepper, wanted = student.build("scripted_stepper", table, SCRIPTED[0]), ["Peru"] * 400
     for temperature in (0.3, 3.0):
         share, _ = probabilities(solution, table, "Peru", temperature)
         arguments = {"max_length": 1, "temperature": temperature, "seed": 1}
         names = student.generate_names(stepper, VOCABULARY, COUNTRIES, wanted, **arguments)
         known = [name for name in written(names, wanted, 1) if name in VOCABULARY]
         ids = np.array([VOCABULARY.index(name) for name in known])
-        assert_frequencies(counts(ids, len(VOCABULARY), 800), share)
+        assert_frequencies(counts(ids, len(VOCABULARY), 400), share)
 
 
 @check("1.12", says="one call of the stepper a character, for the whole batch", hidden=True)
