@@ -159,7 +159,7 @@ def test_attention_large(student, rng):
 # Task 1.8: a block
 
 
-@check("1.8", says="outputs, keys and values of a whole sequence", weight=2, hidden=True)
+@check("1.8", says="outputs, keys and values of a whole sequence", weight=2, hidden=True, cpu=30)
 def test_block_random(student, solution, rng):
     batch, length, num_heads, head_dim = sizes(rng, 4)
     dim = num_heads * head_dim
@@ -171,7 +171,7 @@ def test_block_random(student, solution, rng):
         assert_close(one, other, rtol=5e-5, atol=5e-5)
 
 
-@check("1.8", says="with a cache, each row at its own position", weight=2, hidden=True)
+@check("1.8", says="with a cache, each row at its own position", weight=2, hidden=True, cpu=30)
 def test_block_rows(student, solution, rng):
     own, same = blocks(student, solution, rng, 8, 2)
     cache = [rng.normal(size=(4, 6, 8)).astype("f4") for _ in range(2)]
@@ -183,7 +183,13 @@ def test_block_rows(student, solution, rng):
         assert_close(one, other, atol=2e-5)
 
 
-@check("1.8", says="dropout after output and after contract, in training", weight=2, hidden=True)
+@check(
+    "1.8",
+    says="dropout after output and after contract, in training",
+    weight=2,
+    hidden=True,
+    cpu=30,
+)
 def test_block_dropout(student, rng):
     share, inputs = 0.3, rng.normal(size=(8, 8, 8)).astype("f4")
     block = layer(student, "TransformerBlock", 8, num_heads=2, dropout=share)

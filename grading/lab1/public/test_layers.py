@@ -233,10 +233,11 @@ def test_attention_model(student, rng):
 
 
 # Task 1.8: a block. Its sums are longer, and normalised between: hence tolerances of 2e-5 where
-# two ways to the same outputs, of some units, are compared.
+# two ways to the same outputs, of some units, are compared. JAX compiles every operation that it
+# meets: hence `cpu`.
 
 
-@check("1.8", says="outputs, keys and values, each (batch, length, dim)")
+@check("1.8", says="outputs, keys and values, each (batch, length, dim)", cpu=30)
 def test_block_contract(student, rng):
     block = layer(student, "TransformerBlock", 6, num_heads=3)
     for batch, length in ((2, 4), (1, 1)):
@@ -246,7 +247,12 @@ def test_block_contract(student, rng):
     three(student.build("block_step", block, inputs, cache, position), 2, 1, 5, 6)
 
 
-@check("1.8", says="x + Attention(norm_1(x)), then x + FeedForward(norm_2(x)), by heads", weight=4)
+@check(
+    "1.8",
+    says="x + Attention(norm_1(x)), then x + FeedForward(norm_2(x)), by heads",
+    weight=4,
+    cpu=30,
+)
 def test_block_values(student, solution, rng):
     for num_heads, dim in ((2, 8), (3, 6)):
         own, same = blocks(student, solution, rng, dim, num_heads)
@@ -256,7 +262,7 @@ def test_block_values(student, solution, rng):
             assert_close(one, other, atol=2e-5)
 
 
-@check("1.8", says="outputs depend on that and earlier positions of their row only")
+@check("1.8", says="outputs depend on that and earlier positions of their row only", cpu=30)
 def test_block_causality(student, rng):
     block = layer(student, "TransformerBlock", 8, num_heads=2)
     randomize(block, rng)
@@ -269,7 +275,9 @@ def test_block_causality(student, rng):
     assert_close(after[2], before[2], atol=2e-5)
 
 
-@check("1.8", says="position by position, from a cache of zeros: the whole's outputs", weight=3)
+@check(
+    "1.8", says="position by position, from a cache of zeros: the whole's outputs", weight=3, cpu=30
+)
 def test_block_cache(student, rng):
     block = layer(student, "TransformerBlock", 8, num_heads=2)
     randomize(block, rng)
@@ -285,7 +293,7 @@ def test_block_cache(student, rng):
     assert_close(cache[1][:, :5], values, atol=2e-5)
 
 
-@check("1.8", says="the cache as it came, but for what stands at the position", weight=2)
+@check("1.8", says="the cache as it came, but for what stands at the position", weight=2, cpu=30)
 def test_block_cache_kept(student, solution, rng):
     own, same = blocks(student, solution, rng, 6, 2)
     cache = [rng.normal(size=(3, 5, 6)).astype("f4") for _ in range(2)]
@@ -301,7 +309,7 @@ def test_block_cache_kept(student, solution, rng):
             assert_equal(new[:, others] == old[:, others], np.ones((3, 4, 6), bool))
 
 
-@check("1.8", says="training changes every weight")
+@check("1.8", says="training changes every weight", cpu=30)
 def test_block_training(student, rng):
     block = layer(student, "TransformerBlock", 6, num_heads=2)
     randomize(block, rng)

@@ -42,7 +42,8 @@ from grading.models import (
 DRAWS = 10_000  # in one call
 
 # Task 1.9: the networks. The same sums in another order, two layers and eight positions deep,
-# differ by some tens of float32 roundings of 6e-8, on logits of some units: hence 5e-5.
+# differ by some tens of float32 roundings of 6e-8, on logits of some units: hence 5e-5. JAX
+# compiles every operation that it meets, four networks' of them: hence `cpu`.
 
 
 def draw_inputs(rng, batch=4, length=5):
@@ -51,7 +52,7 @@ def draw_inputs(rng, batch=4, length=5):
     return rng.integers(0, 9, (batch, length)).astype("i4"), countries.astype("i4")
 
 
-@check("1.9", says="shapes, names and states as stated", weight=2)
+@check("1.9", says="shapes, names and states as stated", weight=2, cpu=60)
 def test_network_contract(student):
     for architecture in ARCHITECTURES:
         network, stepper = networks(student, architecture, num_layers=1)
@@ -97,29 +98,38 @@ def check_stepper(student, architecture, rng):
     assert_close(got, model(ids, countries), atol=5e-5)
 
 
-@check("1.9", says="rnn, lstm, gru: Embedding, country, RNN layers, Dense logits", weight=3)
+@check("1.9", says="rnn, lstm, gru: Embedding, country, RNN layers, Dense logits", weight=3, cpu=60)
 def test_network_logits_recurrent(student, solution, rng):
     for architecture in ARCHITECTURES[:3]:
         check_logits(student, solution, architecture, 2, rng)
 
 
-@check("1.9", says="transformer: positions are added, blocks, a last norm, Dense logits", weight=3)
+@check(
+    "1.9",
+    says="transformer: positions are added, blocks, a last norm, Dense logits",
+    weight=3,
+    cpu=60,
+)
 def test_network_logits_transformer(student, solution, rng):
     check_logits(student, solution, "transformer", 1, rng)
 
 
-@check("1.9", says="rnn, lstm, gru: the stepper gives the model's logits", weight=3)
+@check("1.9", says="rnn, lstm, gru: the stepper gives the model's logits", weight=3, cpu=60)
 def test_network_stepper_recurrent(student, rng):
     for architecture in ARCHITECTURES[:3]:
         check_stepper(student, architecture, rng)
 
 
-@check("1.9", says="transformer: the stepper gives the model's logits", weight=3)
+@check("1.9", says="transformer: the stepper gives the model's logits", weight=3, cpu=60)
 def test_network_stepper_transformer(student, rng):
     check_stepper(student, "transformer", rng)
 
 
-@check("1.9", says="logits depend on the country, that id and earlier ones, and on nothing else")
+@check(
+    "1.9",
+    says="logits depend on the country, that id and earlier ones, and on nothing else",
+    cpu=60,
+)
 def test_network_causality(student, rng):
     for architecture in ("gru", "transformer"):
         model, _ = networks(student, architecture, num_layers=1)
@@ -139,7 +149,9 @@ def test_network_causality(student, rng):
         assert_holds(moved[:, 0].all(), "the logits should depend on the country")
 
 
-@check("1.9", says="untrained, the loss is near ln V; training changes every weight", weight=2)
+@check(
+    "1.9", says="untrained, the loss is near ln V; training changes every weight", weight=2, cpu=60
+)
 def test_network_training(student, rng):
     for architecture in ARCHITECTURES:
         model, stepper = networks(student, architecture, num_layers=1)
