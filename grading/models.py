@@ -2,6 +2,7 @@
 
 A lab passes `names`, a pattern of its layers' names: a weight is known by the layers so named on
 its path and its own name, ("block_0", "query", "kernel"); what else lies between is the author's.
+Of a name that Keras numbers, "forward_gru_3", the pattern's group is taken.
 """
 
 import re
@@ -37,7 +38,8 @@ def weights_of(network: Handle) -> dict[str, np.ndarray]:
 def key_of(path: str, names: re.Pattern[str]) -> tuple[str, ...]:
     """Name a weight by its layers and itself."""
     *above, own = path.split("/")
-    if not (layers := dict.fromkeys(name for name in above if names.fullmatch(name))):
+    found = [match for match in map(names.fullmatch, above) if match]
+    if not (layers := dict.fromkeys(match[match.lastindex or 0] for match in found)):
         message = f"the weight {path!r} is in no layer with a name that the docstring gives"
         raise CheckFailed("value", message)
     return (*layers, own)
@@ -100,7 +102,7 @@ def step_through(
         shape = logits[0].shape if logits else (len(ids), None)
         logits.append(assert_array(parts[0], shape, "f"))
         states = [
-            assert_array(new, old.shape, "f" if old.dtype.kind == "f" else "iu")
+            assert_array(new, old.shape, {"f": "f", "b": "b"}.get(old.dtype.kind, "iu"))
             for new, old in zip(parts[1:], states, strict=True)
         ]
     return np.stack(logits, axis=1)

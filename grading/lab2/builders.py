@@ -1,6 +1,15 @@
-"""What the worker builds or runs for Lab 2's checks; copied there alone."""
+"""What the worker builds or runs for Lab 2's checks."""
 
 from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from grading.worker.fixtures import counted, gradient_by_logits
+from grading.worker.fixtures import num_calls as num_calls
+
+# Tasks 2.1 to 2.6
 
 
 def number_types(num_pairs: int, submission: Any) -> list[str]:
@@ -16,3 +25,85 @@ def complaint(name: str, *args: Any, submission: Any) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+# Tasks 2.7 to 2.14
+
+
+def do(layer: Any, method: str, *arrays: np.ndarray) -> Any:
+    """Call a layer's method, `project`, `attend` or `step`, with tensors."""
+    return getattr(layer, method)(*map(ops.convert_to_tensor, arrays))
+
+
+def descend(layer: Any, target: np.ndarray, *arrays: np.ndarray) -> dict[str, np.ndarray]:
+    """Take one step of descent on the squared error of a layer's first output.
+
+    Returns what it changed in each weight: minus the gradient.
+    """
+    inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
+    outputs = layer(inputs)
+    model = keras.Model(inputs, outputs[0] if isinstance(outputs, (list, tuple)) else outputs)
+    on_jax = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=on_jax, run_eagerly=not on_jax)
+    before = [np.array(weight) for weight in layer.weights]
+    model.train_on_batch(list(arrays), target)
+    return {
+        weight.path: np.array(weight) - old
+        for weight, old in zip(layer.weights, before, strict=True)
+    }
+
+
+def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> np.ndarray:
+    """Differentiate `masked_cross_entropy` by the logits."""
+    return gradient_by_logits(submission.masked_cross_entropy, targets, logits)
+
+
+# Tasks 2.17 and 2.18
+
+
+def scripted_networks(table: np.ndarray) -> tuple[keras.Model, keras.Model]:
+    """Make an encoder and a stepper that follow the script of grading/lab2/beams.py.
+
+    The states are a count of steps, int (batch, 1); where digits are, bool (batch, source length);
+    and h, float (batch, 2, 3), all of which grow, modulo the number of rows, by what is fed:
+    h' = 3 h + id + count + 0 … 5. The sum of all h' and the number of digits name the row.
+    """
+    rows, vocab_size = table.shape
+    digits = keras.Input((None,), dtype="int32")
+    places = ops.cumsum(ops.ones_like(digits), axis=1)
+    key = ops.mod(ops.sum(digits * places, axis=1, keepdims=True), rows)
+    first = ops.tile(ops.cast(key, "float32")[:, :, None], (1, 2, 3))
+    encoder = counted([digits], [ops.zeros_like(key), ops.not_equal(digits, 0), first])
+
+    word = keras.Input((1,), dtype="int32")
+    count = keras.Input((1,), dtype="int32")
+    is_digit = keras.Input((None,), dtype="bool")
+    h = keras.Input((2, 3))
+    fed = ops.cast(word + count, "float32")[:, :, None]
+    new_h = ops.mod(fed + (3 * h + np.arange(6, dtype="f4").reshape(1, 2, 3)), rows)
+    total = ops.cast(ops.sum(new_h, axis=(1, 2)), "int32")
+    row = ops.mod(total + ops.sum(ops.cast(is_digit, "int32"), axis=1), rows)
+    logits = keras.layers.Embedding(rows, vocab_size, weights=[table])(row)
+    stepper = counted([word, count, is_digit, h], [logits, count + 1, is_digit, new_h])
+    return encoder, stepper
+
+
+class Greedy(keras.Model):
+    """Greedy decoding as one compiled program."""
+
+    def __init__(self, submission: Any, encoder: Any, stepper: Any, max_length: int):
+        super().__init__()
+        self.submission, self.max_length = submission, max_length
+        self.encoder, self.stepper = encoder, stepper
+        self.compile(jit_compile=True)
+
+    def call(self, digits: Any) -> Any:
+        """Digits (batch, source length) → ids (batch, max_length)."""
+        return self.submission.greedy_decode(self.encoder, self.stepper, digits, self.max_length)
+
+
+def greedy_compiled(
+    encoder: Any, stepper: Any, digits: np.ndarray, max_length: int, submission: Any
+) -> np.ndarray:
+    """Decode in a compiled model, as the lab's experiment does."""
+    return Greedy(submission, encoder, stepper, max_length).predict_on_batch(digits)

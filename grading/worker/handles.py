@@ -51,10 +51,12 @@ def train(
     """
     import keras
 
+    on_jax = keras.backend.backend() == "jax"
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
-        jit_compile=keras.backend.backend() == "jax",  # without it JAX runs each step op by op
+        jit_compile=on_jax,  # without it JAX runs each step op by op
+        run_eagerly=steps < 10 and not on_jax,  # tracing costs TensorFlow as much as ten steps
     )
     for _ in range(steps):
         model.train_on_batch(inputs, targets)

@@ -1,0 +1,130 @@
+"""A script in the place of a network, and searches of what it would write; NumPy only.
+
+`scripted_networks` in grading/lab2/builders.py follows the same script: the logits after some ids
+are a row of a table, and which row depends on the digits and on every id so far, in order.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from grading.checks import CheckFailed, assert_close, assert_holds, spelled
+from grading.proxy import Code, Handle, model
+
+PAD, START, END = range(3)
+ROWS = 31  # of a table: a prime, so no id is forgotten
+NEAR = 1e-3  # scores nearer than this may change places by rounding
+Beam = tuple[list[int], float]
+
+
+class Script:
+    """A table of logits, (ROWS, vocab_size), and how it is read."""
+
+    def __init__(self, rng: np.random.Generator, vocab_size: int, end: float):
+        self.table = rng.normal(0, 2, (ROWS, vocab_size)).astype("f4")
+        self.table[:, END] += end
+
+    def networks(self, code: Code) -> tuple[Handle, Handle]:
+        """Build the encoder and the stepper in a worker."""
+        encoder, stepper = code.build("scripted_networks", self.table)
+        return model(encoder), model(stepper)
+
+    def logits(self, digits: np.ndarray, ids: list[int]) -> np.ndarray:
+        """Give the logits after START and some ids."""
+        total = 6 * (int((digits * np.arange(1, len(digits) + 1)).sum()) % ROWS)
+        for place, word in enumerate([START, *ids]):
+            total = 3 * total + 6 * (word + place) + 15
+        return self.table[(total + int((digits != PAD).sum())) % ROWS].astype("f8")
+
+    def log_probabilities(self, digits: np.ndarray, ids: list[int]) -> np.ndarray:
+        """Give the log-probabilities of the id that follows."""
+        logits = self.logits(digits, ids) - self.logits(digits, ids).max()
+        return logits - np.log(np.exp(logits).sum())
+
+    def score(self, digits: np.ndarray, ids: list[int]) -> float:
+        """Sum the log-probabilities of ids."""
+        return sum(float(self.log_probabilities(digits, ids[:i])[id]) for i, id in enumerate(ids))
+
+    def greedy(self, digits: np.ndarray, max_length: int) -> np.ndarray:
+        """Write the likeliest id at each step, the lowest of equals; PAD after END."""
+        written = np.zeros((len(digits), max_length), np.int32)
+        for row, number in enumerate(digits):
+            ids: list[int] = []
+            while len(ids) < max_length and END not in ids:
+                ids.append(int(self.logits(number, ids).argmax()))
+            written[row, : len(ids)] = ids
+        return written
+
+    def search(self, digits: np.ndarray, max_length: int, width: int) -> tuple[list[Beam], float]:
+        """Search one number with a beam; and the smallest gap between what is kept and what not."""
+        kept: list[Beam] = [([], 0.0)]
+        gap = np.inf
+        for _ in range(max_length):
+            going_on = [beam for beam in kept if END not in beam[0]]
+            candidates = [beam for beam in kept if END in beam[0]] + [
+                ([*ids, id], score + float(step))
+                for ids, score in going_on
+                for id, step in enumerate(self.log_probabilities(digits, ids))
+            ]
+            candidates.sort(key=lambda beam: -beam[1])
+            if not going_on:
+                break
+            kept, left = candidates[:width], candidates[width:]
+            gap = min([gap, *[kept[-1][1] - score for _, score in left[:1]]])
+        return kept, gap
+
+
+def decided(
+    rng: np.random.Generator, vocab_size: int, end: float, digits: np.ndarray, sizes: tuple
+) -> Script:
+    """Draw a script in which no beam is kept or dropped by a rounding."""
+    while True:
+        script = Script(rng, vocab_size, end)
+        if all(script.search(number, *sizes)[1] > NEAR for number in digits):
+            return script
+
+
+def some_digits(rng: np.random.Generator, batch: int, width: int) -> np.ndarray:
+    """Draw digit ids, every row with PAD to its right but for the last."""
+    digits = rng.integers(1, 11, (batch, width)).astype("i4")
+    lengths = np.r_[rng.integers(1, width, batch - 1), width]
+    return np.where(np.arange(width) < lengths[:, None], digits, PAD).astype("i4")
+
+
+def rows_of_beams(results: Any, batch: int, beam_width: int) -> list[list[Beam]]:
+    """Demand, for each row, some lists of ids with their scores, all different, the best first."""
+    if type(results) is not list or len(results) != batch:
+        raise CheckFailed("type", f"expected {batch} lists, got {spelled(results)}")
+    for row in results:
+        if type(row) is not list:
+            raise CheckFailed("type", f"expected a list of (ids, score), got {spelled(row)}")
+        for beam in row:
+            if type(beam) not in (tuple, list) or [type(one) for one in beam] != [list, float]:
+                raise CheckFailed("type", f"expected (ids, score), got {spelled(beam)}")
+            if any(type(id) is not int for id in beam[0]):
+                raise CheckFailed("type", f"expected ids as ints, got {spelled(beam[0])}")
+        fits = 1 <= len(row) <= beam_width
+        assert_holds(fits, f"{len(row)} results, but beam_width is {beam_width}")
+        scores = [score for _, score in row]
+        assert_holds(scores == sorted(scores, reverse=True), f"not the best first: {scores}")
+        different = len({tuple(ids) for ids, _ in row}) == len(row)
+        assert_holds(different, f"the same ids come twice: {spelled([ids for ids, _ in row])}")
+    return results
+
+
+def assert_found(got: list[Beam], script: Script, digits: np.ndarray, want: list[Beam]) -> None:
+    """Demand the sequences that a search must find, with their scores.
+
+    Scores are compared, and each with the score its ids truly have, so that equals may change
+    places. Sums of a few log-probabilities of up to 20 in float32 are good to 1e-5.
+    """
+    best, expected = spelled(got[:2]), spelled(want[:2])
+    same = f"expected {len(want)} results, got {len(got)}: {best} …, expected {expected} …"
+    assert_holds(len(got) == len(want), same)
+    for (ids, score), (_, wanted) in zip(got, want, strict=True):
+        valid = all(0 <= id < script.table.shape[1] for id in ids) and END not in ids[:-1]
+        assert_holds(valid, f"ids that cannot be written: {spelled(ids)}")
+        truly = script.score(digits, ids)
+        near = abs(score - truly) < 1e-4
+        assert_holds(near, f"the score of {ids} should be {truly:.5f}, got {score:.5f}")
+        assert_close(np.array(score), np.array(wanted), atol=1e-4)

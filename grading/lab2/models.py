@@ -1,0 +1,202 @@
+"""What Lab 2's checks of layers and networks share; NumPy only."""
+
+import re
+from typing import Any
+
+import numpy as np
+
+from grading.checks import CheckFailed, assert_array, assert_close, assert_holds, spelled
+from grading.models import Weights, by_layer, give_weights, key_of, randomize, step_through
+from grading.proxy import Code, Handle, model
+
+# the builders' layers, and the layers that checks build: "attention", "block", and what is in them
+LAYER = re.compile(
+    r"(?:digit|word)_embedding|(forward|backward)_\w+|bridge|combine|logits"
+    r"|(?:encoder|decoder|attention|block)(?:_\w+)?"
+)
+Networks = tuple[Handle, Handle, Handle]
+
+# Layers
+
+
+def layer(code: Code, kind: str, *args: Any, **kwargs: Any) -> Handle:
+    """Construct a layer, named "attention" or "block"; demand that it is one."""
+    name = "block" if kind.endswith("Block") else "attention"
+    return model(getattr(code, kind)(*args, **kwargs, name=name), "a layer")
+
+
+def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Draw an array of float32."""
+    return rng.normal(size=shape).astype("f4")
+
+
+def tokens(lengths: tuple[int, ...], width: int) -> np.ndarray:
+    """Mark rows of so many tokens; the rest is padding."""
+    return np.arange(width) < np.array(lengths)[:, None]
+
+
+def arrays(answer: Any, *shapes: tuple[int, ...]) -> list[np.ndarray]:
+    """Demand a list of float arrays of these shapes."""
+    if type(answer) not in (list, tuple) or len(answer) != len(shapes):
+        raise CheckFailed("type", f"expected {len(shapes)} arrays, got {spelled(answer)}")
+    return [assert_array(one, shape, "f") for one, shape in zip(answer, shapes, strict=True)]
+
+
+def attended(answer: Any, *shapes: tuple[int, ...]) -> list[np.ndarray]:
+    """Demand what was looked up and attention's weights, which are float32."""
+    looked_up, weights = arrays(answer, *shapes)
+    if weights.dtype != "float32":
+        raise CheckFailed("dtype", f"expected weights in float32, got {weights.dtype}")
+    return [looked_up, weights]
+
+
+def assert_zero_outside(weights: np.ndarray, allowed: np.ndarray) -> None:
+    """Demand that attention's weights are 0, exactly, where nothing may be looked at."""
+    stray = np.abs(np.where(allowed, 0, weights))
+    assert_holds(not stray.any(), f"a weight of {stray.max():.3g} where the mask forbids it")
+    assert_close(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
+
+
+def assert_gradient(
+    student: Code, solution: Code, kind: str, sizes: tuple, inputs: tuple, rng: np.random.Generator
+) -> None:
+    """Demand the solution's gradient in every weight of a layer, in a step of Keras's training."""
+    mine, theirs = (layer(code, kind, *sizes) for code in (student, solution))
+    mine(*inputs)
+    output = theirs(*inputs)
+    randomize(mine, rng)
+    give_weights(mine, theirs, LAYER)
+    target = floats(rng, *np.shape(output[0] if type(output) is list else output))
+    got = student.build("descend", mine, target, *inputs)
+    if type(got) is not dict:
+        raise CheckFailed("type", f"expected weights, got {spelled(got)}")
+    moves = {key_of(str(path), LAYER): move for path, move in got.items()}
+    for path, want in solution.build("descend", theirs, target, *inputs).items():
+        # the gradient is what a step changed in weights of up to 2: a few roundings of those
+        assert_close(moves.get(key_of(path, LAYER)), want, rtol=1e-3, atol=1e-5)
+
+
+# Attention, in float64
+
+
+def softmax(scores: np.ndarray) -> np.ndarray:
+    """Normalise over the last axis; −inf gets 0."""
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def additive(
+    weights: Weights, states: np.ndarray, memory: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the context and the weights of additive attention."""
+    own = {key[-1]: value.astype("f8") for key, value in weights.items()}
+    queries, keys = states @ own["state_kernel"], memory @ own["memory_kernel"]
+    scores = np.tanh(queries[:, :, None] + keys[:, None]) @ own["score"]
+    found = softmax(np.where(mask[:, None], scores, -np.inf))
+    return found @ memory, found
+
+
+def project(weights: Weights, part: str, x: np.ndarray) -> np.ndarray:
+    """Map (batch, length, d_model) to (batch, length, heads, head_dim) by kernel and bias."""
+    own = {key[-1]: value.astype("f8") for key, value in weights.items() if key[-2].endswith(part)}
+    return np.einsum("btd,dhk->bthk", x, own["kernel"]) + own["bias"]
+
+
+def look_up(
+    weights: Weights, queries: np.ndarray, context: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give output and weights of multi-head attention; mask (batch, target or 1, source)."""
+    q, k, v = (
+        project(weights, f"_{part}", x)
+        for part, x in (("query", queries), ("key", context), ("value", context))
+    )
+    scores = np.einsum("bthk,bshk->bhts", q, k) / np.sqrt(q.shape[-1])
+    found = softmax(np.where(mask[:, None], scores, -np.inf))
+    own = {key[-1]: value for key, value in weights.items() if key[-2].endswith("_projection")}
+    mixed = np.einsum("bhts,bshk->bthk", found, v)
+    return np.einsum("bthk,hkd->btd", mixed, own["kernel"].astype("f8")) + own["bias"], found
+
+
+# The decoder's block, step by step
+
+
+def memory_of(block: Handle, memory: np.ndarray) -> list[np.ndarray]:
+    """Project a memory to the keys and values that a decoder's block looks up."""
+    weights = by_layer(block, LAYER)
+    parts = ("cross_attention_key", "cross_attention_value")
+    return [project(weights, part, memory).astype("f4") for part in parts]
+
+
+def step_all(
+    code: Code,
+    block: Handle,
+    rng: np.random.Generator,
+    x: np.ndarray,
+    memory: np.ndarray,
+    mask: np.ndarray,
+    max_length: int,
+) -> np.ndarray:
+    """Feed one position after another, from caches full of what must not be used."""
+    keys_values = memory_of(block, memory)
+    shape = (len(x), max_length, *keys_values[0].shape[2:])
+    caches, outputs = [floats(rng, *shape) for _ in range(2)], []
+    for place in range(x.shape[1]):
+        position = np.full((len(x), 1), place, "i4")
+        given = (x[:, place : place + 1], position, *caches, *keys_values, mask)
+        answer = code.build("do", block, "step", *given)
+        output, *caches = arrays(answer, given[0].shape, shape, shape)
+        outputs.append(output)
+    return np.concatenate(outputs, axis=1)
+
+
+# Networks
+
+
+def three_models(built: Any) -> Networks:
+    """Demand a model, an encoder and a stepper."""
+    if type(built) not in (tuple, list) or len(built) != 3:
+        raise CheckFailed("type", f"expected (model, encoder, stepper), got {spelled(built)}")
+    return model(built[0]), model(built[1]), model(built[2])
+
+
+def first_states(encoder: Handle, digits: np.ndarray) -> list[np.ndarray]:
+    """Demand a list of states, each (batch, …)."""
+    states = encoder(digits)
+    if type(states) not in (list, tuple):
+        raise CheckFailed("type", f"expected a list of states, got {spelled(states)}")
+    for state in states:
+        rows = assert_array(state).shape[:1]
+        assert_holds(rows == (len(digits),), f"expected a state ({len(digits)}, …), got {rows}")
+    return list(states)
+
+
+def stepped(encoder: Handle, stepper: Handle, digits: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Encode, then feed word after word; the logits of every position."""
+    return step_through(stepper, words, first_states(encoder, digits))
+
+
+def assert_depends(network: Handle, digits: np.ndarray, words: np.ndarray, size: int) -> None:
+    """Demand that logits depend on the row's digits, this and earlier words, and on nothing else.
+
+    Digits must have padding in the first row. The same sums in another order differ by some tens
+    of float32 roundings of logits near 1; what weights of 0.5 bring about is far above 1e-3.
+    """
+
+    def logits(digits: np.ndarray, words: np.ndarray) -> np.ndarray:
+        return assert_array(network(digits, words), (*words.shape, size), "f")
+
+    place, before = words.shape[1] // 2, logits(digits, words)
+    other = words.copy()
+    other[0, place] = other[0, place] % (size - 1) + 1
+    after = logits(digits, other)
+    assert_close(after[:, :place], before[:, :place], atol=1e-5)
+    assert_close(after[1:], before[1:], atol=1e-5)
+    moved = np.abs(after - before).max(axis=2)[0] > 1e-3
+    assert_holds(moved[place], "the logits at a position should depend on the word there")
+    assert_holds(moved[-1], "the logits at a position should depend on earlier words")
+    narrow = digits[:1, : np.count_nonzero(digits[0])]
+    assert_close(logits(narrow, words[:1]), before[:1], atol=1e-5)  # no padding, no other rows
+    other = digits.copy()
+    other[0, 0] = other[0, 0] % 10 + 1
+    moved = np.abs(logits(other, words) - before).max(axis=(1, 2)) > 1e-3
+    assert_holds(moved[0], "the logits should depend on the digits")
