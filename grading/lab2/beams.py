@@ -55,6 +55,11 @@ class Script:
             written[row, : len(ids)] = ids
         return written
 
+    def steps(self, digits: np.ndarray, most: int = 30) -> int:
+        """Count the steps until every row has written END; at most `most`."""
+        ends = self.greedy(digits, most) == END
+        return int(np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, most).max())
+
     def search(self, digits: np.ndarray, max_length: int, width: int) -> tuple[list[Beam], float]:
         """Search one number with a beam; and the smallest gap between what is kept and what not."""
         kept: list[Beam] = [([], 0.0)]
@@ -128,3 +133,11 @@ def assert_found(got: list[Beam], script: Script, digits: np.ndarray, want: list
         near = abs(score - truly) < 1e-4
         assert_holds(near, f"the score of {ids} should be {truly:.5f}, got {score:.5f}")
         assert_close(np.array(score), np.array(wanted), atol=1e-4)
+
+
+def num_calls(code: Code, network: Handle) -> int:
+    """How often a scripted network was called."""
+    calls = code.build("num_calls", network)
+    if type(calls) is not int:
+        raise CheckFailed("type", f"expected a number of calls, got {spelled(calls)}")
+    return calls

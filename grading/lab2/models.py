@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 
 from grading.checks import CheckFailed, assert_array, assert_close, assert_holds, spelled
-from grading.models import Weights, by_layer, give_weights, key_of, randomize, step_through
+from grading.models import (
+    Weights,
+    by_layer,
+    give_weights,
+    key_of,
+    randomize,
+    step_through,
+    weights_of,
+)
 from grading.proxy import Code, Handle, model
 
 # the builders' layers, and the layers that checks build: "attention", "block", and what is in them
@@ -74,6 +82,17 @@ def assert_gradient(
     for path, want in solution.build("descend", theirs, target, *inputs).items():
         # the gradient is what a step changed in weights of up to 2: a few roundings of those
         assert_close(moves.get(key_of(path, LAYER)), want, rtol=1e-3, atol=1e-5)
+
+
+def silence(network: Handle, *parts: str) -> None:
+    """Set all weights of some layers to zero, "contract" in every block."""
+    network.set_weights(
+        {
+            path: np.zeros_like(value)
+            for path, value in weights_of(network).items()
+            if any(f"_{part}/" in path for part in parts)
+        }
+    )
 
 
 # Attention, in float64
@@ -152,8 +171,9 @@ def step_all(
 # Networks
 
 
-def three_models(built: Any) -> Networks:
-    """Demand a model, an encoder and a stepper."""
+def networks(code: Code, builder: str, *sizes: float) -> Networks:
+    """Build a model, an encoder and a stepper; demand that these are models."""
+    built = getattr(code, builder)(*sizes)
     if type(built) not in (tuple, list) or len(built) != 3:
         raise CheckFailed("type", f"expected (model, encoder, stepper), got {spelled(built)}")
     return model(built[0]), model(built[1]), model(built[2])
@@ -173,6 +193,55 @@ def first_states(encoder: Handle, digits: np.ndarray) -> list[np.ndarray]:
 def stepped(encoder: Handle, stepper: Handle, digits: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Encode, then feed word after word; the logits of every position."""
     return step_through(stepper, words, first_states(encoder, digits))
+
+
+def same_networks(
+    student: Code, solution: Code, rng: np.random.Generator, builder: str, *sizes: float
+) -> tuple[Networks, Networks]:
+    """Build both sides' networks and give them the same weights, large ones."""
+    mine, theirs = networks(student, builder, *sizes), networks(solution, builder, *sizes)
+    randomize(mine[0], rng)
+    give_weights(mine[0], theirs[0], LAYER)
+    return mine, theirs
+
+
+def assert_parts(parts: Networks, layers: set[str], digits: np.ndarray, vocab_size: int) -> None:
+    """Demand the names of layers, the shapes of logits, and a stepper's states like the encoder's.
+
+    Logits must come for one word and for five.
+    """
+    network, encoder, stepper = parts
+    found = {key[0] for key in by_layer(network, LAYER)}
+    assert_holds(found == layers, f"expected layers {sorted(layers)}, got {sorted(found)}")
+    for length in (1, 5):
+        words = np.ones((len(digits), length), "i4")
+        assert_array(network(digits, words), (*words.shape, vocab_size), "f")
+    states = first_states(encoder, digits)
+    answer = stepper(words[:, :1], *states)
+    if type(answer) not in (list, tuple) or len(answer) != 1 + len(states):
+        raise CheckFailed("type", f"expected [logits, {len(states)} states], got {spelled(answer)}")
+    assert_array(answer[0], (len(digits), vocab_size), "f")
+    for new, old in zip(answer[1:], states, strict=True):
+        got, want = (f"{one.dtype} {one.shape}" for one in (assert_array(new), old))
+        assert_holds(got == want, f"a state was {want}, and comes back as {got}")
+
+
+def assert_trains(parts: Networks, digits: np.ndarray, words: np.ndarray) -> None:
+    """Demand that a step of training changes every weight, and the other two models' with it.
+
+    The keys' biases are left out: softmax takes away what all scores have in common.
+    """
+    before = by_layer(parts[0], LAYER)
+    parts[0].train([digits, words], np.roll(words, -1, axis=1), steps=1, learning_rate=0.01)
+    after = by_layer(parts[0], LAYER)
+    for key, value in after.items():
+        name = "/".join(key)
+        if not name.endswith("_key/bias"):
+            still = np.array_equal(value, before[key])
+            assert_holds(not still, f"{name} did not change when the model was trained")
+    for other in parts[1:]:
+        for key, value in by_layer(other, LAYER).items():
+            assert_close(value, after.get(key, np.array(0.0)))
 
 
 def assert_depends(network: Handle, digits: np.ndarray, words: np.ndarray, size: int) -> None:

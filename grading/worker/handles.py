@@ -58,6 +58,8 @@ def train(
         jit_compile=on_jax,  # without it JAX runs each step op by op
         run_eagerly=steps < 10 and not on_jax,  # tracing costs TensorFlow as much as ten steps
     )
+    # or TensorFlow makes Adam's variables while it traces, and traces twice: three times as long
+    model.optimizer.build(model.trainable_variables)
     for _ in range(steps):
         model.train_on_batch(inputs, targets)
 

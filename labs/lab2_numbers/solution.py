@@ -65,7 +65,7 @@ def make_pairs(
     language : str
         As `num2words(number, lang=language)` takes it, such as "en", "de" or "fr".
     seed : int
-        The same arguments give the same result.
+        The same arguments give the same result, another seed other numbers.
 
     Returns
     -------
@@ -364,8 +364,8 @@ class AdditiveAttention(layers.Layer):
     Returns
     -------
     list of two tensors
-        context c (batch, target length, the memory's width), and weights a, float32 (batch, target
-        length, source length), which sum to 1 over the last axis.
+        context c (batch, target length, the memory's width), and weights a (batch, target length,
+        source length), float32 whatever the layer's dtype, which sum to 1 over the last axis.
 
     Weights
     -------
@@ -448,7 +448,8 @@ def build_gru_translator(
 
     The three are functional models that share their layers, hence their weights. Layers with
     weights are named "digit_embedding", "encoder", "bridge", "word_embedding", "decoder",
-    "attention", "combine" and "logits".
+    "attention", "combine" and "logits". All of them learn: trained on one small batch, the model
+    knows it by heart.
 
     Source: Cho et al. (2014); Bahdanau, Cho and Bengio (2015).
     """
@@ -566,8 +567,8 @@ class MultiHeadAttention(layers.Layer):
     Returns
     -------
     list of two tensors
-        output (batch, target length, d_model), and weights A, float32 (batch, num_heads, target
-        length, source length), which sum to 1 over the last axis.
+        output (batch, target length, d_model), and weights A (batch, num_heads, target length,
+        source length), float32 whatever the layer's dtype, which sum to 1 over the last axis.
 
     Weights
     -------
@@ -655,7 +656,8 @@ class EncoderBlock(layers.Layer):
     x ← x + dropout(attention(norm_1(x)));  x ← x + dropout(W_2 relu(W_1 norm_2(x) + b_1) + b_2).
 
     Normalising before each sub-layer instead of after it trains without a warm-up (Xiong et al.
-    2020). Queries and context of the attention are the same norm_1(x).
+    2020). Queries and context of the attention are the same norm_1(x). Dropout acts on what a
+    sub-layer gives, in training only.
 
     Call
     ----
@@ -712,6 +714,8 @@ class DecoderBlock(layers.Layer):
     x ← x + dropout(self_attention(norm_1(x)))         causal
     x ← x + dropout(cross_attention(norm_2(x), memory))
     x ← x + dropout(W_2 relu(W_1 norm_3(x) + b_1) + b_2)
+
+    Dropout acts in training only.
 
     Call
     ----
@@ -770,7 +774,7 @@ class DecoderBlock(layers.Layer):
         Parameters
         ----------
         x : (batch, 1, d_model)
-        position : int (batch, 1), which position x is, from 0
+        position : int (batch, 1), which position x is, from 0; each row has its own
         self_keys, self_values : (batch, max_length, num_heads, head_dim), those that
             `self_attention.project` gave at earlier positions; what stands at this and later ones
             is not used
@@ -828,7 +832,7 @@ def build_transformer(
     vocab_size : int
         Number of word ids.
     d_model, num_heads, ff_dim, dropout
-        As in the blocks; `dropout` also on the sum of embedding and position.
+        As in the blocks; `dropout` also on the sum of embedding and position. In training only.
     num_layers : int
         Blocks of the encoder, and of the decoder.
     max_length : int
@@ -843,7 +847,8 @@ def build_transformer(
 
     The three are functional models that share their layers, hence their weights. Layers with
     weights are named "digit_embedding", "encoder_0", "encoder_1", …, "encoder_norm",
-    "word_embedding", "decoder_0", …, "decoder_norm" and "logits".
+    "word_embedding", "decoder_0", …, "decoder_norm" and "logits". All of them learn: trained on one
+    small batch, the model knows it by heart.
 
     Source: Vaswani et al. (2017), section 3.
     """
@@ -954,6 +959,7 @@ def token_accuracy(targets, predictions):
     Parameters
     ----------
     targets : tensor of ids, shape (batch, length)
+        Any numeric dtype.
     predictions : tensor of ids, shape (batch, length)
 
     Returns
@@ -987,7 +993,7 @@ def exact_match(targets, predictions):
     Parameters
     ----------
     targets : tensor of ids, shape (batch, length)
-        Tokens, END, then `PAD`.
+        Tokens, END, then `PAD`. Any numeric dtype.
     predictions : tensor of ids, shape (batch, length)
 
     Returns
@@ -1092,8 +1098,9 @@ def beam_search(
     Parameters
     ----------
     encoder, stepper : keras.Model
-        As in `greedy_decode`; call them with `predict_on_batch`. After a step each kept beginning
-        goes on from the states of the one it continues.
+        As in `greedy_decode`; call them with `predict_on_batch`, the stepper once a step for all
+        beginnings of all rows. After a step each kept beginning goes on from the states of the one
+        it continues.
     digits : int array, shape (batch, source length)
     max_length : int
         Most ids in a result, at least 1.

@@ -1,0 +1,235 @@
+"""Tasks 2.14 to 2.18: the loss, two measures of what was said, greedy decoding, beam search."""
+
+import numpy as np
+
+from grading.checks import (
+    assert_array,
+    assert_close,
+    assert_equal,
+    assert_holds,
+    assert_raises,
+    check,
+)
+from grading.lab2.beams import (
+    Script,
+    assert_found,
+    decided,
+    num_calls,
+    rows_of_beams,
+    some_digits,
+)
+from grading.lab2.pairs import int32
+from grading.models import NEVER, nats_gradient, nats_per_token, ragged
+
+# Task 2.14: the loss. It is compared at float32's accuracy, as assert_close does unless told.
+
+
+@check("2.14", says="a float32 scalar, whatever the targets' dtype")
+def test_loss_contract(student, rng):
+    targets, logits = ragged(rng)
+    for dtype in ("int32", "int64", "float32"):
+        loss = assert_array(student.masked_cross_entropy(targets.astype(dtype), logits), (), "f")
+        assert_equal(loss.dtype.name, "float32")
+
+
+@check("2.14", says="nats per token, whichever row a token is in", weight=3)
+def test_loss_values(student, rng):
+    for lengths in ((5, 5), (5, 1, 0, 3), (0, 1)):
+        targets, logits = ragged(rng, lengths)
+        want = np.array(nats_per_token(targets, logits))
+        assert_close(student.masked_cross_entropy(targets, logits), want)
+
+
+@check("2.14", says="logits at padding make no difference; 0 if all is padding", weight=2)
+def test_loss_padding(student, rng):
+    targets, logits = ragged(rng)
+    loss = assert_array(student.masked_cross_entropy(targets, logits), (), "f")
+    other = np.where((targets == 0)[..., None], rng.normal(0, 100, logits.shape), logits)
+    assert_close(student.masked_cross_entropy(targets, other.astype("f4")), loss)
+    nothing = student.masked_cross_entropy(np.zeros_like(targets), logits)
+    assert_close(nothing, np.zeros((), "f4"))
+
+
+@check("2.14", says="Keras can train with it: its gradient", weight=2)
+def test_loss_gradient(student, rng):
+    targets, logits = ragged(rng)
+    # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
+    got = student.build("loss_gradient", targets, logits)
+    assert_close(got, nats_gradient(targets, logits), atol=3e-6)
+
+
+# Tasks 2.15 and 2.16: accuracy and exact match
+
+TARGETS = np.array([[5, 6, 2, 0, 0], [7, 2, 0, 0, 0], [3, 4, 5, 6, 2], [0, 0, 0, 0, 0]])
+
+
+def scalar(share) -> np.ndarray:
+    """Demand a float32 scalar."""
+    share = assert_array(share, (), "f")
+    assert_equal(share.dtype.name, "float32")
+    return share
+
+
+def assert_share(function, targets: np.ndarray, predictions: np.ndarray, want: float) -> None:
+    """Demand a share."""
+    assert_close(scalar(function(targets, predictions)), np.array(float(want)))
+
+
+def changed(*places: tuple[int, int]) -> np.ndarray:
+    """Give predictions that differ from TARGETS at some places."""
+    predictions = TARGETS.copy()
+    for place in places:
+        predictions[place] = 9
+    return predictions
+
+
+@check("2.15", says="a float32 scalar, whatever the ids' dtype; 1 if all is right, 0 if nothing is")
+def test_accuracy_contract(student):
+    for dtype in ("int32", "int64", "float32"):
+        assert_share(student.token_accuracy, TARGETS.astype(dtype), TARGETS.astype("int32"), 1)
+        assert_share(student.token_accuracy, TARGETS, (TARGETS + 1).astype(dtype), 0)
+
+
+@check("2.15", says="the share of tokens, END among them, whichever row they are in", weight=3)
+def test_accuracy_values(student):
+    assert_share(student.token_accuracy, TARGETS, changed((0, 1), (2, 4)), 8 / 10)
+    assert_share(student.token_accuracy, TARGETS, changed((1, 0), (1, 1)), 8 / 10)
+
+
+@check("2.15", says="what is predicted at padding does not count; 0 if all is padding", weight=2)
+def test_accuracy_padding(student):
+    predictions = changed((0, 0), (0, 3), (1, 4), (3, 0), (3, 1))
+    assert_share(student.token_accuracy, TARGETS, predictions, 9 / 10)
+    assert_share(student.token_accuracy, TARGETS, np.where(TARGETS == 5, 0, TARGETS), 8 / 10)
+    assert_share(student.token_accuracy, 0 * TARGETS, 0 * TARGETS, 0)
+
+
+@check("2.16", says="a float32 scalar, whatever the ids' dtype; 1 if all is right, 0 if nothing is")
+def test_exact_contract(student):
+    for dtype in ("int32", "int64", "float32"):
+        assert_share(student.exact_match, TARGETS.astype(dtype), TARGETS.astype("int32"), 1)
+        assert_share(student.exact_match, TARGETS, (TARGETS + 1).astype(dtype), 0)
+
+
+@check("2.16", says="the share of rows in which every token is right", weight=3)
+def test_exact_values(student):
+    assert_share(student.exact_match, TARGETS, changed((0, 1)), 2 / 3)
+    assert_share(student.exact_match, TARGETS, changed((0, 0), (0, 1), (2, 4)), 1 / 3)
+    assert_share(student.exact_match, TARGETS[:3], changed((1, 1))[:3], 2 / 3)
+
+
+@check("2.16", says="what is predicted after END makes no difference; 0 without rows", weight=2)
+def test_exact_padding(student):
+    predictions = changed((0, 3), (0, 4), (1, 2), (3, 0))
+    assert_share(student.exact_match, TARGETS, predictions, 1)
+    predictions[2, 0] = 0
+    assert_share(student.exact_match, TARGETS, predictions, 2 / 3)
+    assert_share(student.exact_match, 0 * TARGETS, TARGETS, 0)
+
+
+# Task 2.17: greedy decoding. Encoder and stepper are not networks but a script
+# (grading/lab2/beams.py): the logits are a row of a table, and which row depends on the digits and
+# on every id that was fed, as long as the stepper gets its own states back.
+
+
+@check("2.17", says="int32 ids (batch, max_length)")
+def test_greedy_contract(student, rng):
+    networks = Script(rng, 7, NEVER).networks(student)
+    for batch, max_length in ((1, 4), (3, 1), (2, 6)):
+        digits = some_digits(rng, batch, 5)
+        ids = int32(student.greedy_decode(*networks, digits, max_length), (batch, max_length))
+        assert_holds(((ids >= 0) & (ids < 7)).all(), f"expected ids 0 … 6, got {ids}")
+
+
+@check("2.17", says="the likeliest id at each step, fed with the states that came back", weight=3)
+def test_greedy_values(student, rng):
+    for vocab_size in (5, 9):
+        script, digits = Script(rng, vocab_size, NEVER), some_digits(rng, 4, 5)
+        got = student.greedy_decode(*script.networks(student), digits, 8)
+        assert_equal(got, script.greedy(digits, 8))
+
+
+@check("2.17", says="a row ends with its END, PAD after that; the others go on", weight=2)
+def test_greedy_end(student, rng):
+    script, digits = Script(rng, 7, 1.5), some_digits(rng, 12, 5)
+    got = student.greedy_decode(*script.networks(student), digits, 9)
+    assert_equal(got, script.greedy(digits, 9))
+
+
+@check("2.17", says="among equal logits the lowest id; it stops when all rows are done")
+def test_greedy_stops(student, rng):
+    script, digits = Script(rng, 7, NEVER), some_digits(rng, 3, 5)
+    script.table[:] = script.table.round()  # many equals
+    script.table[:, 4] = script.table.max(axis=1)
+    got = student.greedy_decode(*script.networks(student), digits, 8)
+    assert_equal(got, script.greedy(digits, 8))
+    while not (1 < (steps := script.steps(digits)) < 6):
+        script = Script(rng, 7, 3.0)
+    encoder, stepper = script.networks(student)
+    int32(student.greedy_decode(encoder, stepper, digits, 30), (3, 30))
+    calls = num_calls(student, stepper)
+    assert_holds(1 <= calls <= steps, f"{calls} steps, though all rows are done after {steps}")
+
+
+@check("2.17", says="it works inside a compiled function", weight=2)
+def test_greedy_compiled(student, rng):
+    script, digits = Script(rng, 7, 1.5), some_digits(rng, 6, 5)
+    got = student.build("greedy_compiled", *script.networks(student), digits, 7)
+    assert_equal(got, script.greedy(digits, 7))
+
+
+# Task 2.18: beam search, with the same script. What must be found is searched in NumPy.
+
+
+@check("2.18", says="lists of (ids, score), the best first, all different; beam_width from 1")
+def test_beam_contract(student, rng):
+    networks = Script(rng, 6, 0.0).networks(student)
+    for batch, width in ((2, 1), (1, 4), (3, 3)):
+        digits = some_digits(rng, batch, 5)
+        rows_of_beams(student.beam_search(*networks, digits, 4, width), batch, width)
+    for width in (0, -1):
+        assert_raises(ValueError, student.beam_search, *networks, digits, 4, width)
+
+
+@check("2.18", says="a beam of one writes what greedy decoding writes")
+def test_beam_greedy(student, rng):
+    digits, sizes = some_digits(rng, 4, 5), (6, 1)
+    script = decided(rng, 6, 1.0, digits, sizes)
+    got = rows_of_beams(student.beam_search(*script.networks(student), digits, *sizes), 4, 1)
+    for row, number in zip(got, digits, strict=True):
+        assert_found(row, script, number, script.search(number, *sizes)[0])
+
+
+@check("2.18", says="the likeliest beginnings are kept, each with its own states", weight=3)
+def test_beam_values(student, rng):
+    for vocab_size, end, sizes in ((6, NEVER, (5, 3)), (5, 0.0, (6, 4)), (7, 2.0, (4, 2))):
+        digits = some_digits(rng, 3, 5)
+        script = decided(rng, vocab_size, end, digits, sizes)
+        results = student.beam_search(*script.networks(student), digits, *sizes)
+        for row, number in zip(rows_of_beams(results, 3, sizes[1]), digits, strict=True):
+            assert_found(row, script, number, script.search(number, *sizes)[0])
+
+
+@check("2.18", says="with enough beams it finds all sequences", weight=2)
+def test_beam_exhaustive(student, rng):
+    digits, script = some_digits(rng, 2, 5), Script(rng, 4, 0.0)
+    # 1 + 3 + 9 with END and 27 without: fewer than the beams
+    results = student.beam_search(*script.networks(student), digits, 3, 50)
+    for row, number in zip(rows_of_beams(results, 2, 50), digits, strict=True):
+        assert_found(row, script, number, script.search(number, 3, 50)[0])
+
+
+@check("2.18", says="one call a step for all beginnings; it stops when all kept are finished")
+def test_beam_calls(student, rng):
+    script, digits = Script(rng, 6, NEVER), some_digits(rng, 4, 5)
+    encoder, stepper = script.networks(student)
+    rows_of_beams(student.beam_search(encoder, stepper, digits, 5, 3), 4, 3)
+    calls = num_calls(student, stepper)
+    assert_holds(1 <= calls <= 5, f"the stepper was called {calls} times in 5 steps")
+    script = decided(rng, 6, 4.0, digits[:1], (20, 2))
+    while not 1 < (steps := max(len(ids) for ids, _ in script.search(digits[0], 20, 2)[0])) < 6:
+        script = decided(rng, 6, 4.0, digits[:1], (20, 2))
+    encoder, stepper = script.networks(student)
+    rows_of_beams(student.beam_search(encoder, stepper, digits[:1], 20, 2), 1, 2)
+    calls = num_calls(student, stepper)
+    assert_holds(1 <= calls <= steps, f"{calls} steps, though all are finished after {steps}")

@@ -1,0 +1,111 @@
+"""Tasks 2.8 and 2.13: the GRU translator and the Transformer, each as three models."""
+
+import math
+
+import numpy as np
+
+from grading.checks import assert_array, assert_close, check
+from grading.lab2.beams import some_digits
+from grading.lab2.models import (
+    assert_depends,
+    assert_parts,
+    assert_trains,
+    networks,
+    same_networks,
+    stepped,
+)
+from grading.models import nats_per_token, randomize
+
+# The same sums in another order differ by some tens of float32 roundings of 6e-8, on logits of
+# about 1 to 10: hence 1e-5 where two ways to the same logits are compared.
+ATOL = 1e-5
+
+# Task 2.8: the GRU encoder-decoder
+
+GRU = "build_gru_translator"
+
+
+@check("2.8", says="three models; layers, shapes and states as stated")
+def test_gru_contract(student, rng):
+    layers = {"digit_embedding", "encoder", "bridge", "word_embedding", "decoder", "attention"}
+    parts = networks(student, GRU, 11, 5, 6)
+    assert_parts(parts, layers | {"combine", "logits"}, some_digits(rng, 3, 4), 11)
+
+
+@check("2.8", says="logits of encoder, GRU, attention and the layers behind them", weight=3)
+def test_gru_logits(student, solution, rng):
+    mine, theirs = same_networks(student, solution, rng, GRU, 11, 5, 6)
+    digits, words = some_digits(rng, 4, 6), rng.integers(0, 11, (4, 7))
+    assert_close(mine[0](digits, words), theirs[0](digits, words), atol=ATOL)
+
+
+@check("2.8", says="logits depend on the digits, this and earlier words; not on padding")
+def test_gru_depends(student, rng):
+    model, *_ = networks(student, GRU, 11, 5, 6)
+    randomize(model, rng)
+    assert_depends(model, some_digits(rng, 3, 6), rng.integers(1, 11, (3, 6)), 11)
+
+
+@check("2.8", says="encoder and stepper give the model's logits, position by position", weight=3)
+def test_gru_steps(student, rng):
+    model, encoder, stepper = networks(student, GRU, 11, 5, 6)
+    randomize(model, rng)
+    digits, words = some_digits(rng, 3, 5), rng.integers(0, 11, (3, 7))
+    want = assert_array(model(digits, words), (3, 7, 11), "f")
+    assert_close(stepped(encoder, stepper, digits, words), want, atol=ATOL)
+
+
+@check("2.8", says="untrained, the loss is near ln V; training changes every weight")
+def test_gru_training(student, rng):
+    parts = networks(student, GRU, 11, 5, 6)
+    digits, words = some_digits(rng, 12, 5), np.tile(np.arange(1, 11), (12, 1))
+    digits[:, 0] = np.arange(12) % 10 + 1  # every digit, every word but PAD
+    logits = assert_array(parts[0](digits, words), (12, 10, 11), "f")
+    # initial weights are small, the logits below 0.5: their squares are what ln V is missed by
+    assert_close(np.array(nats_per_token(words, logits)), np.array(math.log(11)), atol=0.15)
+    assert_trains(parts, digits, words)
+
+
+# Task 2.13: the Transformer
+
+TRANSFORMER = "build_transformer"
+
+
+@check("2.13", says="three models; layers, shapes and states as stated")
+def test_transformer_contract(student, rng):
+    layers = {f"{side}_{what}" for side in ("encoder", "decoder") for what in (0, 1, "norm")}
+    parts = networks(student, TRANSFORMER, 11, 8, 2, 12, 2, 0.1, 6)
+    layers |= {"digit_embedding", "word_embedding", "logits"}
+    assert_parts(parts, layers, some_digits(rng, 3, 4), 11)
+
+
+@check("2.13", says="logits: √d_model, positions, blocks, norms", weight=3)
+def test_transformer_logits(student, solution, rng):
+    sizes = (11, 8, 2, 12, 1, 0.1, 9)
+    mine, theirs = same_networks(student, solution, rng, TRANSFORMER, *sizes)
+    digits, words = some_digits(rng, 4, 6), rng.integers(0, 11, (4, 9))
+    assert_close(mine[0](digits, words), theirs[0](digits, words), atol=ATOL)
+
+
+@check("2.13", says="logits depend on the digits, this and earlier words; not on padding")
+def test_transformer_depends(student, rng):
+    model, *_ = networks(student, TRANSFORMER, 11, 8, 2, 12, 1, 0.0, 8)
+    randomize(model, rng)
+    assert_depends(model, some_digits(rng, 3, 6), rng.integers(1, 11, (3, 6)), 11)
+
+
+@check("2.13", says="encoder and stepper give the model's logits, position by position", weight=3)
+def test_transformer_steps(student, rng):
+    model, encoder, stepper = networks(student, TRANSFORMER, 11, 8, 2, 12, 2, 0.1, 7)
+    randomize(model, rng)
+    digits, words = some_digits(rng, 3, 5), rng.integers(0, 11, (3, 7))
+    want = assert_array(model(digits, words), (3, 7, 11), "f")
+    assert_close(stepped(encoder, stepper, digits, words), want, atol=ATOL)
+
+
+@check("2.13", says="training changes every weight")
+def test_transformer_training(student, rng):
+    parts = networks(student, TRANSFORMER, 11, 8, 2, 12, 1, 0.1, 10)
+    digits, words = some_digits(rng, 12, 5), np.tile(np.arange(1, 11), (12, 1))
+    digits[:, 0] = np.arange(12) % 10 + 1  # every digit, every word but PAD
+    assert_trains(parts, digits, words)
