@@ -35,6 +35,16 @@ def do(layer: Any, method: str, *arrays: np.ndarray) -> Any:
     return getattr(layer, method)(*map(ops.convert_to_tensor, arrays))
 
 
+def in_half_precision(layer: str, sizes: list, *arrays: np.ndarray, submission: Any) -> Any:
+    """Construct a layer where all layers compute in float16, and call it."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        return getattr(submission, layer)(*sizes)(list(arrays))
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def descend(layer: Any, target: np.ndarray, *arrays: np.ndarray) -> dict[str, np.ndarray]:
     """Take one step of descent on the squared error of a layer's first output.
 

@@ -41,7 +41,7 @@ def by_length(numbers: list[int], max_digits: int, specials: bool = True) -> lis
 
 
 def assert_shuffled(numbers: list[int]) -> None:
-    """Demand that numbers stand in random order; 1,000 or more of them, of several lengths.
+    """Demand that numbers stand in random order; 300 or more of them, of several lengths.
 
     In a random order rises are half of all, with a standard deviation of √(n / 12), neighbours
     are equally long in less than a third of the cases, and 30 specials stand in the middle on

@@ -98,10 +98,16 @@ def test_exact_after_end(student, rng):
 # Task 2.17: greedy decoding, with the script of the public checks
 
 
-@check("2.17", says="what is written, for any digits", weight=2, hidden=True)
+@check(
+    "2.17",
+    says="what is written, for any digits; among equals the lowest id",
+    weight=2,
+    hidden=True,
+)
 def test_greedy_random(student, rng):
-    for end in (0.5, 3.0):
+    for end in (-2.0, 3.0):
         script, digits = Script(rng, int(rng.integers(5, 9)), end), some_digits(rng, 8, 6)
+        script.table[:] = script.table.round()  # many equals
         max_length = int(rng.integers(5, 12))
         got = student.greedy_decode(*script.networks(student), digits, max_length)
         assert_equal(got, script.greedy(digits, max_length))

@@ -49,9 +49,9 @@ def test_additive_random(student, rng):
 
 @check("2.7", says="weights are float32 and exactly 0 at padding, whatever the dtype", hidden=True)
 def test_additive_half(student, rng):
-    attention = layer(student, "AdditiveAttention", 4, dtype="mixed_float16")
     mask = holes(rng, 3, 6)
-    got = attention(floats(rng, 3, 4, 5), floats(rng, 3, 6, 7), mask)
+    inputs = floats(rng, 3, 4, 5), floats(rng, 3, 6, 7), mask
+    got = student.build("in_half_precision", "AdditiveAttention", [4], *inputs)
     _, weights = attended(got, (3, 4, 7), (3, 4, 6))
     assert_zero_outside(weights, mask[:, None])
 
@@ -133,9 +133,9 @@ def test_heads_cached(student, rng):
 
 @check("2.10", says="weights are float32 and exactly 0, whatever the dtype", hidden=True)
 def test_heads_half(student, rng):
-    attention = layer(student, "MultiHeadAttention", 8, 2, dtype="mixed_float16")
     mask = holes(rng, 3, 6)
-    got = attention(floats(rng, 3, 4, 8), floats(rng, 3, 6, 8), mask)
+    inputs = floats(rng, 3, 4, 8), floats(rng, 3, 6, 8), mask
+    got = student.build("in_half_precision", "MultiHeadAttention", [8, 2], *inputs)
     _, weights = attended(got, (3, 4, 8), (3, 2, 4, 6))
     assert_zero_outside(weights, mask[:, None, None])
 

@@ -21,7 +21,7 @@ from grading.lab2.pairs import (
 
 @check("2.1", says="every length's share, exactly as many pairs", weight=2, hidden=True)
 def test_pairs_any_size(student, solution, rng):
-    for max_digits in (*range(1, 4), int(rng.integers(4, 9))):
+    for max_digits in (1, 2, 3, int(rng.choice([4, 5, 7, 8]))):
         most = sum(number == 10**max_digits for number in SPECIAL_NUMBERS) + 10**max_digits
         num_pairs = int(rng.integers(min(most, 20 * max_digits), min(most, 2000) + 1))
         num_pairs = most if max_digits == 1 else num_pairs
@@ -55,7 +55,7 @@ def test_pairs_even(student, rng):
 
 @check("2.1", says="each split in random order", hidden=True)
 def test_pairs_order(student, rng):
-    splits = drawn(student.make_pairs(6000, 7, seed=int(rng.integers(1000))))
+    splits = drawn(student.make_pairs(4000, 7, seed=int(rng.integers(1000))))
     for name in SPLITS:
         assert_shuffled(splits[name])
 

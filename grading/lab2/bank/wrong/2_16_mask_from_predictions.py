@@ -1,0 +1,12 @@
+"""Positions predicted as PAD are not looked at."""
+
+
+def exact_match(targets, predictions):
+    targets, predictions = ops.cast(targets, "int32"), ops.cast(predictions, "int32")
+    is_token = ops.not_equal(targets, PAD)
+    wrong = ops.any(
+        ops.logical_and(predictions != PAD, ops.not_equal(targets, predictions) & is_token), axis=-1
+    )
+    is_row = ops.any(is_token, axis=-1)
+    right = ops.cast(ops.logical_and(is_row, ops.logical_not(wrong)), "float32")
+    return ops.sum(right) / ops.maximum(ops.sum(ops.cast(is_row, "float32")), 1.0)

@@ -1,0 +1,18 @@
+"""Inputs and targets are the framed text, cut at either end of the row."""
+
+
+def encode_words(texts, vocabulary, length, language="en"):
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    inputs = np.full((len(texts), length), PAD, np.int32)
+    targets = inputs.copy()
+    for row, text in enumerate(texts):
+        tokens = split_words(text, language)
+        if unknown := [token for token in tokens if token not in ids]:
+            raise ValueError(f"{unknown[0]!r} in {text!r} is not in the vocabulary")
+        if len(tokens) >= length:
+            raise ValueError(f"{text!r} has {len(tokens)} tokens; {length - 1} are the most")
+        encoded = [ids[token] for token in tokens]
+        framed = [START, *encoded, END] + [PAD] * length
+        inputs[row] = framed[:length]
+        targets[row] = framed[1 : length + 1]
+    return inputs, targets

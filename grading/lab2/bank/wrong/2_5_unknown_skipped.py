@@ -1,0 +1,16 @@
+"""Unknown tokens are left out."""
+
+
+def encode_words(texts, vocabulary, length, language="en"):
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    inputs = np.full((len(texts), length), PAD, np.int32)
+    targets = inputs.copy()
+    for row, text in enumerate(texts):
+        tokens = split_words(text, language)
+        tokens = [token for token in tokens if token in ids]
+        if len(tokens) >= length:
+            raise ValueError(f"{text!r} has {len(tokens)} tokens; {length - 1} are the most")
+        encoded = [ids[token] for token in tokens]
+        inputs[row, : len(tokens) + 1] = [START, *encoded]
+        targets[row, : len(tokens) + 1] = [*encoded, END]
+    return inputs, targets

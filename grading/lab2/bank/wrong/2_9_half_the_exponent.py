@@ -1,0 +1,11 @@
+"""The exponent is i / depth instead of 2i / depth."""
+
+
+def sinusoidal_positions(length, depth):
+    if depth % 2:
+        raise ValueError(f"depth {depth} is odd: sines and cosines come in pairs")
+    angles = np.arange(length)[:, None] / 10000 ** (np.arange(depth // 2) / depth)
+    table = np.empty((length, depth), np.float32)
+    table[:, 0::2] = np.sin(angles)
+    table[:, 1::2] = np.cos(angles)
+    return table
