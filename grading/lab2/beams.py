@@ -126,8 +126,10 @@ def assert_found(got: list[Beam], script: Script, digits: np.ndarray, want: list
     best, expected = spelled(got[:2]), spelled(want[:2])
     same = f"expected {len(want)} results, got {len(got)}: {best} …, expected {expected} …"
     assert_holds(len(got) == len(want), same)
+    longest = max(len(ids) for ids, _ in want)
     for (ids, score), (_, wanted) in zip(got, want, strict=True):
         valid = all(0 <= id < script.table.shape[1] for id in ids) and END not in ids[:-1]
+        valid = valid and len(ids) <= longest
         assert_holds(valid, f"ids that cannot be written: {spelled(ids)}")
         truly = script.score(digits, ids)
         near = abs(score - truly) < 1e-4

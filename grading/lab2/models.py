@@ -7,7 +7,6 @@ import numpy as np
 
 from grading.checks import CheckFailed, assert_array, assert_close, assert_holds, spelled
 from grading.models import (
-    Weights,
     by_layer,
     give_weights,
     key_of,
@@ -104,46 +103,67 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
+def weights_named(network: Handle, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Give the weights whose names end so, "query/kernel"; demand each once, of its shape."""
+    weights = {"/".join(key): value for key, value in by_layer(network, LAYER).items()}
+    found = {}
+    for name, shape in shapes.items():
+        matching = [value for path, value in weights.items() if path.endswith(name)]
+        one = len(matching) == 1
+        assert_holds(one, f"expected one weight whose name ends with {name!r}: {sorted(weights)}")
+        found[name] = assert_array(matching[0], shape, "f").astype("f8")
+    return found
+
+
 def additive(
-    weights: Weights, states: np.ndarray, memory: np.ndarray, mask: np.ndarray
+    attention: Handle, units: int, states: np.ndarray, memory: np.ndarray, mask: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give the context and the weights of additive attention."""
-    own = {key[-1]: value.astype("f8") for key, value in weights.items()}
-    queries, keys = states @ own["state_kernel"], memory @ own["memory_kernel"]
-    scores = np.tanh(queries[:, :, None] + keys[:, None]) @ own["score"]
+    w, u, v = weights_named(
+        attention,
+        {
+            "state_kernel": (states.shape[-1], units),
+            "memory_kernel": (memory.shape[-1], units),
+            "score": (units,),
+        },
+    ).values()
+    scores = np.tanh((states @ w)[:, :, None] + (memory @ u)[:, None]) @ v
     found = softmax(np.where(mask[:, None], scores, -np.inf))
     return found @ memory, found
 
 
-def project(weights: Weights, part: str, x: np.ndarray) -> np.ndarray:
+def project(layer: Handle, part: str, x: np.ndarray, num_heads: int) -> np.ndarray:
     """Map (batch, length, d_model) to (batch, length, heads, head_dim) by kernel and bias."""
-    own = {key[-1]: value.astype("f8") for key, value in weights.items() if key[-2].endswith(part)}
-    return np.einsum("btd,dhk->bthk", x, own["kernel"]) + own["bias"]
+    heads = (num_heads, x.shape[-1] // num_heads)
+    shapes = {f"{part}/kernel": (x.shape[-1], *heads), f"{part}/bias": heads}
+    kernel, bias = weights_named(layer, shapes).values()
+    return np.einsum("btd,dhk->bthk", x, kernel) + bias
 
 
 def look_up(
-    weights: Weights, queries: np.ndarray, context: np.ndarray, mask: np.ndarray
+    attention: Handle, queries: np.ndarray, context: np.ndarray, mask: np.ndarray, num_heads: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give output and weights of multi-head attention; mask (batch, target or 1, source)."""
-    q, k, v = (
-        project(weights, f"_{part}", x)
-        for part, x in (("query", queries), ("key", context), ("value", context))
-    )
+    given = {"query": queries, "key": context, "value": context}
+    q, k, v = (project(attention, part, x, num_heads) for part, x in given.items())
     scores = np.einsum("bthk,bshk->bhts", q, k) / np.sqrt(q.shape[-1])
     found = softmax(np.where(mask[:, None], scores, -np.inf))
-    own = {key[-1]: value for key, value in weights.items() if key[-2].endswith("_projection")}
-    mixed = np.einsum("bhts,bshk->bthk", found, v)
-    return np.einsum("bthk,hkd->btd", mixed, own["kernel"].astype("f8")) + own["bias"], found
+    d_model = queries.shape[-1]
+    shapes = {
+        "projection/kernel": (num_heads, d_model // num_heads, d_model),
+        "projection/bias": (d_model,),
+    }
+    kernel, bias = weights_named(attention, shapes).values()
+    return np.einsum("bhts,bshk,hkd->btd", found, v, kernel) + bias, found
 
 
 # The decoder's block, step by step
 
 
-def memory_of(block: Handle, memory: np.ndarray) -> list[np.ndarray]:
+def memory_of(block: Handle, memory: np.ndarray, num_heads: int) -> list[np.ndarray]:
     """Project a memory to the keys and values that a decoder's block looks up."""
-    weights = by_layer(block, LAYER)
     parts = ("cross_attention_key", "cross_attention_value")
-    return [project(weights, part, memory).astype("f4") for part in parts]
+    return [project(block, part, memory, num_heads).astype("f4") for part in parts]
 
 
 def step_all(
@@ -154,9 +174,10 @@ def step_all(
     memory: np.ndarray,
     mask: np.ndarray,
     max_length: int,
+    num_heads: int,
 ) -> np.ndarray:
     """Feed one position after another, from caches full of what must not be used."""
-    keys_values = memory_of(block, memory)
+    keys_values = memory_of(block, memory, num_heads)
     shape = (len(x), max_length, *keys_values[0].shape[2:])
     caches, outputs = [floats(rng, *shape) for _ in range(2)], []
     for place in range(x.shape[1]):
@@ -205,7 +226,7 @@ def same_networks(
     return mine, theirs
 
 
-def assert_parts(parts: Networks, layers: set[str], digits: np.ndarray, vocab_size: int) -> None:
+def assert_models(parts: Networks, layers: set[str], digits: np.ndarray, vocab_size: int) -> None:
     """Demand the names of layers, the shapes of logits, and a stepper's states like the encoder's.
 
     Logits must come for one word and for five.
@@ -237,7 +258,7 @@ def assert_trains(parts: Networks, digits: np.ndarray, words: np.ndarray) -> Non
     for key, value in after.items():
         name = "/".join(key)
         if not name.endswith("_key/bias"):
-            still = np.array_equal(value, before[key])
+            still = key in before and np.array_equal(value, before[key])
             assert_holds(not still, f"{name} did not change when the model was trained")
     for other in parts[1:]:
         for key, value in by_layer(other, LAYER).items():

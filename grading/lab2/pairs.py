@@ -27,6 +27,7 @@ def drawn(got: Any) -> Splits:
             whole = type(pair) in (tuple, list) and [type(one) for one in pair] == [int, str]
             if not whole:
                 raise CheckFailed("type", f"expected (number, words), got {spelled(pair)}")
+            assert_holds(pair[0] >= 0, f"a number below 0: {pair[0]}")
     return {name: [number for number, _ in got[name]] for name in SPLITS}
 
 
@@ -41,7 +42,7 @@ def by_length(numbers: list[int], max_digits: int, specials: bool = True) -> lis
 
 
 def assert_shuffled(numbers: list[int]) -> None:
-    """Demand that numbers stand in random order; 300 or more of them, of several lengths.
+    """Demand that numbers stand in random order; 200 or more of them, of several lengths.
 
     In a random order rises are half of all, with a standard deviation of √(n / 12), neighbours
     are equally long in less than a third of the cases, and 30 specials stand in the middle on

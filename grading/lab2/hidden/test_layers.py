@@ -18,7 +18,7 @@ from grading.lab2.models import (
     step_all,
     tokens,
 )
-from grading.models import by_layer, give_weights, randomize
+from grading.models import give_weights, randomize
 
 
 def holes(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -40,7 +40,7 @@ def test_additive_random(student, rng):
         attention = layer(student, "AdditiveAttention", units)
         attention(states, memory, mask)
         randomize(attention, rng)
-        want = additive(by_layer(attention, LAYER), states, memory, mask)
+        want = additive(attention, units, states, memory, mask)
         got = attended(attention(states, memory, mask), *(one.shape for one in want))
         assert_zero_outside(got[1], mask[:, None])
         for one, other in zip(got, want, strict=True):
@@ -90,7 +90,7 @@ def test_heads_random(student, rng):
         attention, mask = layer(student, *sizes), holes(rng, batch, source)
         attention(queries, context, mask)
         randomize(attention, rng)
-        want = look_up(by_layer(attention, LAYER), queries, context, mask[:, None])
+        want = look_up(attention, queries, context, mask[:, None], num_heads)
         got = attended(attention(queries, context, mask), *(one.shape for one in want))
         for one, other in zip(got, want, strict=True):
             assert_close(one, other, atol=1e-5)
@@ -106,7 +106,7 @@ def test_heads_causal(student, rng):
     attention(queries, context, mask)
     randomize(attention, rng)
     allowed = mask[:, None] & (np.arange(source) <= np.arange(target)[:, None])
-    want = look_up(by_layer(attention, LAYER), queries, context, allowed)
+    want = look_up(attention, queries, context, allowed, 4)
     got = attended(attention(queries, context, mask), *(one.shape for one in want))
     assert_zero_outside(got[1], allowed[:, None])
     for one, other in zip(got, want, strict=True):
@@ -119,13 +119,12 @@ def test_heads_cached(student, rng):
     queries, context, mask = floats(rng, 2, 5, 6), floats(rng, 2, 7, 6), holes(rng, 2, 5, 7)
     attention(queries, context, mask[:, 0])
     randomize(attention, rng)
-    weights = by_layer(attention, LAYER)
-    projected = [project(weights, part, context) for part in ("_key", "_value")]
+    projected = [project(attention, part, context, 3) for part in ("key", "value")]
     got = student.build("do", attention, "project", context)
     for one, other in zip(arrays(got, *(one.shape for one in projected)), projected, strict=True):
         assert_close(one, other, atol=1e-5)
     keys, values = (one.astype("f4") for one in projected)
-    want = look_up(weights, queries, context, mask)
+    want = look_up(attention, queries, context, mask, 3)
     got = student.build("do", attention, "attend", queries, keys, values, mask)
     for one, other in zip(attended(got, *(one.shape for one in want)), want, strict=True):
         assert_close(one, other, atol=1e-5)
@@ -210,7 +209,7 @@ def test_decoder_random_steps(student, rng):
     block(x, memory, mask)
     randomize(block, rng)
     want, _ = attended(block(x, memory, mask), x.shape, (2, 3, target, source))
-    got = step_all(student, block, rng, x, memory, mask, target + int(rng.integers(3)))
+    got = step_all(student, block, rng, x, memory, mask, target + int(rng.integers(3)), 3)
     assert_close(got, want, atol=1e-5)
 
 
@@ -224,7 +223,7 @@ def test_decoder_rows(student, solution, rng):
     give_weights(block, wanted, LAYER)
     caches = [floats(rng, 4, 6, 2, 4) for _ in range(2)]
     places = rng.permutation(6)[:4, None].astype("i4")
-    given = (x, places, *caches, *memory_of(block, memory), mask)
+    given = (x, places, *caches, *memory_of(block, memory, 2), mask)
     got = student.build("do", block, "step", *given)
     got = arrays(got, x.shape, caches[0].shape, caches[1].shape)
     for one, want in zip(got, solution.build("do", wanted, "step", *given), strict=True):

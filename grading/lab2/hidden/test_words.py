@@ -43,7 +43,7 @@ def test_pairs_disjoint(student, rng):
 
 @check("2.1", says="within a length every number is equally likely", weight=2, hidden=True)
 def test_pairs_even(student, rng):
-    splits = drawn(student.make_pairs(4000, 6, seed=int(rng.integers(1000))))
+    splits = drawn(student.make_pairs(3000, 6, seed=int(rng.integers(1000))))
     for name in SPLITS:
         numbers = [number for number in splits[name] if number not in SPECIAL_NUMBERS]
         for digits in (4, 5, 6) if name == "train" else ((4, 5, 6),):
@@ -55,7 +55,7 @@ def test_pairs_even(student, rng):
 
 @check("2.1", says="each split in random order", hidden=True)
 def test_pairs_order(student, rng):
-    splits = drawn(student.make_pairs(4000, 7, seed=int(rng.integers(1000))))
+    splits = drawn(student.make_pairs(2500, 7, seed=int(rng.integers(1000))))
     for name in SPLITS:
         assert_shuffled(splits[name])
 
