@@ -48,7 +48,7 @@ def build_transformer(vocab_size, d_model, num_heads, ff_dim, num_layers, dropou
     stepper = keras.Model(
         [word, cache, fixed, is_digit, place],
         [
-            ops.squeeze(output(norms["decoder"](x)), 1),
+            layers.Reshape((vocab_size,))(output(norms["decoder"](x))),
             ops.stack(written, axis=1),
             fixed,
             is_digit,
