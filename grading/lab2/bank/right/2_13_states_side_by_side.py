@@ -1,4 +1,4 @@
-"""All blocks' caches are one state, the memory another; positions are a layer's slice."""
+"""All blocks' caches are one state, all keys and values of the memory another."""
 
 
 def build_transformer(vocab_size, d_model, num_heads, ff_dim, num_layers, dropout, max_length):
@@ -19,11 +19,17 @@ def build_transformer(vocab_size, d_model, num_heads, ff_dim, num_layers, dropou
     digits = keras.Input((None,), dtype="int32")
     words = keras.Input((None,), dtype="int32")
     mask = digits > 0
-    memory = drop(read(digits) * np.sqrt(d_model) + table[None, : ops.shape(digits)[1]])
+    memory = drop(
+        read(digits) * np.sqrt(d_model)
+        + ops.take(table, ops.cumsum(ops.ones_like(digits), axis=1) - 1, axis=0)
+    )
     for block in sides["encoder"]:
         memory = block([memory, mask])
     memory = norms["encoder"](memory)
-    x = drop(write(words) * np.sqrt(d_model) + table[None, : ops.shape(words)[1]])
+    x = drop(
+        write(words) * np.sqrt(d_model)
+        + ops.take(table, ops.cumsum(ops.ones_like(words), axis=1) - 1, axis=0)
+    )
     for block in sides["decoder"]:
         x = block([x, memory, mask])[0]
     model = keras.Model([digits, words], output(norms["decoder"](x)))
