@@ -27,8 +27,8 @@
 # and the gated ones', yet its names are the most faithful. The loss counts every letter, the
 # classifier weighs runs of letters that are typical of a country: the two need not agree.
 #
-# And on 18 languages (`make lab1 PRESET=full CODE=solution`: 1,500 updates, about 500,000 parameters
-# each; at the epoch with the best validation loss):
+# And on 18 languages (`make lab1 PRESET=full CODE=solution`: 1,500 updates each, about 500,000
+# parameters each; at the epoch with the best validation loss):
 #
 #                  RNN     LSTM    GRU     Transformer
 #     training     1.944   1.636   1.714   1.743     without dropout
