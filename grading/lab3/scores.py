@@ -145,16 +145,27 @@ def random_tokens(rng: np.random.Generator, num_events: int) -> list[str]:
     return tokens
 
 
-def heard(solution: Code, got: object) -> list[tuple[str, str, list[int]]]:
+def heard(reader: Code, got: object) -> list[tuple[str, str, list[int]]]:
     """Read the (onset, length, pitches) of what sounds in a score that a submission returned.
 
-    The trusted worker is handed plain text: whatever it is, it must not end that worker.
+    The reader is handed plain text: whatever it is, it must not end that worker.
     """
     if not isinstance(got, MusicXML):
         raise CheckFailed("type", f"expected a music21 Score, got {spelled(got)}")
-    events = solution.build("read_score", str(got))
+    events = reader.build("read_score", str(got))
     assert_holds(events is not None, "music21 cannot read the score that came back")
     return events
+
+
+def spelled_out(events: list[tuple[str, str, list[int]]]) -> list[str]:
+    """Spell what sounds as `score_to_tokens` does, if it sounds one after another."""
+    tokens, now = [], Fraction(0)
+    for onset, length, pitches in events:
+        if Fraction(onset) > now:
+            tokens += ["REST", f"DUR_{Fraction(onset) - now}"]
+        tokens += [f"NOTE_{pitch}" for pitch in pitches] + [f"DUR_{length}"]
+        now = Fraction(onset) + Fraction(length)
+    return tokens
 
 
 def three_arrays(got: object) -> list:
