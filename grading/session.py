@@ -18,6 +18,7 @@ import numpy as np
 
 from grading.checks import REASONS, CheckFailed, plain
 from grading.proxy import Code, StudentRaised
+from grading.reference import Reference
 from grading.results import Check, CheckResult, TaskResult, empty_result
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
@@ -31,6 +32,7 @@ DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is 
 ISOLATION = "open (a process of its own; the kernel's lock is not there yet)"
 
 _zygotes: dict[int, Zygote] = {}
+_references: dict[int, Reference] = {}
 
 
 class NotStarted(Exception):
@@ -45,6 +47,21 @@ def zygote(lab: Lab) -> Zygote:
         _zygotes[lab.number] = Zygote(preload, builders if builders.is_file() else None)
         atexit.register(_zygotes[lab.number].close)
     return _zygotes[lab.number]
+
+
+def reference(lab: Lab) -> Reference:
+    """The lab's solution; its answers serve every grading in this process."""
+
+    def start() -> Worker:
+        worker = zygote(lab).worker()
+        worker.allow(60)
+        solution = lab.solution_file.read_text(encoding="utf-8")
+        worker.load(compile(solution, "solution.py", "exec"))
+        return worker
+
+    if lab.number not in _references:
+        _references[lab.number] = Reference(start)
+    return _references[lab.number]
 
 
 def stamp(lab: Lab) -> dict[str, str]:
@@ -119,7 +136,6 @@ class Session:
         self.loading_deaths = 0
         self.deaths: dict[tuple[str, bool], int] = {}
         self.workers: dict[tuple[str, bool], Worker] = {}
-        self.reference: Worker | None = None
 
     # Whose code
 
@@ -176,20 +192,6 @@ class Session:
                 self.deaths[key] = self.deaths.get(key, 0) + 1
                 raise
 
-        return ask
-
-    def reference_ask(self, cpu: int) -> Callable[..., Any]:
-        """What the solution's proxy asks: a worker of its own that never loads student code."""
-
-        def ask(**question: Any) -> Any:
-            if self.reference is None or self.reference.dead:
-                self.reference = zygote(self.lab).worker()
-                self.reference.allow(60)
-                self.reference.load(compile(self.solution, "solution.py", "exec"))
-            return self.reference.ask(**question)
-
-        if self.reference is not None:
-            self.reference.allow(cpu + 60)
         return ask
 
     # The passes
@@ -277,7 +279,7 @@ class Session:
         if worker is not None and not worker.dead:
             worker.allow(cpu)
         student = Code(self.asking(task, alone, cpu), self.submission.place)
-        solution = Code(self.reference_ask(cpu))
+        solution = Code(reference(self.lab).dialogue(cpu + 60).ask)
         try:
             test(student, solution, self.rng(check))
         except AssertionError as failure:
@@ -298,11 +300,9 @@ class Session:
         return message + (f"\nit printed: {printed}" if printed else "")
 
     def close(self) -> None:
-        """End this submission's workers; the zygote stays."""
+        """End this submission's workers; the zygote and the solution's worker stay."""
         for worker in self.workers.values():
             worker.remove()
-        if self.reference is not None:
-            self.reference.remove()
 
 
 class InprocessSession(Session):
