@@ -1,22 +1,34 @@
 """What the solution answers: asked once, then remembered, because it answers the same each time.
 
 Random seeds are set before each question, so an answer depends on nothing but the questions that
-were asked before it within the same check. Public checks ask every submission the same.
+were asked before it within the same check. Public checks ask every submission the same: a student's
+copy of the course has no solution, and grades with their answers, recorded by `make handout`.
 """
 
+import base64
 import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from grading.worker import codec
 from grading.workers import Worker
+from labs.catalogue import Lab
+from toolkit.errors import EtudeError
+from toolkit.paths import ROOT, shown
 
 REMEMBERED = 64 << 20  # bytes of answers
 RENEWED = 20_000  # questions after which the worker is replaced: what libraries cache adds up
 
 Answer = tuple[str, bytes]  # the value as the codec writes it: JSON and the bytes of its arrays
+
+
+class NotRecordedError(Exception):
+    """A check asked what was not asked when the answers were recorded: the grader's error."""
 
 
 class Reference:
@@ -25,10 +37,10 @@ class Reference:
     Parameters
     ----------
     start
-        Starts a worker that has loaded the solution.
+        Starts a worker that has loaded the solution; None where there is none.
     """
 
-    def __init__(self, start: Callable[[], Worker]):
+    def __init__(self, start: Callable[[], Worker] | None):
         self.start = start
         self.worker: Worker | None = None
         self.answers: OrderedDict[bytes, Answer] = OrderedDict()
@@ -40,8 +52,42 @@ class Reference:
         """Begin a check; it may use so many CPU seconds."""
         return Dialogue(self, cpu)
 
+    @classmethod
+    def recorded(cls, path: Path) -> "Reference":
+        """Answers that `record` made, and nobody to ask for others.
+
+        Raises
+        ------
+        EtudeError
+            If the file is missing or not whole.
+        """
+        answers = cls(None)
+        try:
+            for key, (text, payload) in json.loads(path.read_text(encoding="utf-8")).items():
+                answer = text, base64.b64decode(payload, validate=True)
+                answers.answers[bytes.fromhex(key)] = answer
+        except (OSError, ValueError, TypeError, AttributeError):
+            raise EtudeError(
+                f"{shown(path)} is missing or damaged, and there is no solution.py to ask instead: "
+                "take it from the handout again"
+            ) from None
+        return answers
+
+    def record(self) -> str:
+        """Everything that was answered, as text: the same answers give the same text."""
+        plain = {
+            key.hex(): [text, base64.b64encode(payload).decode()]
+            for key, (text, payload) in sorted(self.answers.items())
+        }
+        return json.dumps(plain, indent=0) + "\n"
+
     def living(self, cpu: int) -> tuple[Worker, bool]:
         """The worker, and whether it is a new one."""
+        if self.start is None:
+            raise NotRecordedError(
+                "this question to the solution is not among those recorded for this copy of the "
+                "course: tell your instructor"
+            )
         if self.worker is not None and (self.worker.dead or self.asked >= RENEWED):
             self.worker.remove()
             self.worker = None
@@ -91,7 +137,7 @@ class Dialogue:
 
     def ask(self, **question: Any) -> Any:
         """Ask one question; what `Worker.ask` raises, this raises."""
-        tree, buffers = codec.pack(question)
+        tree, buffers = codec.pack(coarse(question))
         text = json.dumps(tree).encode()
         self.key = hashlib.sha256(b"\0".join((self.key, text, *buffers))).digest()
         self.questions.append(question)
@@ -114,3 +160,22 @@ class Dialogue:
             self.reference.asked += 1
             value = worker.ask(**question)
         return value
+
+
+def coarse(value: Any) -> Any:
+    """Round float64 to float32: another machine's last bit must not make another question."""
+    with np.errstate(over="ignore"):
+        if isinstance(value, np.ndarray) and value.dtype == np.float64:
+            return "float64", value.astype(np.float32)
+        if type(value) is float:
+            return float(np.float32(value))
+    if type(value) in (list, tuple):
+        return type(value)(coarse(item) for item in value)
+    if type(value) is dict:
+        return {key: coarse(item) for key, item in value.items()}
+    return value
+
+
+def answers_file(lab: Lab) -> Path:
+    """Where a student's copy of the course has a lab's recorded answers."""
+    return ROOT / "grading" / f"lab{lab.number}" / "answers.json"
