@@ -52,6 +52,16 @@ def zygote(lab: Lab) -> Zygote:
 
 def reference(lab: Lab) -> Reference:
     """The lab's solution, or what it once answered; it serves every grading in this process."""
+    if lab.number not in _references:
+        if lab.solution_file.is_file():
+            _references[lab.number] = new_reference(lab)
+        else:
+            _references[lab.number] = Reference.recorded(answers_file(lab))
+    return _references[lab.number]
+
+
+def new_reference(lab: Lab) -> Reference:
+    """The lab's solution, asked nothing yet."""
 
     def start() -> Worker:
         worker = zygote(lab).worker()
@@ -60,12 +70,7 @@ def reference(lab: Lab) -> Reference:
         worker.load(compile(solution, "solution.py", "exec"))
         return worker
 
-    if lab.number not in _references:
-        if lab.solution_file.is_file():
-            _references[lab.number] = Reference(start)
-        else:
-            _references[lab.number] = Reference.recorded(answers_file(lab))
-    return _references[lab.number]
+    return Reference(start)
 
 
 def stamp(lab: Lab) -> dict[str, str]:

@@ -169,7 +169,8 @@ def readme(lab: Lab, stubs: str) -> str:
     parts = [
         opening(stubs),
         f"```\n{command}\n```\n\n"
-        "trains and plays at once: what you have not written yet is borrowed from the solution.\n"
+        "trains and plays. What you have not written yet is borrowed from the solution; a handout\n"
+        "has none, and there the run stops at the first function that is missing and names it.\n"
         f"Write your own in [tasks.py](tasks.py), or in [{name}]({name}); "
         f"`make grade LAB={lab.number}` says whether it is right.",
         "## Tasks",
