@@ -107,6 +107,7 @@ class Check:
     weight: float
     hidden: bool
     cpu: int | None
+    wall: float | None = None
 
 
 def share_points(task: Task, checks: Iterable[Check]) -> list[CheckResult]:

@@ -28,7 +28,10 @@ from toolkit.paths import ROOT, shown
 from toolkit.source import Submission, definitions, merge, read_submission, syntax_error, unfinished
 
 DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
-ISOLATION = "open (a process of its own; the kernel's lock is not there yet)"
+OPEN = (
+    "hidden checks show their inputs to the submission, and here nothing keeps it in: isolation is "
+    "{}. Add --accept-open if you trust it, or --public to leave them out"
+)
 
 _zygotes: dict[int, Zygote] = {}
 
@@ -72,8 +75,10 @@ class Session:
         Every check the lab has, whether it will run or not: points are shared before it starts.
     student
         Who handed it in: hidden inputs are drawn afresh for each student.
-    inprocess
-        Run everything in this process, for a debugger. This is not how grading is done.
+    accept_open
+        Run hidden checks though the machine locks no worker in.
+    parent
+        Which zygote forks the workers; the lab's own unless told.
     """
 
     def __init__(
@@ -82,12 +87,14 @@ class Session:
         code: str | None,
         checks: list[Check],
         student: str = "local",
-        inprocess: bool = False,
+        accept_open: bool = False,
+        parent: Zygote | None = None,
     ):
         self.lab = lab
         self.checks = {check.name: check for check in checks}
         self.student = student
-        self.inprocess = inprocess
+        self.accept_open = accept_open
+        self._parent = parent
         if not lab.solution_file.is_file():
             raise EtudeError(
                 f"lab {lab.number} has no solution.py here, and the grader judges against it"
@@ -112,7 +119,7 @@ class Session:
             if self.stubs == set(names):
                 raise EtudeError(note)  # nobody gets 0 for work that lies beside the file
             self.notes += (note,)
-        self.result = empty_result(lab, checks, shown(path), stamp(lab), ISOLATION)
+        self.result = empty_result(lab, checks, shown(path), stamp(lab), self.isolation())
         for task in self.result.tasks:
             found = definitions(source).get(task.name)
             task.line = found.line if found else None
@@ -120,6 +127,19 @@ class Session:
         self.deaths: dict[tuple[str, bool], int] = {}
         self.workers: dict[tuple[str, bool], Worker] = {}
         self.reference: Worker | None = None
+
+    @property
+    def parent(self) -> Zygote:
+        """The process that workers are forked from."""
+        return self._parent or zygote(self.lab)
+
+    def isolation(self) -> str:
+        """What kept the submission in, for the report."""
+        return self.parent.isolation.text
+
+    def may_run(self, check: Check) -> bool:
+        """Whether hidden inputs may be shown to workers of this level."""
+        return not check.hidden or self.accept_open or self.parent.isolation.level != "open"
 
     # Whose code
 
@@ -135,7 +155,7 @@ class Session:
             names |= dict.fromkeys([*self.prerequisites(other), self.lab.task(other).name])
         return list(names)
 
-    def worker(self, task: TaskResult, alone: bool, cpu: int) -> Worker:
+    def worker(self, check: Check, task: TaskResult, alone: bool) -> Worker:
         """The task's worker for a pass, loaded; a new one if the last died."""
         key = (task.id, alone)
         if self.loading_deaths >= DEATHS:
@@ -146,8 +166,8 @@ class Session:
         if worker is None or worker.dead:
             if worker is not None:
                 worker.remove()
-            worker = self.workers[key] = zygote(self.lab).worker()
-            worker.allow(cpu)
+            worker = self.workers[key] = self.parent.worker()
+            self.allow(worker, check)
             self.load(worker, self.code(task, alone))
         return worker
 
@@ -164,11 +184,15 @@ class Session:
             raise StudentRaised(error, called, self.submission.place) from None
         self.loading_deaths = 0
 
-    def asking(self, task: TaskResult, alone: bool, cpu: int) -> Callable[..., Any]:
+    def allow(self, worker: Worker, check: Check) -> None:
+        """Give a worker what one check may take."""
+        worker.allow(check.cpu or CPU_SECONDS, check.wall)
+
+    def asking(self, check: Check, task: TaskResult, alone: bool) -> Callable[..., Any]:
         """What the student's proxy asks."""
 
         def ask(**question: Any) -> Any:
-            worker = self.worker(task, alone, cpu)
+            worker = self.worker(check, task, alone)
             try:
                 return worker.ask(**question)
             except WorkerDied:
@@ -183,7 +207,9 @@ class Session:
 
         def ask(**question: Any) -> Any:
             if self.reference is None or self.reference.dead:
-                self.reference = zygote(self.lab).worker()
+                if self.reference is not None:
+                    self.reference.remove()
+                self.reference = self.parent.worker()
                 self.reference.allow(60)
                 self.reference.load(compile(self.solution, "solution.py", "exec"))
             return self.reference.ask(**question)
@@ -211,6 +237,8 @@ class Session:
             Whatever is not the submission's fault: an error in the grader.
         """
         check = self.checks[name]
+        if not self.may_run(check):
+            raise EtudeError(OPEN.format(self.parent.isolation.text))
         task = self.result.task(check.task)
         result = next(entry for entry in task.checks if entry.name == name)
         started = time.monotonic()
@@ -272,12 +300,11 @@ class Session:
         self, check: Check, task: TaskResult, test: Callable[..., None], alone: bool
     ) -> None:
         """Run the check's function once."""
-        cpu = check.cpu or CPU_SECONDS
         worker = self.workers.get((task.id, alone))
         if worker is not None and not worker.dead:
-            worker.allow(cpu)
-        student = Code(self.asking(task, alone, cpu), self.submission.place)
-        solution = Code(self.reference_ask(cpu))
+            self.allow(worker, check)
+        student = Code(self.asking(check, task, alone), self.submission.place)
+        solution = Code(self.reference_ask(check.cpu or CPU_SECONDS))
         try:
             test(student, solution, self.rng(check))
         except AssertionError as failure:
@@ -307,6 +334,14 @@ class Session:
 
 class InprocessSession(Session):
     """Everything in this process, exceptions as they are: a debugger can stop there."""
+
+    def isolation(self) -> str:
+        """None at all."""
+        return "open (in the grader's own process)"
+
+    def may_run(self, check: Check) -> bool:
+        """Who asks for this has accepted it."""
+        return True
 
     def judge(
         self, check: Check, task: TaskResult, result: CheckResult, test: Callable[..., None]
@@ -339,6 +374,7 @@ def grade(
     checks: list[CheckTest] | None = None,
     tasks: list[str] | None = None,
     public: bool = False,
+    accept_open: bool = False,
 ) -> Session:
     """Grade without pytest's console: for `watch`, `submit` and the bank.
 
@@ -350,14 +386,18 @@ def grade(
         Ids of the tasks to grade; None for all.
     public
         Leave hidden checks out.
+    accept_open
+        Run them though the machine locks no worker in.
     """
     found = collect(lab) if checks is None else checks
-    session = Session(lab, code, [check for check, _ in found])
+    session = Session(lab, code, [check for check, _ in found], accept_open=accept_open)
     try:
         for check, test in found:
             if (tasks is None or check.task in tasks) and not (public and check.hidden):
                 try:
                     session.run(check.name, with_its_fixtures(test))
+                except EtudeError:
+                    raise
                 except Exception:  # told in the result as the grader's error
                     continue
     finally:
