@@ -65,6 +65,7 @@ class LabResult:
     stamp: dict[str, str]
     isolation: str
     tasks: list[TaskResult]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def earned(self) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 
 from grading.checks import REASONS, CheckFailed, plain
 from grading.proxy import Code, StudentRaised
+from grading.rehearsal import rehearse
 from grading.results import Check, CheckResult, TaskResult, empty_result
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
@@ -104,6 +105,8 @@ class Session:
         path = lab.solution_file if code == "solution" else path
         self.problem: str | None = None
         try:
+            if code != "solution" and (trouble := rehearse(path)):
+                raise EtudeError(f"{shown(path)} cannot be read: {trouble}")
             self.submission = read_submission(path)
         except EtudeError as error:
             self.submission = Submission(path, "")
@@ -114,12 +117,13 @@ class Session:
         source = "" if self.problem else self.submission.source
         self.stubs = set(unfinished(source, names)) & set(definitions(source))
         self.lost = {} if self.problem else missing_notes(lab, self.submission)
-        self.notes = self.submission.notes
+        self.notes = self.submission.notes + bidirectional_notes(self.submission)
         if code is None and not self.problem and (note := notebook_note(lab)):
             if self.stubs == set(names):
                 raise EtudeError(note)  # nobody gets 0 for work that lies beside the file
             self.notes += (note,)
         self.result = empty_result(lab, checks, shown(path), stamp(lab), self.isolation())
+        self.result.notes = list(self.notes)
         for task in self.result.tasks:
             found = definitions(source).get(task.name)
             task.line = found.line if found else None
@@ -246,7 +250,8 @@ class Session:
             self.judge(check, task, result, test)
         except Exception as error:
             if not isinstance(error, AssertionError):
-                result.outcome, result.message = "error", f"{type(error).__name__}: {error}"
+                words = "" if check.hidden else f": {plain(str(error))}"
+                result.outcome, result.message = "error", type(error).__name__ + words
             raise
         finally:
             result.seconds = round(time.monotonic() - started, 3)
@@ -316,10 +321,10 @@ class Session:
         if check.hidden:
             reason = getattr(failure, "reason", REASONS["value"])
             return f"a hidden check of this property failed: {reason}"
-        message = str(failure) or check.says
+        message = plain(str(failure) or check.says)
         called = getattr(failure, "called", "")
         if called and called not in message:
-            message = f"{message}\nin {called}"
+            message = f"{message}\nin {plain(called)}"
         worker = self.workers.get((task.id, False))
         printed = plain(worker.output().strip()) if worker is not None else ""
         return message + (f"\nit printed: {printed}" if printed else "")
@@ -363,6 +368,17 @@ class InprocessSession(Session):
         result.outcome, result.message = "failed", check.says
         test(*sides, self.rng(check))
         result.outcome = "passed"
+
+
+def bidirectional_notes(submission: Submission) -> tuple[str, ...]:
+    """Tell where marks of writing direction make code look like other code (CVE-2021-42574)."""
+    marks = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    return tuple(
+        f"{submission.place(number)} holds the mark U+{ord(mark):04X}: what is shown there need "
+        "not be what runs"
+        for number, line in enumerate(submission.source.splitlines(), 1)
+        if (mark := next((character for character in line if character in marks), None))
+    )[:5]
 
 
 CheckTest = tuple[Check, Callable[..., None]]
