@@ -177,6 +177,7 @@ class Worker:
     def __init__(self, zygote: Zygote):
         self.zygote = zygote
         self.dead: str | None = None
+        self.pid = 0
         self.deadline = time.monotonic() + START_SECONDS
         self.cpu_allowed = 0
         self.looked = 0.0
@@ -190,32 +191,35 @@ class Worker:
         # no name: nothing the submission does to its folder changes what is read from here
         printed = tempfile.TemporaryFile(dir=zygote.folder)  # noqa: SIM115
         self.printed = self.claims.enter_context(printed)
-        self.pipe, theirs = socket.socketpair()
-        settings = {"scratch": str(self.scratch), "builders": "grading.builders"}
-        request = {"do": "start", "worker": settings | {"layers": layers, "uid": uid}}
-        fds = [theirs.fileno(), self.printed.fileno()]
-        socket.send_fds(zygote.control, [json.dumps(request).encode()], fds)
-        self.pid = int(zygote.reply()["pid"])
-        theirs.close()
-        self.await_lock()
+        try:
+            self.begin(layers, uid)
+        except BaseException:
+            self.remove()
+            raise
+        self.halt()
 
-    def await_lock(self) -> None:
-        """Wait until the worker says that it is locked.
+    def begin(self, layers: tuple[str, ...], uid: int | None) -> None:
+        """Ask the zygote for the process, and wait until it says that it is locked.
 
         Raises
         ------
         RuntimeError
             If it could not lock itself or not start: no submission is loaded, and none is blamed.
         """
+        self.pipe, theirs = socket.socketpair()
+        settings = {"scratch": str(self.scratch), "builders": "grading.builders"}
+        request = {"do": "start", "worker": settings | {"layers": layers, "uid": uid}}
+        fds = [theirs.fileno(), self.printed.fileno()]
+        with theirs:
+            socket.send_fds(self.zygote.control, [json.dumps(request).encode()], fds)
+            self.pid = int(self.zygote.reply()["pid"])
         try:
             number, tree, payload = codec.receive(self.read)
             locked = codec.unpack(tree, payload) if number == NOBODY else None
         except (OSError, TimeoutError, codec.ProtocolError):
             locked = self.zygote.last_words()
         if locked is not True:
-            self.remove()
             raise RuntimeError(f"the worker could not start: {locked}")
-        self.halt()
 
     def halt(self) -> None:
         """Let nothing in the worker run between questions: no thread, no timer."""
@@ -374,7 +378,7 @@ class Worker:
             return ""
         self.dead = "was ended"
         self.pipe.close()
-        return self.zygote.end(self.pid)
+        return self.zygote.end(self.pid) if self.pid else ""
 
     def remove(self) -> None:
         """End the worker and delete its scratch folder."""

@@ -39,9 +39,11 @@ def become_worker(pipe: socket.socket, output: int, worker: dict[str, Any]) -> N
             os.setsid()
         for signal_number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signal_number, signal.SIG_DFL)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(output, 1)
-        os.dup2(output, 2)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for fd, place in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(fd, place)
+        os.close(nothing)
+        os.close(output)
         serve(pipe, **worker)
     finally:
         os._exit(70)
