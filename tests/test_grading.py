@@ -388,7 +388,7 @@ def test_nothing_broadcasts_its_way_through_a_comparison(got):
 
 # The commands
 
-SMALL = ["grading", "--task=3.3", "--code=solution", "--accept-open", "--results=/dev/null"]
+SMALL = ["grading", "--task=3.3", "--code=solution", "--accept-open"]
 
 
 def grading(*options, **environment):
@@ -406,6 +406,16 @@ def grading(*options, **environment):
 def results(tmp_path):
     """Where a command writes its JSON, so that a student's own stays."""
     return f"--results={tmp_path / 'results.json'}"
+
+
+def test_results_are_written_into_a_pipe_and_do_not_replace_it(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR)  # a FIFO here, because as root a test could replace /dev/null
+    empty_result(LAB, [], "", {}, "open").write(pipe)
+    assert json.loads(os.read(end, 1 << 16))["possible"] == 100
+    os.close(end)
+    assert pipe.is_fifo()
 
 
 def test_fresh_stubs_are_not_started_0_of_100_and_no_failure(tmp_path, results):
@@ -472,23 +482,23 @@ def test_inprocess_says_that_it_is_not_how_grading_is_done(results):
     assert "this is not how grading is done" in output
 
 
-def test_the_grader_never_imports_keras():
+def test_the_grader_never_imports_keras(results):
     program = (
         "import sys, pytest\n"
-        f"code = pytest.main({SMALL})\n"
+        f"code = pytest.main({[*SMALL, results]})\n"
         "assert code == 0\n"
         "assert not {'keras', 'tensorflow', 'music21'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
 
 
-def test_an_error_in_the_grader_is_not_the_students_and_exits_with_3():
+def test_an_error_in_the_grader_is_not_the_students_and_exits_with_3(results):
     program = (
         "import sys, pytest\n"
         "from grading.session import Session\n"
         "def judge(*_): raise KeyError('broken check')\n"
         "Session.judge = judge\n"
-        f"sys.exit(pytest.main({SMALL}))"
+        f"sys.exit(pytest.main({[*SMALL, results]}))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 3
