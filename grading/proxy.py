@@ -7,6 +7,11 @@ from grading.checks import CheckFailed, plain, spelled
 from grading.worker.codec import MusicXML, Opaque
 from grading.workers import Raised, Refused, WorkerDied
 
+LOCKED = (
+    " (while it is graded, a submission can start no process, open no socket, and neither read nor "
+    "write files outside its own folder)"
+)
+
 
 class StudentRaised(CheckFailed):
     """The submission raised an exception where it should have returned."""
@@ -16,8 +21,10 @@ class StudentRaised(CheckFailed):
         self.functions = error.functions
         self.message = error.message
         where = f" ({place(error.line)})" if type(error.line) is int else ""
+        locked = LOCKED if "PermissionError" in error.bases else ""
+        told = plain(error.message, 300)
         super().__init__(
-            "raised", f"{called} raised {plain(error.type, 80)}{where}: {plain(error.message)}"
+            "raised", f"{called} raised {plain(error.type, 80)}{where}: {told}{locked}"
         )
 
 

@@ -5,17 +5,19 @@ segmentation fault. What a rehearsal survives, the grader survives: it has more 
 """
 
 import contextlib
+import inspect
+import os
 import resource
-import subprocess
+import signal
 import sys
 from pathlib import Path
 
-from toolkit.paths import ROOT
+from toolkit.errors import EtudeError
+from toolkit.source import definitions, merge, read_submission, syntax_error
 
-SECONDS = 20
-MEMORY = 2 << 30  # bytes
+CPU_SECONDS = 20
 STACK = 4 << 20  # bytes, half of what the grader has
-FRAMES = 500  # of Python, half of what the grader has
+FRAMES = 200  # of Python, fewer than the grader has left
 
 
 def rehearse(path: Path) -> str | None:
@@ -23,30 +25,34 @@ def rehearse(path: Path) -> str | None:
 
     A mistake that the grader can tell of itself, such as a syntax error, is none here.
     """
-    command = [sys.executable, "-W", "ignore", "-m", "grading.rehearsal", str(path)]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"Python takes more than {SECONDS} s to read it"
-    return "Python's compiler breaks down over it" if done.returncode else None
+    if (pid := os.fork()) == 0:
+        status = 1
+        try:
+            bound()
+            with contextlib.suppress(EtudeError):
+                compile_all(path)
+            status = 0
+        finally:
+            os._exit(status)
+    _, ended = os.waitpid(pid, 0)
+    if os.WIFSIGNALED(ended) and os.WTERMSIG(ended) == signal.SIGXCPU:
+        return f"Python takes more than {CPU_SECONDS} s to read it"
+    return "Python's compiler breaks down over it" if ended else None
 
 
-def main() -> None:
-    """Do to a file all that the grader does to its text."""
-    from toolkit.errors import EtudeError
-    from toolkit.source import definitions, merge, read_submission, syntax_error
-
-    for limit, most in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CPU, SECONDS)):
-        resource.setrlimit(limit, (most, most))
+def bound() -> None:
+    """Give this process less time and room than the grader has."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_STACK, (STACK, resource.RLIM_INFINITY))
-    with contextlib.suppress(EtudeError):
-        submission = read_submission(sys.argv[1])
-        sys.setrecursionlimit(FRAMES)
-        if syntax_error(submission) is None:
-            definitions(submission.source)
-            merge(submission.source, "", [])
+        resource.setrlimit(resource.RLIMIT_STACK, (STACK, hard))
+    sys.setrecursionlimit(len(inspect.stack(0)) + FRAMES)
 
 
-if __name__ == "__main__":
-    main()
+def compile_all(path: Path) -> None:
+    """Do to a file all that the grader does to its text."""
+    submission = read_submission(path)
+    if syntax_error(submission) is None:
+        definitions(submission.source)
+        merge(submission.source, "", [])

@@ -27,7 +27,7 @@ from grading.checks import MESSAGE, REASONS, plain
 from grading.isolation import unused_uid
 from grading.results import LabResult
 from grading.session import Session, collect, with_its_fixtures
-from grading.worker.lock import LAYERS
+from grading.worker.lock import CALLS, FILES, LAYERS, USER
 from grading.workers import Zygote
 from labs.catalogue import Lab, load_lab
 from toolkit.console import progress, run_command, say, table
@@ -92,6 +92,7 @@ class Trial:
         self.solution = lab.solution_file.read_text(encoding="utf-8")
         builders = ROOT / "grading" / f"lab{lab.number}" / "builders.py"
         self.zygote = Zygote(("keras", *lab.preload), builders, layers=layers)
+        self.zygote.start()
         self.stage = Stage(lab)
         self.folders = count()
 
@@ -178,22 +179,72 @@ def run(layers: tuple[str, ...], chosen: list[Attack]) -> dict:
     return {"isolation": trial.zygote.isolation.text, "problems": problems}
 
 
-def run_as_another(layers: tuple[str, ...]) -> dict:
-    """The same as an ordinary user, for whom everything that is written goes to /tmp."""
+def run_as_another(layers: tuple[str, ...]) -> dict | None:
+    """The same as an ordinary user; None if that user cannot read this interpreter."""
     with unused_uid() as uid, tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o777)
         path = Path(folder) / "found.json"
         off = [layer for layer in LAYERS if layer not in layers]
+        options = ["--json", str(path), *(["--without", *off] if off else [])]
         subprocess.run(
-            [sys.executable, "-m", "grading.attacks", "--json", str(path), "--without", *off, ""],
+            [sys.executable, "-m", "grading.attacks", *options],
             cwd=ROOT,
             env=os.environ | {"HOME": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.DEVNULL,
             user=uid,
             group=uid,
             extra_groups=[],
-            check=False,
         )
-        return json.loads(path.read_text()) if path.is_file() else {}
+        return json.loads(path.read_text()) if path.is_file() else None
+
+
+def run_all(chosen: list[Attack]) -> list[tuple[str, dict]]:
+    """Every configuration of this machine: who runs the grader, and what was found."""
+    found = []
+    if os.geteuid() == 0:
+        sets = (LAYERS, (FILES, CALLS), (USER, CALLS), (USER, FILES), (USER,), ())
+        found = [("root", run(layers, chosen)) for layers in sets]
+    for layers in ((FILES, CALLS), (CALLS,), (FILES,), ()):
+        ordinary = run_as_another(layers) if found else run(layers, chosen)
+        found += [("a user", ordinary)] if ordinary else []
+    return found
+
+
+def document(found: list[tuple[str, dict]], chosen: list[Attack]) -> str:
+    """The tables of docs/containment.md."""
+    groups = sorted({attack.group for attack in chosen})
+    lines = [
+        "# What grading bears",
+        "",
+        *(__doc__ or "").split("\n\n")[1].splitlines(),
+        "Made by `python -m grading.attacks --table` on Linux "
+        f"{os.uname().release.split('-')[0]}, Python {sys.version.split()[0]}.",
+        "",
+        f"| run by | isolation | all | {' | '.join(groups)} |",
+        f"|{'---|' * (3 + len(groups))}",
+    ]
+    for who, one in found:
+        held = [attack for attack in chosen if not one["problems"][attack.name]]
+        cells = [
+            f"{sum(a.group == group for a in held)} of {sum(a.group == group for a in chosen)}"
+            for group in groups
+        ]
+        level, _, rest = one["isolation"].partition(" ")
+        words = rest.strip("()").partition("; it could")[0]
+        cells = [who, f"**{level}**: {words}", f"{len(held)} of {len(chosen)}", *cells]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Without a part of the lock these get through (the lines above, in that order):",
+        "",
+    ]
+    for who, one in found:
+        names = [f"`{name}`" for name, problems in one["problems"].items() if problems]
+        level = one["isolation"].partition(";")[0].rstrip(")")
+        lines.append(f"- {who}, {level}): {', '.join(names) or 'none'}")
+    lines += ["", "| attack | what it tries | expected |", "|---|---|---|"]
+    lines += [f"| `{a.name}` | {a.says.strip()} | {a.expected} |" for a in chosen]
+    return "\n".join(lines) + "\n"
 
 
 def show(found: dict, chosen: list[Attack]) -> int:
@@ -215,6 +266,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="uses_threads, or uses")
     parser.add_argument("--without", nargs="+", default=[], metavar="LAYER", help=str(LAYERS))
     parser.add_argument("--json", metavar="FILE", help="write what was found")
+    parser.add_argument("--table", action="store_true", help=f"write {TABLE.relative_to(ROOT)}")
     options = parser.parse_args()
     chosen = [
         attack
@@ -223,6 +275,10 @@ def main() -> int:
     ]
     if not chosen:
         raise EtudeError(f"no attack is called {' or '.join(options.only)}")
+    if options.table:
+        TABLE.write_text(document(run_all(chosen), chosen), encoding="utf-8")
+        say(f"wrote {TABLE.relative_to(ROOT)}")
+        return 0
     layers = tuple(layer for layer in LAYERS if layer not in options.without)
     found = run(layers, chosen)
     if options.json:

@@ -102,23 +102,29 @@ class Zygote:
 
     def obey(self) -> None:
         """Speak JSON lines with the grader on the control socket until it is gone."""
-        self.answer({"fork": self.forks()})
-        while True:
-            message, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 2)
-            if not message:
-                break
-            request = json.loads(message)
-            if request["do"] == "start":
-                pid = self.start(list(fds), request["worker"])
-                self.workers.add(pid)
-                self.answer({"pid": pid})
-            else:
-                self.answer({"status": self.end(request["pid"])})
-            for fd in fds:
-                os.close(fd)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.answer({"fork": self.forks()})
+            while self.obey_once():
+                continue
         for pid in list(self.workers):  # the grader was killed perhaps: leave nothing behind
             self.end(pid)
         delete(Path.cwd().parent)
+
+    def obey_once(self) -> bool:
+        """Do what one line asks; False if there is none any more."""
+        message, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 2)
+        if not message:
+            return False
+        request = json.loads(message)
+        if request["do"] == "start":
+            pid = self.start(list(fds), request["worker"])
+            self.workers.add(pid)
+            self.answer({"pid": pid})
+        else:
+            self.answer({"status": self.end(request["pid"])})
+        for fd in fds:
+            os.close(fd)
+        return True
 
     def answer(self, words: dict[str, Any]) -> None:
         """Write one JSON line."""
