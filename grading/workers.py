@@ -323,7 +323,8 @@ class Worker:
         left = memoryview(data)
         while left:
             self.wait([], [self.pipe])
-            left = left[self.pipe.send(left, socket.MSG_DONTWAIT) :]
+            with contextlib.suppress(BlockingIOError):
+                left = left[self.pipe.send(left, socket.MSG_DONTWAIT) :]
 
     def wait(self, readers: list, writers: list) -> None:
         """Wait until the pipe is ready, and look ten times a second at what is used up."""

@@ -92,6 +92,7 @@ class Stage:
         found = [f"{name} was contacted" for name in self.sockets if self.contacted(name)]
         if self.state_of_answers() != self.answers_state:
             found.append("the answers file was changed")
+            self.answers.write_bytes(self.answers_state[-1])
             self.answers.chmod(0o600)
             self.answers_state = self.state_of_answers()
         if self.results.read_text() != RESULTS:

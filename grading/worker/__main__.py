@@ -56,7 +56,7 @@ class Zygote:
         self.control = control
         self.names = names
         self.fresh = fresh or not hasattr(os, "fork")
-        self.workers: set[int] = set()
+        self.workers: dict[int, subprocess.Popen | None] = {}
 
     def forks(self) -> bool:
         """Whether a fork is safe here, now."""
@@ -64,13 +64,17 @@ class Zygote:
 
     def start(self, fds: list[int], worker: dict[str, Any]) -> int:
         """Start a worker that talks on the first descriptor and prints to the second."""
+        # a Popen that is forgotten could be waited for elsewhere, and its status lost
         if not self.forks():
             settings = json.dumps({"fds": fds, "preload": self.names, "worker": worker})
             command = [sys.executable, "-W", "ignore", "-m", "grading.worker", "worker", settings]
-            return subprocess.Popen(command, pass_fds=fds, start_new_session=True).pid
+            child = subprocess.Popen(command, pass_fds=fds, start_new_session=True)
+            self.workers[child.pid] = child
+            return child.pid
         if (pid := os.fork()) == 0:
             self.control.close()
             become_worker(socket.socket(fileno=fds[0]), fds[1], worker)
+        self.workers[pid] = None
         return pid
 
     def end(self, pid: int) -> int:
@@ -81,7 +85,7 @@ class Zygote:
             with contextlib.suppress(OSError):
                 kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
-        self.workers.discard(pid)
+        del self.workers[pid]
         for _ in range(CLEANING_ROUNDS):
             orphans = self.orphans()
             if not orphans:
@@ -98,7 +102,7 @@ class Zygote:
             children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
         except OSError:  # no such list outside Linux, and no such inheritance
             return set()
-        return set(map(int, children.split())) - self.workers
+        return set(map(int, children.split())) - set(self.workers)
 
     def obey(self) -> None:
         """Speak JSON lines with the grader on the control socket until it is gone."""
@@ -117,9 +121,7 @@ class Zygote:
             return False
         request = json.loads(message)
         if request["do"] == "start":
-            pid = self.start(list(fds), request["worker"])
-            self.workers.add(pid)
-            self.answer({"pid": pid})
+            self.answer({"pid": self.start(list(fds), request["worker"])})
         else:
             self.answer({"status": self.end(request["pid"])})
         for fd in fds:

@@ -2,7 +2,7 @@
 
 It needs no privilege, holds for every thread that is started later, and cannot be undone
 (Linux 5.13 and newer, https://docs.kernel.org/userspace-api/landlock.html). It does not cover
-changing modes, owners and times: `seccomp` does.
+modes, owners and times, nor truncation before version 3: `seccomp` does.
 """
 
 import contextlib

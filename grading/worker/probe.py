@@ -44,7 +44,11 @@ def subsets(layers: list[str]) -> Iterator[list[str]]:
 
 def tried(layers: list[str], uid: int | None, canary: str) -> dict[str, bool] | None:
     """What a child with these layers could do; None if it could not lock itself or not work."""
-    with tempfile.TemporaryDirectory(prefix="probe-", dir=os.getcwd()) as scratch:
+    here = os.getcwd()  # readable, as libraries are
+    with (
+        tempfile.TemporaryDirectory(prefix="probe-", dir=here) as scratch,
+        tempfile.NamedTemporaryFile(prefix="probe-", dir=here) as hostage,
+    ):
         if USER in layers and uid is not None:
             os.chown(scratch, uid, uid)
         answers, mine = os.pipe()
@@ -54,7 +58,7 @@ def tried(layers: list[str], uid: int | None, canary: str) -> dict[str, bool] | 
                 os.chdir(scratch)
                 lock(layers, uid, scratch)
                 if works():
-                    os.write(mine, json.dumps(allowed(canary)).encode())
+                    os.write(mine, json.dumps(allowed(canary, hostage.name)).encode())
             finally:
                 os._exit(0)
         os.close(mine)
@@ -78,11 +82,12 @@ def works() -> bool:
     return bool(numpy.ones(2).sum() == 2)
 
 
-def allowed(canary: str) -> dict[str, bool]:
-    """Which of the forbidden things succeed."""
+def allowed(canary: str, hostage: str) -> dict[str, bool]:
+    """Which of the forbidden things succeed; `hostage` may be lost by it."""
     return {
         "reads": succeeds(lambda: open(canary, "rb").read(1)),
-        "writes": any(succeeds(writes_in(folder)) for folder in PUBLIC_FOLDERS),
+        "writes": any(succeeds(writes_in(folder)) for folder in PUBLIC_FOLDERS)
+        or any(succeeds(attempt) for attempt in truncations(hostage)),
         "connects": succeeds(lambda: socket.socket(socket.AF_UNIX)),
         "starts": succeeds(starts_a_process),
         "signals": succeeds(lambda: os.kill(os.getppid(), 0)),
@@ -105,6 +110,14 @@ def writes_in(folder: str) -> Callable[[], None]:
         tempfile.NamedTemporaryFile(prefix="etude-probe-", dir=folder).close()
 
     return attempt
+
+
+def truncations(path: str) -> list[Callable[[], Any]]:
+    """Ways to empty a file without opening it for writing."""
+    return [
+        lambda: os.truncate(path, 0),
+        lambda: os.close(os.open(path, os.O_RDONLY | os.O_TRUNC)),
+    ]
 
 
 def starts_a_process() -> None:

@@ -48,7 +48,14 @@ REFUSED = {
         0: {"chmod": 90, "fchmod": 91, "fchmodat": 268, "utime": 132, "utimes": 235}
         | {"futimesat": 261, "utimensat": 280, "sync": 162, "syncfs": 306},  # as if it were done
         EPERM: {"chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260}
-        | {"mknod": 133, "mknodat": 259, "name_to_handle_at": 303, "open_by_handle_at": 304},
+        | {
+            "truncate": 76,
+            "mknod": 133,
+            "mknodat": 259,
+            "name_to_handle_at": 303,
+            "open_by_handle_at": 304,
+        },
+        ENOSYS: {"openat2": 437},  # whose flags a filter cannot see
         EOPNOTSUPP: {"setxattr": 188, "lsetxattr": 189, "fsetxattr": 190}
         | {"removexattr": 197, "lremovexattr": 198, "fremovexattr": 199},
     },
@@ -65,6 +72,10 @@ REFUSED = {
         | {"clock_adjtime": 305},
     },
 }
+# open and openat, and which argument is flags: to truncate what one may only read is no reading,
+# but Landlock before version 3 lets it pass
+OPEN_FLAGS = {2: 1, 257: 2}
+ACCESS, TRUNCATE = 0o3, 0o1000
 KILL, TGKILL = 62, 234  # this process only
 PRLIMIT = 302  # to read limits only
 # call: which argument, which values of it are refused
@@ -76,7 +87,7 @@ IOCTL = 16  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX only: no 
 IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 
 # Berkeley packet filter: opcodes, and where the call's data are
-LOAD, EQUAL, GREATER, ANY_BIT, RETURN = 0x20, 0x15, 0x25, 0x45, 0x06
+LOAD, AND, EQUAL, GREATER, ANY_BIT, RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
 NUMBER, ARCHITECTURE = 0, 4
 ALLOW, KILL_PROCESS = 0x7FFF0000, 0x80000000
 
@@ -128,6 +139,9 @@ def _program(pid: int) -> Code:
                 code += _of_call(number, [_refuse(error)])
     a_thread = [(ANY_BIT, 0, 2, CLONE_THREAD), (ANY_BIT, 1, 0, CLONE_NAMESPACES), _return(ALLOW)]
     code += _of_call(CLONE, [_argument(0), *a_thread, _refuse(EPERM)])
+    for number, place in OPEN_FLAGS.items():
+        truncates = [(AND, 0, 0, ACCESS | TRUNCATE), (EQUAL, 0, 1, TRUNCATE), _refuse(EPERM)]
+        code += _of_call(number, [_argument(place), *truncates, _return(ALLOW)])
     for number in (KILL, TGKILL):
         code += _of_call(number, [_argument(0), *_only((pid,), EPERM)])
     nothing_new = [_argument(2), (EQUAL, 1, 0, 0), _refuse(EPERM), _argument(2, high=True)]
