@@ -97,7 +97,11 @@ class Zygote:
         self.folder.chmod(0o711)  # another user may pass through, and read the copy
         for path in (self.package, *self.package.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        self.isolation: Isolation = probe(self.package, layers)
+        try:
+            self.isolation: Isolation = probe(self.package, layers)
+        except BaseException:
+            delete(self.folder)
+            raise
         self.process: subprocess.Popen | None = None
         self.forks = False
 
