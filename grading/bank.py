@@ -93,7 +93,8 @@ def judge(entry: Entry, all_tasks: bool = False) -> Verdict:
         path = Path(folder) / "tasks.py"
         path.write_text(entry.source(), encoding="utf-8")
         tasks = None if all_tasks else tasks_upon(entry.lab, entry.task)
-        result = grade(entry.lab, str(path), tasks=tasks).result
+        # these answers are our own: no machine is too open for them
+        result = grade(entry.lab, str(path), tasks=tasks, accept_open=True).result
     elsewhere = sum(lost(task) for task in result.tasks if task.id != entry.task.id)
     return Verdict(entry, lost(result.task(entry.task.id)), elsewhere, grader_errors(result))
 

@@ -81,7 +81,7 @@ def spelled(value: Any, limit: int = 120) -> str:
 
 
 def assert_array(value: Any, shape: tuple | None = None, kind: str = "biuf") -> np.ndarray:
-    """Demand an array of a shape (None in it: any length) and a dtype kind, without NaN."""
+    """Demand an array of a shape (None in it: any length) and a dtype kind."""
     if not isinstance(value, np.ndarray):
         if not isinstance(value, (bool, int, float)):
             raise CheckFailed("type", f"expected an array, got {spelled(value)}")
@@ -136,7 +136,7 @@ def assert_equal(got: Any, want: Any) -> None:
         for index, (one, other) in enumerate(zip(got, want, strict=False)):
             if isinstance(other, np.ndarray):
                 assert_equal(one, other)
-            elif type(one) is not type(other) or one != other:
+            elif not same(one, other):
                 raise CheckFailed(
                     "value",
                     f"expected {spelled(want)}, got {spelled(got)}; first at [{index}]: "
@@ -147,8 +147,21 @@ def assert_equal(got: Any, want: Any) -> None:
                 "value",
                 f"expected {len(want)} items, got {len(got)}: {spelled(want)}, got {spelled(got)}",
             )
-    elif got != want:
+    elif not same(got, want):
         raise CheckFailed("value", f"expected {spelled(want)}, got {spelled(got)}")
+
+
+def same(got: Any, want: Any) -> bool:
+    """Whether two plain values agree in type and content; nothing in `got` decides how."""
+    if type(got) is not type(want):
+        return False
+    if isinstance(want, (list, tuple)):
+        return len(got) == len(want) and all(map(same, got, want))
+    if isinstance(want, dict):
+        return list(got) == list(want) and all(same(got[key], want[key]) for key in want)
+    if isinstance(want, np.ndarray):
+        return got.dtype == want.dtype and np.array_equal(got, want)
+    return bool(got == want)
 
 
 def assert_holds(condition: Any, message: str) -> None:

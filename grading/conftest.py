@@ -8,7 +8,7 @@ from _pytest.terminal import TerminalReporter
 
 from grading.reporter import Reporter
 from grading.results import Check, CheckResult
-from grading.session import InprocessSession, Session, declared, with_its_fixtures
+from grading.session import OPEN, InprocessSession, Session, declared, with_its_fixtures
 from labs.catalogue import Lab, find_task, load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS
@@ -26,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--code", metavar="WHOSE", help="solution, or the path of a .py or .ipynb file")
     group.addoption("--student", default="local", help="whose hidden inputs to draw")
     group.addoption("--public", action="store_true", help="leave hidden checks out")
+    group.addoption(
+        "--accept-open", action="store_true", help="run hidden checks where no worker is locked in"
+    )
     group.addoption("--results", metavar="FILE", help="where the JSON goes")
     group.addoption("--inprocess", action="store_true", help="no worker: for --pdb, not for grades")
 
@@ -84,8 +87,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for key, checks in labs.items():
         if number in (None, key):
             code, student = config.getoption("--code"), config.getoption("--student")
+            accept = config.getoption("--accept-open")
             try:
-                config.stash[SESSIONS][key] = kind(load_lab(key), code, checks, student)
+                config.stash[SESSIONS][key] = kind(load_lab(key), code, checks, student, accept)
             except EtudeError as error:
                 raise pytest.UsageError(str(error)) from None
 
@@ -102,6 +106,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return lab.number, [task.id for task in lab.tasks].index(check.task), check.hidden
 
     kept = sorted((item for item in items if wanted(item)), key=place)
+    for item in kept:
+        session = config.stash[SESSIONS][lab_of(item).number]
+        if not session.may_run(declared(item.name, list(item.iter_markers()))):
+            raise pytest.UsageError(OPEN.format(session.isolation()))
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = kept
 

@@ -4,8 +4,13 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from grading.checks import CheckFailed, plain, spelled
-from grading.worker.codec import Opaque
+from grading.worker.codec import MusicXML, Opaque
 from grading.workers import Raised, Refused, WorkerDied
+
+LOCKED = (
+    " (while it is graded, a submission can start no process, open no socket, and neither read nor "
+    "write files outside its own folder)"
+)
 
 
 class StudentRaised(CheckFailed):
@@ -16,9 +21,15 @@ class StudentRaised(CheckFailed):
         self.functions = error.functions
         self.message = error.message
         where = f" ({place(error.line)})" if type(error.line) is int else ""
+        locked = LOCKED if "PermissionError" in error.bases else ""
+        told = plain(error.message, 300)
         super().__init__(
-            "raised", f"{called} raised {plain(error.type, 80)}{where}: {plain(error.message)}"
+            "raised", f"{called} raised {plain(error.type, 80)}{where}: {told}{locked}"
         )
+
+
+class ReturnedScore(MusicXML):
+    """A score that a submission returned: what cannot read it is not to blame."""
 
 
 class Code:
@@ -65,6 +76,9 @@ class Code:
         try:
             return self._arrived(self._ask(**question))
         except (Raised, Refused, WorkerDied) as problem:
+            if self._place is None and any(type(arg) is ReturnedScore for arg in args):
+                reason = "music21 cannot read the score that came back"
+                raise CheckFailed("value", reason) from None
             if self._place is None:
                 raise RuntimeError(f"the solution's {self.called}: {problem}") from problem
             self._blame(problem, self._place)
@@ -73,7 +87,8 @@ class Code:
         if isinstance(problem, Raised):
             raise StudentRaised(problem, self.called, place) from None
         if isinstance(problem, Refused):
-            message = f"{self.called} returned {problem}, which the grader cannot take"
+            reason = plain(str(problem), 200)
+            message = f"{self.called} returned {reason}, which the grader cannot take"
             raise CheckFailed("type", message) from None
         raise CheckFailed("died", f"{self.called} {problem}") from None
 
@@ -85,6 +100,8 @@ class Code:
             return kind(self._arrived(item) for item in value)
         if kind is dict:
             return {key: self._arrived(item) for key, item in value.items()}
+        if kind is MusicXML and self._place is not None:
+            return ReturnedScore(value)
         return value
 
 
@@ -109,7 +126,7 @@ class Handle:
 
     def describe(self) -> dict[str, Any]:
         """Name, kind, shapes of inputs and outputs, layers."""
-        return self._code.method(self, "describe", (), {})
+        return description(self._code.method(self, "describe", (), {}))
 
     def train(self, inputs: Any, targets: Any, steps: int, learning_rate: float) -> None:
         """Take Adam steps on one batch."""
@@ -130,9 +147,38 @@ def crossing(value: Any) -> Any:
     """Replace handles in an argument by their numbers."""
     if isinstance(value, Handle):
         return Opaque(value._number)
+    if type(value) is ReturnedScore:
+        return MusicXML(value)
     if type(value) in (list, tuple):
         return type(value)(crossing(item) for item in value)
     return value
+
+
+def description(value: Any) -> dict[str, Any]:
+    """Demand of a worker's `describe` what a worker that nobody tampered with gives."""
+
+    def is_shapes(shapes: Any) -> bool:
+        sizes = (type(shape) is list and all(map(is_size, shape)) for shape in shapes)
+        return type(shapes) is list and all(sizes)
+
+    def is_size(size: Any) -> bool:
+        return size is None or type(size) is int
+
+    def is_layers(layers: Any) -> bool:
+        pairs = (type(pair) is tuple and [*map(type, pair)] == [str, str] for pair in layers)
+        return type(layers) is list and all(pairs)
+
+    match value:
+        case {
+            "name": str(),
+            "kind": str(),
+            "inputs": list() as inputs,
+            "outputs": list() as outputs,
+            "layers": list() as layers,
+            "weights": int(),
+        } if is_shapes(inputs) and is_shapes(outputs) and is_layers(layers):
+            return value
+    raise CheckFailed("type", f"expected a model's description, got {spelled(value)}")
 
 
 def model(value: Any, what: str = "a keras.Model") -> Handle:

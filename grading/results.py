@@ -65,6 +65,7 @@ class LabResult:
     stamp: dict[str, str]
     isolation: str
     tasks: list[TaskResult]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def earned(self) -> float:
@@ -92,8 +93,12 @@ class LabResult:
     def write(self, path: Path) -> None:
         """Write the JSON atomically: a killed grader leaves the last whole result."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(self.as_json(), indent=1, allow_nan=False)
+        if path.exists() and not path.is_file():  # a device or a pipe: root could replace it
+            path.write_text(text, encoding="utf-8")
+            return
         part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.write_text(json.dumps(self.as_json(), indent=1, allow_nan=False), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         os.replace(part, path)
 
 
@@ -107,6 +112,7 @@ class Check:
     weight: float
     hidden: bool
     cpu: int | None
+    wall: float | None = None
 
 
 def share_points(task: Task, checks: Iterable[Check]) -> list[CheckResult]:

@@ -19,6 +19,7 @@ import numpy as np
 from grading.checks import REASONS, CheckFailed, plain
 from grading.proxy import Code, StudentRaised
 from grading.reference import Reference, answers_file
+from grading.rehearsal import rehearse
 from grading.results import Check, CheckResult, TaskResult, empty_result
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
@@ -30,7 +31,10 @@ from toolkit.source import Submission, definitions, merge, read_submission, synt
 
 OWN_CHAIN = "graded on your own chain; your instructor's grading also tries it alone"
 DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
-ISOLATION = "open (a process of its own; the kernel's lock is not there yet)"
+OPEN = (
+    "hidden checks show their inputs to the submission, and here nothing keeps it in: isolation is "
+    "{}. Add --accept-open if you trust it, or --public to leave them out"
+)
 
 _zygotes: dict[int, Zygote] = {}
 _references: dict[int, Reference] = {}
@@ -98,8 +102,10 @@ class Session:
         Every check the lab has, whether it will run or not: points are shared before it starts.
     student
         Who handed it in: hidden inputs are drawn afresh for each student.
-    inprocess
-        Run everything in this process, for a debugger. This is not how grading is done.
+    accept_open
+        Run hidden checks though the machine locks no worker in.
+    parent
+        Which zygote forks the workers; the lab's own unless told.
     """
 
     def __init__(
@@ -108,12 +114,14 @@ class Session:
         code: str | None,
         checks: list[Check],
         student: str = "local",
-        inprocess: bool = False,
+        accept_open: bool = False,
+        parent: Zygote | None = None,
     ):
         self.lab = lab
         self.checks = {check.name: check for check in checks}
         self.student = student
-        self.inprocess = inprocess
+        self.accept_open = accept_open
+        self._parent = parent
         self.solution: str | None = None  # a student's copy of the course has none
         if lab.solution_file.is_file():
             self.solution = lab.solution_file.read_text(encoding="utf-8")
@@ -124,6 +132,8 @@ class Session:
         path = lab.solution_file if code == "solution" else path
         self.problem: str | None = None
         try:
+            if code != "solution" and (trouble := rehearse(path)):
+                raise EtudeError(f"{shown(path)} cannot be read: {trouble}")
             self.submission = read_submission(path)
         except EtudeError as error:
             self.submission = Submission(path, "")
@@ -134,12 +144,13 @@ class Session:
         source = "" if self.problem else self.submission.source
         self.stubs = set(unfinished(source, names)) & set(definitions(source))
         self.lost = {} if self.problem else missing_notes(lab, self.submission)
-        self.notes = self.submission.notes
+        self.notes = self.submission.notes + bidirectional_notes(self.submission)
         if code is None and not self.problem and (note := notebook_note(lab)):
             if self.stubs == set(names):
                 raise EtudeError(note)  # nobody gets 0 for work that lies beside the file
             self.notes += (note,)
-        self.result = empty_result(lab, checks, shown(path), stamp(lab), ISOLATION)
+        self.result = empty_result(lab, checks, shown(path), stamp(lab), self.isolation())
+        self.result.notes = list(self.notes)
         for task in self.result.tasks:
             found = definitions(source).get(task.name)
             task.line = found.line if found else None
@@ -147,6 +158,19 @@ class Session:
         self.deaths: dict[tuple[str, bool], int] = {}
         self.workers: dict[tuple[str, bool], Worker] = {}
         self.reader: Worker | None = None
+
+    @property
+    def parent(self) -> Zygote:
+        """The process that workers are forked from."""
+        return self._parent or zygote(self.lab)
+
+    def isolation(self) -> str:
+        """What kept the submission in, for the report."""
+        return self.parent.isolation.text
+
+    def may_run(self, check: Check) -> bool:
+        """Whether hidden inputs may be shown to workers of this level."""
+        return not check.hidden or self.accept_open or self.parent.isolation.level != "open"
 
     # Whose code
 
@@ -163,7 +187,7 @@ class Session:
             names |= dict.fromkeys([*self.prerequisites(other), self.lab.task(other).name])
         return list(names)
 
-    def worker(self, task: TaskResult, alone: bool, cpu: int) -> Worker:
+    def worker(self, check: Check, task: TaskResult, alone: bool) -> Worker:
         """The task's worker for a pass, loaded; a new one if the last died."""
         key = (task.id, alone)
         if self.loading_deaths >= DEATHS:
@@ -174,8 +198,8 @@ class Session:
         if worker is None or worker.dead:
             if worker is not None:
                 worker.remove()
-            worker = self.workers[key] = zygote(self.lab).worker()
-            worker.allow(cpu)
+            worker = self.workers[key] = self.parent.worker()
+            self.allow(worker, check)
             self.load(worker, self.code(task, alone))
         return worker
 
@@ -192,11 +216,15 @@ class Session:
             raise StudentRaised(error, called, self.submission.place) from None
         self.loading_deaths = 0
 
-    def asking(self, task: TaskResult, alone: bool, cpu: int) -> Callable[..., Any]:
+    def allow(self, worker: Worker, check: Check) -> None:
+        """Give a worker what one check may take."""
+        worker.allow(check.cpu or CPU_SECONDS, check.wall)
+
+    def asking(self, check: Check, task: TaskResult, alone: bool) -> Callable[..., Any]:
         """What the student's proxy asks."""
 
         def ask(**question: Any) -> Any:
-            worker = self.worker(task, alone, cpu)
+            worker = self.worker(check, task, alone)
             try:
                 return worker.ask(**question)
             except WorkerDied:
@@ -209,7 +237,7 @@ class Session:
     def read(self, **question: Any) -> Any:
         """What the reader's proxy asks: a worker that holds nobody's code."""
         if self.reader is None or self.reader.dead:
-            self.reader = zygote(self.lab).worker()
+            self.reader = self.parent.worker()
         self.reader.allow(60)
         return self.reader.ask(**question)
 
@@ -232,6 +260,8 @@ class Session:
             Whatever is not the submission's fault: an error in the grader.
         """
         check = self.checks[name]
+        if not self.may_run(check):
+            raise EtudeError(OPEN.format(self.parent.isolation.text))
         task = self.result.task(check.task)
         result = next(entry for entry in task.checks if entry.name == name)
         started = time.monotonic()
@@ -239,7 +269,8 @@ class Session:
             self.judge(check, task, result, test)
         except Exception as error:
             if not isinstance(error, AssertionError):
-                result.outcome, result.message = "error", f"{type(error).__name__}: {error}"
+                words = "" if check.hidden else f": {plain(str(error))}"
+                result.outcome, result.message = "error", type(error).__name__ + words
             raise
         finally:
             result.seconds = round(time.monotonic() - started, 3)
@@ -297,12 +328,11 @@ class Session:
         self, check: Check, task: TaskResult, test: Callable[..., None], alone: bool
     ) -> None:
         """Run the check's function once."""
-        cpu = check.cpu or CPU_SECONDS
         worker = self.workers.get((task.id, alone))
         if worker is not None and not worker.dead:
-            worker.allow(cpu)
-        student = Code(self.asking(task, alone, cpu), self.submission.place)
-        solution = Code(self.reference.dialogue(cpu + 60).ask)
+            self.allow(worker, check)
+        student = Code(self.asking(check, task, alone), self.submission.place)
+        solution = Code(self.reference.dialogue((check.cpu or CPU_SECONDS) + 60).ask)
         try:
             with_its_fixtures(test)(student, solution, Code(self.read), self.rng(check))
         except AssertionError as failure:
@@ -314,10 +344,10 @@ class Session:
         if check.hidden:
             reason = getattr(failure, "reason", REASONS["value"])
             return f"a hidden check of this property failed: {reason}"
-        message = str(failure) or check.says
+        message = plain(str(failure) or check.says)
         called = getattr(failure, "called", "")
         if called and called not in message:
-            message = f"{message}\nin {called}"
+            message = f"{message}\nin {plain(called)}"
         worker = self.workers.get((task.id, False))
         printed = plain(worker.output().strip()) if worker is not None else ""
         return message + (f"\nit printed: {printed}" if printed else "")
@@ -332,6 +362,14 @@ class Session:
 
 class InprocessSession(Session):
     """Everything in this process, exceptions as they are: a debugger can stop there."""
+
+    def isolation(self) -> str:
+        """None at all."""
+        return "open (in the grader's own process)"
+
+    def may_run(self, check: Check) -> bool:
+        """Who asks for this has accepted it."""
+        return True
 
     def judge(
         self, check: Check, task: TaskResult, result: CheckResult, test: Callable[..., None]
@@ -360,6 +398,17 @@ class InprocessSession(Session):
         result.outcome = "passed"
 
 
+def bidirectional_notes(submission: Submission) -> tuple[str, ...]:
+    """Tell where marks of writing direction make code look like other code (CVE-2021-42574)."""
+    marks = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+    return tuple(
+        f"{submission.place(number)} holds the mark U+{ord(mark):04X}: what is shown there need "
+        "not be what runs"
+        for number, line in enumerate(submission.source.splitlines(), 1)
+        if (mark := next((character for character in line if character in marks), None))
+    )[:5]
+
+
 CheckTest = tuple[Check, Callable[..., None]]
 
 
@@ -369,6 +418,7 @@ def grade(
     checks: list[CheckTest] | None = None,
     tasks: list[str] | None = None,
     public: bool = False,
+    accept_open: bool = False,
 ) -> Session:
     """Grade without pytest's console: for `watch`, `submit` and the bank.
 
@@ -380,14 +430,18 @@ def grade(
         Ids of the tasks to grade; None for all.
     public
         Leave hidden checks out.
+    accept_open
+        Run them though the machine locks no worker in.
     """
     found = collect(lab) if checks is None else checks
-    session = Session(lab, code, [check for check, _ in found])
+    session = Session(lab, code, [check for check, _ in found], accept_open=accept_open)
     try:
         for check, test in found:
             if (tasks is None or check.task in tasks) and not (public and check.hidden):
                 try:
                     session.run(check.name, with_its_fixtures(test))
+                except EtudeError:
+                    raise
                 except Exception:  # told in the result as the grader's error
                     continue
     finally:

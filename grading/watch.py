@@ -57,10 +57,11 @@ def show(session: Session) -> None:
 def watch(lab: Lab) -> None:
     """Grade the lab's `tasks.py` now and at each save, until Ctrl-C."""
     checks = collect(lab)
-    session = grade(lab, None, checks)
+    public = zygote(lab).isolation.level == "open"  # this is nobody's place to accept that
+    session = grade(lab, None, checks, public=public)
     show_stamp(session.result)
     show(session)
-    zygote(lab)  # warm before the first save
+    zygote(lab).start()  # warm before the first save
     before, saved = snapshot(session), modified(lab)
     say(f"\nwatching {session.result.submission}: save it to be graded, Ctrl-C to stop")
     while True:
@@ -72,7 +73,7 @@ def watch(lab: Lab) -> None:
         after = snapshot(session)
         tasks = changed_tasks(lab, before, after)
         if session.problem or tasks:
-            show(grade(lab, None, checks, tasks or None))
+            show(grade(lab, None, checks, tasks or None, public))
         before = after or before
 
 

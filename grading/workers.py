@@ -7,25 +7,30 @@ import os
 import resource
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from grading.worker import codec
-from grading.worker.limits import CPU_HARD, ENVIRONMENT
+from grading.isolation import Isolation, environment, hide_answers, probe, unused_uid
+from grading.worker import codec, limits
+from grading.worker.lock import LAYERS, USER
+from grading.worker.scratch import delete, usage
+from grading.worker.serve import NOBODY
 from toolkit.paths import ROOT
 
 CPU_SECONDS = 10  # for one check, unless it asks for more
 OUTPUT_SHOWN = 500  # characters of a worker's prints that a message may quote
 START_SECONDS = 120  # for the imports, on a machine however slow
+STOP_SECONDS = 10
+POLL_SECONDS = 0.1  # between two looks at what a worker uses up
 
 
 class WorkerDied(Exception):
@@ -34,6 +39,10 @@ class WorkerDied(Exception):
 
 class Refused(Exception):
     """The worker's answer was of a kind that cannot cross; the message names it."""
+
+
+class Overused(Exception):
+    """The worker used up more than it may; the message says of what."""
 
 
 class Raised(Exception):
@@ -52,134 +61,197 @@ class Zygote:
     """A process that has imported what a lab needs and forks workers from there.
 
     It runs from a copy of the toolkit and of `grading/worker`, outside the repository, so that
-    no solution is importable in it.
+    no solution is importable in it. It starts with the first worker; how well workers are locked
+    in is known before.
+
+    Parameters
+    ----------
+    preload
+        Modules to import.
+    builders
+        The lab's file of builders.
+    fresh
+        Never fork: start each worker by itself.
+    layers
+        What workers may lock themselves with, where the machine has it.
     """
 
-    def __init__(self, preload: tuple[str, ...], builders: Path | None = None, fresh: bool = False):
-        self.folder = Path(tempfile.mkdtemp(prefix="etude-grading-"))
-        shutil.copytree(ROOT / "toolkit", self.folder / "toolkit", ignore=without_caches)
-        shutil.copytree(ROOT / "grading" / "worker", self.folder / "grading/worker")
-        shutil.copy(ROOT / "grading" / "__init__.py", self.folder / "grading")
-        if builders is not None:
-            shutil.copy(builders, self.folder / "grading" / "builders.py")
+    def __init__(
+        self,
+        preload: tuple[str, ...],
+        builders: Path | None = None,
+        fresh: bool = False,
+        layers: tuple[str, ...] = LAYERS,
+    ):
+        hide_answers()
         self.preload = preload
         self.fresh = fresh
-        self.process, self.control = self.start(fresh)
-        ready = self.reply(self.control)
-        self.forks = bool(ready["fork"])
+        self.folder = Path(tempfile.mkdtemp(prefix="etude-grading-"))
+        self.package = self.folder / "package"
+        shutil.copytree(ROOT / "toolkit", self.package / "toolkit", ignore=without_caches)
+        worker_code = self.package / "grading" / "worker"
+        shutil.copytree(ROOT / "grading" / "worker", worker_code, ignore=without_caches)
+        shutil.copy(ROOT / "grading" / "__init__.py", worker_code.parent)
+        if builders is not None:
+            shutil.copy(builders, worker_code.parent / "builders.py")
+        self.folder.chmod(0o711)  # another user may pass through, and read the copy
+        for path in (self.package, *self.package.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        try:
+            self.isolation: Isolation = probe(self.package, layers)
+        except BaseException:
+            delete(self.folder)
+            raise
+        self.process: subprocess.Popen | None = None
+        self.forks = False
 
-    def start(self, fresh: bool) -> tuple[subprocess.Popen, socket.socket]:
-        """Start one process that imports the lab's libraries."""
-        mine, theirs = socket.socketpair()
-        settings = {"preload": ["grading.worker.serve", *self.preload], "fresh": fresh}
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name in ("PATH", "LANG", "LC_ALL", "KERAS_BACKEND", "LD_LIBRARY_PATH", "SYSTEMROOT")
+    def start(self) -> None:
+        """Start the process, if it is not there or has been killed."""
+        if self.process is not None and self.process.poll() is None:
+            return
+        self.stop()
+        self.control, theirs = socket.socketpair()
+        settings = {
+            "control": theirs.fileno(),
+            "preload": ["grading.worker.serve", *self.preload],
+            "fresh": self.fresh,
         }
-        environment |= ENVIRONMENT | dict.fromkeys(("HOME", "TMPDIR"), str(self.folder))
-        environment["PYTHONPATH"] = str(self.folder)
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-W",
-                "ignore",
-                "-m",
-                "grading.worker",
-                str(theirs.fileno()),
-                json.dumps(settings),
-            ],
-            cwd=self.folder,
-            env=environment,
+        command = [sys.executable, "-W", "ignore", "-m", "grading.worker", "zygote"]
+        self.process = subprocess.Popen(
+            [*command, json.dumps(settings)],
+            cwd=self.package,
+            env=environment(self.package),
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "start.log").open("ab"),
         )
         theirs.close()
-        mine.settimeout(START_SECONDS)
-        return process, mine
+        self.control.settimeout(START_SECONDS)
+        self.forks = bool(self.reply()["fork"])
 
-    def reply(self, control: socket.socket) -> dict[str, Any]:
+    def reply(self) -> dict[str, Any]:
         """One JSON line from the control socket."""
         line = b""
         while not line.endswith(b"\n"):
-            part = control.recv(1 << 16)
+            part = self.control.recv(1 << 16)
             if not part:
-                log = (self.folder / "start.log").read_text(errors="replace").strip()
-                last = log.splitlines()[-1] if log else "no message"
-                raise RuntimeError(f"the worker could not start: {last}")
+                raise RuntimeError(f"the worker could not start: {self.last_words()}")
             line += part
         return json.loads(line)
 
+    def last_words(self) -> str:
+        """The last line that a process which could not start has written."""
+        log = (self.folder / "start.log").read_text(errors="replace").strip()
+        return log.splitlines()[-1] if log else "no message"
+
     def worker(self) -> "Worker":
-        """A fresh worker with nothing loaded."""
-        mine, theirs = socket.socketpair()
-        scratch = Path(tempfile.mkdtemp(prefix="work-", dir=self.folder))
-        output = (scratch / ".output").open("wb")
-        if self.forks:
-            process, control = None, self.control
-        else:
-            process, control = self.start(fresh=True)
-            self.reply(control)
-        request = {
-            "do": "fork" if self.forks else "work",
-            "worker": {"scratch": str(scratch), "builders": "grading.builders"},
-        }
-        socket.send_fds(control, [json.dumps(request).encode()], [theirs.fileno(), output.fileno()])
-        pid = int(self.reply(control)["pid"])
-        theirs.close()
-        output.close()
+        """A fresh worker with nothing loaded, locked."""
+        self.start()
+        return Worker(self)
 
-        def end() -> str:
-            if process is None:
-                control.sendall(json.dumps({"do": "end", "pid": pid}).encode())
-                status = int(self.reply(control)["status"])
-            else:
-                process.kill()
-                status = process.wait()
-                control.close()
-                status = -status if status < 0 else status << 8
-            return "" if os.WIFEXITED(status) else f"signal {os.WTERMSIG(status)}"
+    def end(self, pid: int) -> str:
+        """End a worker and all it left behind; returns the signal that had ended it, if one had."""
+        try:
+            self.control.sendall(json.dumps({"do": "end", "pid": pid}).encode())
+            status = int(self.reply()["status"])
+        except (OSError, RuntimeError):  # the zygote has gone first, and its workers with it
+            return ""
+        return signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else ""
 
-        return Worker(mine, pid, scratch, end)
+    def stop(self) -> None:
+        """End the process; it ends its workers first."""
+        if self.process is not None:
+            self.control.close()
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
 
     def close(self) -> None:
-        """End the zygote and remove its folder."""
-        self.control.close()
-        self.process.kill()
-        self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """End the process and remove its folder."""
+        self.stop()
+        delete(self.folder)
 
 
 class Worker:
-    """One process that runs one submission."""
+    """One process that runs one submission, and runs only while a question is open."""
 
-    def __init__(self, pipe: socket.socket, pid: int, scratch: Path, end: Callable[[], str]):
-        self.pipe = pipe
-        self.pid = pid
-        self.scratch = scratch
-        self.end = end
+    def __init__(self, zygote: Zygote):
+        self.zygote = zygote
         self.dead: str | None = None
-        self.deadline = 0.0
+        self.pid = 0
+        self.deadline = time.monotonic() + START_SECONDS
         self.cpu_allowed = 0
+        self.looked = 0.0
+        self.told = 0
+        self.claims = contextlib.ExitStack()
+        layers = zygote.isolation.layers
+        uid = self.claims.enter_context(unused_uid()) if USER in layers else None
+        self.scratch = Path(tempfile.mkdtemp(prefix="work-", dir=zygote.folder))
+        if uid is not None:
+            os.chown(self.scratch, uid, uid)
+        # no name: nothing the submission does to its folder changes what is read from here
+        printed = tempfile.TemporaryFile(dir=zygote.folder)  # noqa: SIM115
+        self.printed = self.claims.enter_context(printed)
+        try:
+            self.begin(layers, uid)
+        except BaseException:
+            self.remove()
+            raise
+        self.halt()
 
-    def allow(self, cpu_seconds: int) -> None:
+    def begin(self, layers: tuple[str, ...], uid: int | None) -> None:
+        """Ask the zygote for the process, and wait until it says that it is locked.
+
+        Raises
+        ------
+        RuntimeError
+            If it could not lock itself or not start: no submission is loaded, and none is blamed.
+        """
+        self.pipe, theirs = socket.socketpair()
+        settings = {"scratch": str(self.scratch), "builders": "grading.builders"}
+        request = {"do": "start", "worker": settings | {"layers": layers, "uid": uid}}
+        fds = [theirs.fileno(), self.printed.fileno()]
+        with theirs:
+            socket.send_fds(self.zygote.control, [json.dumps(request).encode()], fds)
+            self.pid = int(self.zygote.reply()["pid"])
+        try:
+            number, tree, payload = codec.receive(self.read)
+            locked = codec.unpack(tree, payload) if number == NOBODY else None
+        except (OSError, TimeoutError, codec.ProtocolError):
+            locked = self.zygote.last_words()
+        if locked is not True:
+            raise RuntimeError(f"the worker could not start: {locked}")
+
+    def halt(self) -> None:
+        """Let nothing in the worker run between questions: no thread, no timer."""
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGSTOP)
+
+    def allow(self, cpu_seconds: int, wall_seconds: float | None = None) -> None:
         """Give what follows so much CPU time more; three times that and 10 s by the clock."""
         self.cpu_allowed = cpu_seconds
-        self.deadline = time.monotonic() + 3 * cpu_seconds + 10
+        self.told = self.num_printed()
+        wall = 3 * cpu_seconds + 10 if wall_seconds is None else wall_seconds
+        self.deadline = time.monotonic() + wall
         if self.dead is None and hasattr(resource, "prlimit"):
-            soft = min(int(self.cpu_used()) + 1 + cpu_seconds, CPU_HARD)
+            soft = min(int(self.cpu_used()) + 1 + cpu_seconds, limits.CPU_HARD)
             with contextlib.suppress(OSError):
-                resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft, CPU_HARD))
+                resource.prlimit(self.pid, resource.RLIMIT_CPU, (soft, limits.CPU_HARD))
 
     def cpu_used(self) -> float:
         """CPU seconds this worker has used so far."""
+        fields = self.fields()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+    def fields(self) -> list[str]:
+        """What the kernel says of this worker (man 5 proc, from the third field on)."""
         try:
-            fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
-            return 0.0
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            return []
 
     def load(self, code: CodeType) -> None:
         """Execute a compiled submission in the worker."""
@@ -195,70 +267,115 @@ class Worker:
         Refused
             It returned something that cannot cross.
         WorkerDied
-            It ended, took too long, or broke the protocol; the worker is gone.
+            It ended, took too long, used up too much, or broke the protocol; the worker is gone.
         """
         if self.dead is not None:
             raise WorkerDied(self.dead)
         number = os.urandom(16)
         try:
             tree, buffers = codec.pack(question)
-            self.pipe.settimeout(max(self.deadline - time.monotonic(), 0.01))
-            codec.send(self.pipe, number, tree, buffers)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
+            codec.send(self.write, number, tree, buffers)
             got, tree, payload = codec.receive(self.read)
+            self.halt()
+            self.look()
             if got != number:
                 raise codec.ProtocolError("an answer to a question that was not asked")
             answer = codec.unpack(tree, payload)
-            if type(answer) is not dict or len(answer) != 1:
-                raise codec.ProtocolError("an answer of unknown form")
+            return self.judged(answer)
         except TimeoutError:
             self.die(f"did not come back within {self.cpu_allowed} s: is there an endless loop?")
         except codec.ProtocolError as error:
             self.die(f"broke the grader's protocol ({error})")
+        except Overused as error:
+            self.die(f"was ended: {error}")
         except OSError:
             self.die("ended the process")
-        match answer:
-            case {"value": value}:
-                return value
-            case {"refused": str(reason)}:
-                raise Refused(reason)
-            case {"error": {"type": str(), "bases": list(), "functions": list()} as error}:
-                raise Raised({"message": "", "line": None} | error)
-        self.die("broke the grader's protocol (an answer of unknown form)")
-        raise AssertionError
+
+    def judged(self, answer: Any) -> Any:
+        """The value of an answer, or what it says went wrong; every part of it may be forged."""
+        if type(answer) is dict and len(answer) == 1:
+            match answer:
+                case {"value": value}:
+                    return value
+                case {"refused": str(reason)}:
+                    raise Refused(reason)
+                case {"error": {"type": str(), "message": str(), "line": line} as error}:
+                    lists = [error.get("bases"), error.get("functions")]
+                    named = all(
+                        type(names) is list and all(type(name) is str for name in names)
+                        for names in lists
+                    )
+                    if named and (line is None or type(line) is int):
+                        raise Raised(error)
+        raise codec.ProtocolError("an answer of unknown form")
 
     def read(self, size: int) -> bytes:
         """So many bytes before the deadline."""
         parts = bytearray()
         while len(parts) < size:
-            left = self.deadline - time.monotonic()
-            if left <= 0 or not select.select([self.pipe], [], [], left)[0]:
-                raise TimeoutError
+            self.wait([self.pipe], [])
             part = self.pipe.recv(min(size - len(parts), 1 << 20))
             if not part:
                 raise ConnectionError
             parts += part
         return bytes(parts)
 
-    def die(self, reason: str) -> None:
+    def write(self, data: bytes) -> None:
+        """Write all of it before the deadline."""
+        left = memoryview(data)
+        while left:
+            self.wait([], [self.pipe])
+            with contextlib.suppress(BlockingIOError):
+                left = left[self.pipe.send(left, socket.MSG_DONTWAIT) :]
+
+    def wait(self, readers: list, writers: list) -> None:
+        """Wait until the pipe is ready, and look ten times a second at what is used up."""
+        while True:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if time.monotonic() - self.looked > POLL_SECONDS:
+                self.look()
+            if any(select.select(readers, writers, [], min(left, POLL_SECONDS))):
+                return
+
+    def look(self) -> None:
+        """Raise `Overused` if the worker uses up too much of what no limit of the kernel bounds."""
+        self.looked = time.monotonic()
+        size, entries = usage(self.scratch, limits.ENTRIES)
+        if size > limits.SCRATCH:
+            raise Overused(f"it wrote more than {limits.SCRATCH >> 20} MB of files")
+        if entries > limits.ENTRIES:
+            raise Overused(f"it made more than {limits.ENTRIES} files, or folders too deep")
+        fields = self.fields()
+        if fields and int(fields[17]) > limits.THREADS:
+            raise Overused(f"it started more than {limits.THREADS} threads")
+
+    def die(self, reason: str) -> NoReturn:
         """End the worker for good and raise why."""
         signal_name = self.close()
         if reason == "ended the process":
             reason = {
-                "signal 24": f"used over {self.cpu_allowed} s of CPU: is there an endless loop?",
-                "signal 11": "crashed the process (segmentation fault)",
+                "SIGXCPU": f"used over {self.cpu_allowed} s of CPU: is there an endless loop?",
+                "SIGSEGV": "crashed the process (segmentation fault)",
+                "SIGBUS": "crashed the process (bus error)",
             }.get(signal_name, reason)
         self.dead = reason
         raise WorkerDied(reason)
 
     def output(self) -> str:
-        """The last of what the submission printed."""
-        try:
-            with (self.scratch / ".output").open("rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(file.tell() - 4 * OUTPUT_SHOWN, 0))
-                return file.read().decode(errors="replace")[-OUTPUT_SHOWN:]
-        except OSError:
+        """The last of what the submission printed since `allow`."""
+        if self.printed.closed:
             return ""
+        start = max(self.num_printed() - 4 * OUTPUT_SHOWN, self.told)
+        last = os.pread(self.printed.fileno(), 4 * OUTPUT_SHOWN, start)
+        return last.decode(errors="replace")[-OUTPUT_SHOWN:]
+
+    def num_printed(self) -> int:
+        """Bytes the submission has printed so far."""
+        return 0 if self.printed.closed else os.fstat(self.printed.fileno()).st_size
 
     def close(self) -> str:
         """End the worker; returns the signal that had ended it, if one had."""
@@ -266,15 +383,13 @@ class Worker:
             return ""
         self.dead = "was ended"
         self.pipe.close()
-        try:
-            return self.end()
-        except (OSError, RuntimeError):  # the zygote has gone first, and its workers with it
-            return ""
+        return self.zygote.end(self.pid) if self.pid else ""
 
     def remove(self) -> None:
         """End the worker and delete its scratch folder."""
         self.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        delete(self.scratch)
+        self.claims.close()
 
 
 def without_caches(folder: str, names: list[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """The side that runs a student's code, copied out of the repository: it never holds an answer.
 
-The kernel's lock (Landlock, seccomp, another user) belongs in `serve.serve`, between the limits
-and the first question; until it is there the isolation level is "open".
+To be read in this order: `__main__` (one parent forks the workers), `serve` (a worker locks itself,
+then answers questions), `lock` with `privileges`, `landlock`, `seccomp` and `kernel` (what it may
+still do), `probe` (whether that holds here), `limits` (what it may use up), `codec` (what may
+cross), `handles` (what the grader may do with a model).
 """

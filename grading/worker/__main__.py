@@ -1,7 +1,8 @@
 """Import what the lab needs once, then fork a worker whenever the grader asks for one (a zygote).
 
 TensorFlow survives a fork only while no op has run and the process has one thread; where that
-does not hold, or there is no fork, the grader starts this file afresh for each worker.
+does not hold, or there is no fork, each worker is started afresh from here. Either way this
+process is the parent of every worker, and of what a worker leaves behind.
 """
 
 import contextlib
@@ -9,72 +10,146 @@ import gc
 import importlib
 import json
 import os
-import shutil
 import signal
 import socket
+import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
-from grading.worker.limits import ENVIRONMENT
+from grading.worker import limits, privileges
+from grading.worker.lock import one_thread
+from grading.worker.scratch import delete
 from grading.worker.serve import serve
 
+CLEANING_ROUNDS = 1000  # a bomb of processes forks while it is being ended
 
-def become_worker(pipe: socket.socket, output: int, scratch: str, builders: str) -> None:
+
+def preload(names: list[str]) -> None:
+    """Import the lab's libraries; no worker's garbage collection walks through them again."""
+    for name in names:
+        importlib.import_module(name)
+    gc.freeze()
+
+
+def become_worker(pipe: socket.socket, output: int, worker: dict[str, Any]) -> None:
     """Serve in this process, its prints going to `output`; never returns."""
-    if os.getpgrp() != os.getpid():
-        os.setsid()
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, signal.SIG_DFL)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
     try:
-        serve(pipe, scratch, builders)
+        if os.getpgrp() != os.getpid():
+            os.setsid()
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signal_number, signal.SIG_DFL)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for fd, place in ((nothing, 0), (output, 1), (output, 2)):
+            os.dup2(fd, place)
+        os.close(nothing)
+        os.close(output)
+        serve(pipe, **worker)
     finally:
         os._exit(70)
 
 
-def one_thread() -> bool:
-    """Whether a fork is safe here."""
-    try:
-        return len(os.listdir("/proc/self/task")) == 1
-    except OSError:
-        return False
+class Zygote:
+    """The parent of all workers."""
+
+    def __init__(self, control: socket.socket, names: list[str], fresh: bool):
+        self.control = control
+        self.names = names
+        self.fresh = fresh or not hasattr(os, "fork")
+        self.workers: dict[int, subprocess.Popen | None] = {}
+
+    def forks(self) -> bool:
+        """Whether a fork is safe here, now."""
+        return not self.fresh and one_thread()
+
+    def start(self, fds: list[int], worker: dict[str, Any]) -> int:
+        """Start a worker that talks on the first descriptor and prints to the second."""
+        # a Popen that is forgotten could be waited for elsewhere, and its status lost
+        if not self.forks():
+            settings = json.dumps({"fds": fds, "preload": self.names, "worker": worker})
+            command = [sys.executable, "-W", "ignore", "-m", "grading.worker", "worker", settings]
+            child = subprocess.Popen(command, pass_fds=fds, start_new_session=True)
+            self.workers[child.pid] = child
+            return child.pid
+        if (pid := os.fork()) == 0:
+            self.control.close()
+            become_worker(socket.socket(fileno=fds[0]), fds[1], worker)
+        self.workers[pid] = None
+        return pid
+
+    def end(self, pid: int) -> int:
+        """End a worker, its group and what it left behind; returns its status."""
+        if pid not in self.workers:  # of a zygote before this one, and gone with it
+            return 0
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(OSError):
+                kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+        del self.workers[pid]
+        for _ in range(CLEANING_ROUNDS):
+            orphans = self.orphans()
+            if not orphans:
+                break
+            for orphan in orphans:
+                with contextlib.suppress(OSError):
+                    os.kill(orphan, signal.SIGKILL)
+                    os.waitpid(orphan, 0)
+        return status
+
+    def orphans(self) -> set[int]:
+        """Children that this process never started: it inherited them from dead workers."""
+        try:
+            children = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        except OSError:  # no such list outside Linux, and no such inheritance
+            return set()
+        return set(map(int, children.split())) - set(self.workers)
+
+    def obey(self) -> None:
+        """Speak JSON lines with the grader on the control socket until it is gone."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.answer({"fork": self.forks()})
+            while self.obey_once():
+                continue
+        for pid in list(self.workers):  # the grader was killed perhaps: leave nothing behind
+            self.end(pid)
+        delete(Path.cwd().parent)
+
+    def obey_once(self) -> bool:
+        """Do what one line asks; False if there is none any more."""
+        message, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 2)
+        if not message:
+            return False
+        request = json.loads(message)
+        if request["do"] == "start":
+            self.answer({"pid": self.start(list(fds), request["worker"])})
+        else:
+            self.answer({"status": self.end(request["pid"])})
+        for fd in fds:
+            os.close(fd)
+        return True
+
+    def answer(self, words: dict[str, Any]) -> None:
+        """Write one JSON line."""
+        self.control.sendall(json.dumps(words).encode() + b"\n")
 
 
 def main() -> None:
-    """Speak JSON lines with the grader on the control socket: fork, end."""
-    control = socket.socket(fileno=int(sys.argv[1]))
-    settings = json.loads(sys.argv[2])
+    """Be the zygote, or one worker that was not forked: `grading.worker zygote SETTINGS`."""
+    role, settings = sys.argv[1], json.loads(sys.argv[2])
+    limits.die_first()
+    if sys.platform == "linux":
+        privileges.hide()
+        privileges.adopt_orphans()
+    if role == "worker":
+        preload(settings["preload"])
+        pipe, output = settings["fds"]
+        become_worker(socket.socket(fileno=pipe), output, settings["worker"])
     # Ctrl-C reaches the whole terminal group: the grader decides what ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in settings["preload"]:
-        importlib.import_module(name)
-    gc.freeze()  # what is imported stays: no worker walks through it again
-    can_fork = hasattr(os, "fork") and one_thread() and not settings["fresh"]
-    control.sendall(json.dumps({"fork": can_fork, "environment": ENVIRONMENT}).encode() + b"\n")
-    while True:
-        message, fds, _, _ = socket.recv_fds(control, 1 << 16, 2)
-        if not message:  # the grader is gone, killed perhaps: leave nothing behind
-            shutil.rmtree(os.getcwd(), ignore_errors=True)
-            break
-        request = json.loads(message)
-        if request["do"] == "work":  # fresh: this very process becomes the worker
-            control.sendall(json.dumps({"pid": os.getpid()}).encode() + b"\n")
-            become_worker(socket.socket(fileno=fds[0]), fds[1], **request["worker"])
-        elif request["do"] == "fork":
-            pid = os.fork()
-            if pid == 0:
-                control.close()
-                become_worker(socket.socket(fileno=fds[0]), fds[1], **request["worker"])
-            for fd in fds:
-                os.close(fd)
-            control.sendall(json.dumps({"pid": pid}).encode() + b"\n")
-        elif request["do"] == "end":
-            for kill in (os.killpg, os.kill):
-                with contextlib.suppress(OSError):
-                    kill(request["pid"], signal.SIGKILL)
-            _, status = os.waitpid(request["pid"], 0)
-            control.sendall(json.dumps({"status": status}).encode() + b"\n")
+    if not settings["fresh"]:
+        preload(settings["preload"])
+    control = socket.socket(fileno=settings["control"])
+    Zygote(control, settings["preload"], settings["fresh"]).obey()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ bound before they allocate; a frame that breaks a rule raises `ProtocolError` an
 
 import json
 import math
-import socket
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -135,9 +134,12 @@ def unpack(tree: Any, payload: bytes, revive: Callable[[Opaque], Any] | None = N
                     raise ProtocolError("an array of impossible shape")
                 dtype = np.dtype(name)
                 size = math.prod(shape) * dtype.itemsize
-                if size > len(payload) - offset:
+                # an empty array's other lengths count too: NumPy multiplies them
+                if size > len(payload) - offset or math.prod(filter(None, shape)) >= 2**40:
                     raise ProtocolError("an array larger than its bytes")
                 array = np.frombuffer(payload, dtype, math.prod(shape), offset)
+                if name == "bool" and size and array.view(np.uint8).max() > 1:
+                    raise ProtocolError("a truth value that is neither true nor false")
                 offset += size
                 return array.reshape(shape)
         raise ProtocolError("a value of unknown form")
@@ -148,17 +150,23 @@ def unpack(tree: Any, payload: bytes, revive: Callable[[Opaque], Any] | None = N
     return value
 
 
-def send(pipe: socket.socket, question: bytes, tree: Any, buffers: list[bytes]) -> None:
-    """Write one frame."""
+def send(write: Callable[[bytes], Any], question: bytes, tree: Any, buffers: list[bytes]) -> None:
+    """Write one frame.
+
+    Parameters
+    ----------
+    write
+        Writes all bytes it is given, or raises.
+    """
     head = json.dumps(tree, allow_nan=False, separators=(",", ":")).encode()
     size = sum(map(len, buffers))
     if len(head) > MAX_JSON:
         raise ProtocolError(f"an answer of more than {MAX_JSON >> 20} MB of text")
     if size > MAX_PAYLOAD:
         raise ProtocolError(f"arrays of more than {MAX_PAYLOAD >> 20} MB")
-    pipe.sendall(HEAD.pack(question, len(head), size) + head)
+    write(HEAD.pack(question, len(head), size) + head)
     for buffer in buffers:
-        pipe.sendall(buffer)
+        write(buffer)
 
 
 def receive(read: Callable[[int], bytes]) -> tuple[bytes, Any, bytes]:

@@ -16,8 +16,10 @@ import numpy as np
 from grading.worker import limits
 from grading.worker.codec import MusicXML, Opaque, ProtocolError, pack, receive, send, unpack
 from grading.worker.handles import METHODS
+from grading.worker.lock import lock
 
 SUBMISSION = "submission"
+NOBODY = bytes(16)  # the question that the first frame answers: is the lock on?
 
 
 class Server:
@@ -146,8 +148,10 @@ def described(error: BaseException) -> dict[str, Any]:
     }
 
 
-def serve(pipe: socket.socket, scratch: str, builders: str) -> None:
-    """Answer questions until the grader closes the pipe."""
+def serve(
+    pipe: socket.socket, scratch: str, builders: str, layers: list[str], uid: int | None
+) -> None:
+    """Lock this process, say so, then answer questions until the grader closes the pipe."""
 
     def read(size: int) -> bytes:
         parts = bytearray()
@@ -158,17 +162,23 @@ def serve(pipe: socket.socket, scratch: str, builders: str) -> None:
             parts += part
         return bytes(parts)
 
-    limits.settle(scratch)
-    limits.apply()
+    try:
+        limits.settle(scratch)
+        limits.apply()
+        lock(layers, uid, scratch)
+    except Exception as error:
+        send(pipe.sendall, NOBODY, *pack(f"{type(error).__name__}: {error}"))
+        os._exit(70)
+    send(pipe.sendall, NOBODY, *pack(True))
     server = Server(builders)
     while True:
         number, tree, payload = receive(read)
         answer = server.answer(unpack(tree, payload, server.revive))
         try:
             tree, buffers = pack(answer, server.keep)
-            send(pipe, number, tree, buffers)
+            send(pipe.sendall, number, tree, buffers)
         except Exception as error:  # whatever a returned object does when it is read
             reason = str(error) if isinstance(error, ProtocolError) else type(error).__name__
-            tree, buffers = pack({"refused": reason})
-            send(pipe, number, tree, buffers)
+            tree, buffers = pack({"refused": reason[:200]})
+            send(pipe.sendall, number, tree, buffers)
         del answer, tree, buffers

@@ -1,0 +1,290 @@
+"""Grade every attack and say which are contained: `python -m grading.attacks`.
+
+Contained means: no points for what it touches and all points elsewhere, a complete report without
+anything of the attacker's in it, and nothing left: no process, file, memory or connection.
+`--without calls` leaves a layer of the lock off; attacks that would then strike this machine stay
+harmless by themselves. `--table` runs all configurations that this machine has and writes
+docs/containment.md.
+"""
+
+import argparse
+import ast
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from grading.attacks.handed import HANDED
+from grading.attacks.stage import Stage
+from grading.checks import MESSAGE, REASONS, plain
+from grading.isolation import unused_uid
+from grading.results import LabResult
+from grading.session import Session, collect, with_its_fixtures
+from grading.worker.lock import CALLS, FILES, LAYERS, USER
+from grading.workers import Zygote
+from labs.catalogue import Lab, load_lab
+from toolkit.console import progress, run_command, say, table
+from toolkit.errors import EtudeError
+from toolkit.paths import ROOT
+
+FOLDER = Path(__file__).parent
+TABLE = ROOT / "docs" / "containment.md"
+CONTROL = ("3.3", "3.4")  # graded in every attack
+CPU, WALL = 1, 1.5  # seconds a check of what is attacked
+EXPECTED = re.compile(r"Expected: (nothing|full marks)( hidden)?(?: on (3\.\d))?\.?\Z")
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack: how it is called, what it tries, what points it should get."""
+
+    name: str
+    says: str
+    expected: str
+
+    @property
+    def group(self) -> str:
+        """The first word of its name."""
+        return self.name.split("_")[0]
+
+    def touches(self, task_id: str, hidden: bool) -> bool:
+        """Whether it should get no points for a task's public or hidden checks."""
+        match = EXPECTED.match(f"Expected: {self.expected}")
+        assert match is not None, f"{self.name}: what is expected?"
+        nothing = match[1] == "nothing" and match[3] in (None, task_id)
+        return nothing and (hidden or not match[2])
+
+    def submission(self, folder: Path, stage: Stage, solution: str) -> Path:
+        """Write what is handed in."""
+        if self.name in HANDED:
+            return HANDED[self.name][0](folder, solution)
+        own = (FOLDER / f"{self.name}.py").read_text(encoding="utf-8")
+        path = folder / "tasks.py"
+        path.write_text(f"STAGE = {stage.known()}\n{solution}\n\n{own}", encoding="utf-8")
+        return path
+
+
+def attacks() -> list[Attack]:
+    """All of them, by name."""
+    found = []
+    for path in FOLDER.glob("[a-z]*_*.py"):
+        says = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        text, _, expected = says.rpartition("Expected: ")
+        found.append(Attack(path.stem, " ".join(text.split()), expected.removesuffix(".")))
+    for name, (make, expected) in HANDED.items():
+        found.append(Attack(name, make.__doc__ or "", expected))
+    return sorted(found, key=lambda attack: attack.name)
+
+
+class Trial:
+    """One lab, one zygote and one stage, on which attacks are graded one after another."""
+
+    def __init__(self, lab: Lab, layers: tuple[str, ...] = LAYERS):
+        self.lab = lab
+        self.checks = collect(lab)
+        self.solution = lab.solution_file.read_text(encoding="utf-8")
+        builders = ROOT / "grading" / f"lab{lab.number}" / "builders.py"
+        self.zygote = Zygote(("keras", *lab.preload), builders, layers=layers)
+        self.zygote.start()
+        self.stage = Stage(lab)
+        self.folders = count()
+
+    def grade(self, attack: Attack) -> LabResult:
+        """Grade an attack on the first public and the first hidden check of a few tasks."""
+        folder = self.stage.folder / f"handed-in-{next(self.folders)}"
+        folder.mkdir()
+        path = attack.submission(folder, self.stage, self.solution)
+        checks = {check.name: (check, test) for check, test in self.checks}
+        for name, (check, test) in checks.items():
+            if attack.touches(check.task, check.hidden):
+                checks[name] = (dataclasses.replace(check, cpu=CPU, wall=WALL), test)
+        declared = [check for check, _ in checks.values()]
+        session = Session(self.lab, str(path), declared, accept_open=True, parent=self.zygote)
+        try:
+            seen = set()
+            for check, test in checks.values():
+                kind = (check.task, check.hidden)
+                chosen = check.task in CONTROL or attack.expected.endswith(check.task)
+                if chosen and kind not in seen:
+                    seen.add(kind)
+                    session.run(check.name, with_its_fixtures(test))
+        finally:
+            session.close()
+        return session.result
+
+    def problems(self, attack: Attack) -> list[str]:
+        """Everything by which an attack was not contained."""
+        try:
+            result = self.grade(attack)
+            found = wrong_points(attack, result) + flaws(result, self.stage.secret)
+        except Exception as error:
+            found = [f"the grader broke: {type(error).__name__}: {error}"]
+        return found + self.stage.harm(self.zygote)
+
+    def close(self) -> None:
+        """Take everything down."""
+        self.zygote.close()
+        self.stage.close()
+
+
+def wrong_points(attack: Attack, result: LabResult) -> list[str]:
+    """Points that an attack should not have, and points that it took from other tasks."""
+    found = []
+    for task in result.tasks:
+        for check in task.checks:
+            if check.outcome != "not run":
+                touched = attack.touches(task.id, check.hidden)
+                if touched == (check.outcome == "passed"):
+                    found.append(f"{task.id} {check.outcome}: {check.message[:200]}")
+    return found
+
+
+def flaws(result: LabResult, secret: str) -> list[str]:
+    """What is wrong with a report: points missing, secrets told, signs that no report may hold."""
+    text = json.dumps(result.as_json(), allow_nan=False)
+    found = [] if result.possible == 100 and len(result.tasks) == 9 else ["points are missing"]
+    if secret in text:
+        found.append("the report tells what is in the answers file")
+    for check in (check for task in result.tasks for check in task.checks):
+        message = check.message
+        own_words = "a hidden check of this property failed: "
+        if check.outcome == "error":
+            found.append(f"an error in the grader: {message}")
+        told = message.removeprefix(own_words)
+        if check.hidden and told != message and told not in REASONS.values():
+            found.append(f"a hidden check tells {message}")
+        if plain(message, 4 * MESSAGE) != message:
+            found.append(f"a message of {len(message)} characters, or with signs it may not hold")
+    return found
+
+
+def run(layers: tuple[str, ...], chosen: list[Attack]) -> dict:
+    """Grade attacks in one configuration: its isolation, and what each was not contained by."""
+    trial = Trial(load_lab(3), layers)
+    try:
+        problems = {}
+        with progress("attacks", len(chosen)) as advance:
+            for attack in chosen:
+                problems[attack.name] = trial.problems(attack)
+                advance()
+    finally:
+        trial.close()
+    return {"isolation": trial.zygote.isolation.text, "problems": problems}
+
+
+def run_as_another(layers: tuple[str, ...]) -> dict | None:
+    """The same as an ordinary user; None if that user cannot read this interpreter."""
+    with unused_uid() as uid, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        path = Path(folder) / "found.json"
+        off = [layer for layer in LAYERS if layer not in layers]
+        options = ["--json", str(path), *(["--without", *off] if off else [])]
+        subprocess.run(
+            [sys.executable, "-m", "grading.attacks", *options],
+            cwd=ROOT,
+            env=os.environ | {"HOME": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdout=subprocess.DEVNULL,
+            user=uid,
+            group=uid,
+            extra_groups=[],
+        )
+        return json.loads(path.read_text()) if path.is_file() else None
+
+
+def run_all(chosen: list[Attack]) -> list[tuple[str, dict]]:
+    """Every configuration of this machine: who runs the grader, and what was found."""
+    found = []
+    if os.geteuid() == 0:
+        sets = (LAYERS, (FILES, CALLS), (USER, CALLS), (USER, FILES), (USER,), ())
+        found = [("root", run(layers, chosen)) for layers in sets]
+    for layers in ((FILES, CALLS), (CALLS,), (FILES,), ()):
+        ordinary = run_as_another(layers) if found else run(layers, chosen)
+        found += [("a user", ordinary)] if ordinary else []
+    return found
+
+
+def document(found: list[tuple[str, dict]], chosen: list[Attack]) -> str:
+    """The tables of docs/containment.md."""
+    groups = sorted({attack.group for attack in chosen})
+    lines = [
+        "# What grading bears",
+        "",
+        *(__doc__ or "").split("\n\n")[1].splitlines(),
+        "Made by `python -m grading.attacks --table` on Linux "
+        f"{os.uname().release.split('-')[0]}, Python {sys.version.split()[0]}.",
+        "",
+        f"| run by | isolation | all | {' | '.join(groups)} |",
+        f"|{'---|' * (3 + len(groups))}",
+    ]
+    for who, one in found:
+        held = [attack for attack in chosen if not one["problems"][attack.name]]
+        cells = [
+            f"{sum(a.group == group for a in held)} of {sum(a.group == group for a in chosen)}"
+            for group in groups
+        ]
+        level, _, rest = one["isolation"].partition(" ")
+        words = rest.strip("()").partition("; it could")[0]
+        cells = [who, f"**{level}**: {words}", f"{len(held)} of {len(chosen)}", *cells]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Without a part of the lock these get through (the lines above, in that order):",
+        "",
+    ]
+    for who, one in found:
+        names = [f"`{name}`" for name, problems in one["problems"].items() if problems]
+        level = one["isolation"].partition(";")[0].rstrip(")")
+        lines.append(f"- {who}, {level}): {', '.join(names) or 'none'}")
+    lines += ["", "| attack | what it tries | expected |", "|---|---|---|"]
+    lines += [f"| `{a.name}` | {a.says.strip()} | {a.expected} |" for a in chosen]
+    return "\n".join(lines) + "\n"
+
+
+def show(found: dict, chosen: list[Attack]) -> int:
+    """Print one configuration's figures; 1 if an attack was not contained."""
+    contained = Counter(a.group for a in chosen if not found["problems"][a.name])
+    groups = Counter(attack.group for attack in chosen)
+    rows = [(group, f"{contained[group]} of {number}") for group, number in groups.items()]
+    table("attacks", "contained", rows=[*rows, ("all", f"{contained.total()} of {len(chosen)}")])
+    for name, problems in found["problems"].items():
+        for problem in problems:
+            say(f"{name}: {plain(problem)}")
+    say(f"isolation: {found['isolation']}")
+    return 0 if contained.total() == len(chosen) else 1
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m grading.attacks", description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="uses_threads, or uses")
+    parser.add_argument("--without", nargs="+", default=[], metavar="LAYER", help=str(LAYERS))
+    parser.add_argument("--json", metavar="FILE", help="write what was found")
+    parser.add_argument("--table", action="store_true", help=f"write {TABLE.relative_to(ROOT)}")
+    options = parser.parse_args()
+    chosen = [
+        attack
+        for attack in attacks()
+        if not options.only or any(attack.name.startswith(name) for name in options.only)
+    ]
+    if not chosen:
+        raise EtudeError(f"no attack is called {' or '.join(options.only)}")
+    if options.table:
+        TABLE.write_text(document(run_all(chosen), chosen), encoding="utf-8")
+        say(f"wrote {TABLE.relative_to(ROOT)}")
+        return 0
+    layers = tuple(layer for layer in LAYERS if layer not in options.without)
+    found = run(layers, chosen)
+    if options.json:
+        Path(options.json).write_text(json.dumps(found, indent=1))
+    return show(found, chosen)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,7 @@
+"""Never finishes loading.
+
+Expected: nothing.
+"""
+
+while True:
+    pass

@@ -1,0 +1,118 @@
+"""How well this machine can lock a worker in: found out by trying, written in every report."""
+
+import contextlib
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from grading.worker import privileges
+from grading.worker.limits import ENVIRONMENT
+from grading.worker.lock import CALLS, FILES, LAYERS, USER
+from toolkit.paths import ROOT
+
+Level = Literal["sealed", "partial", "open"]
+CANARY = ROOT / "grading" / "checks.py"  # what no worker may read: any file of the course
+SECONDS = 60
+# Numbers that neither people nor services are given (Debian policy 9.2.2 keeps them free)
+UIDS = range(60_000, 64_000)
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What keeps a worker in.
+
+    Attributes
+    ----------
+    level
+        "sealed": it opens no file of others and makes no call that reaches beyond itself;
+        "partial": one of the two; "open": it is a process of its own and no more.
+    layers
+        What it locks itself with.
+    text
+        Both in words, for reports.
+    """
+
+    level: Level
+    layers: tuple[str, ...]
+    text: str
+
+
+def probe(package: Path, layers: tuple[str, ...] = LAYERS) -> Isolation:
+    """Try which of `layers` hold on this machine.
+
+    Parameters
+    ----------
+    package
+        The copy of the worker's code, from which nothing of the course can be imported.
+    """
+    if sys.platform != "linux":
+        return Isolation("open", (), f"open (no lock is known for {sys.platform})")
+    wanted = [layer for layer in layers if layer != USER or os.geteuid() == 0]
+    with unused_uid() if USER in wanted else contextlib.nullcontext() as uid:
+        settings = {"layers": wanted, "uid": uid, "canary": str(CANARY)}
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "grading.worker.probe", json.dumps(settings)],
+            cwd=package,
+            env=environment(package),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+        )
+    if done.returncode:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise RuntimeError(f"no worker can be started here: {last}")
+    return judged(json.loads(done.stdout))
+
+
+def judged(found: dict) -> Isolation:
+    """Name the level of what a probe found."""
+    words = {USER: "another user", FILES: f"Landlock {found['landlock']}", CALLS: "seccomp"}
+    files = not (found["reads"] or found["writes"])
+    calls = not (found["connects"] or found["starts"] or found["signals"])
+    level: Level = "sealed" if files and calls else "partial" if files or calls else "open"
+    layers = tuple(found["layers"])
+    used = ", ".join(words[layer] for layer in layers) or "a process of its own, no lock"
+    deeds = {"reads": "read files", "writes": "write files", "connects": "open sockets"}
+    deeds |= {"starts": "start processes", "signals": "signal others"}
+    could = ", ".join(deed for name, deed in deeds.items() if found[name])
+    return Isolation(level, layers, f"{level} ({used}{f'; it could {could}' if could else ''})")
+
+
+def environment(package: Path) -> dict[str, str]:
+    """What a worker sees of the environment: nothing that the grader keeps there."""
+    kept = ("PATH", "LANG", "LC_ALL", "KERAS_BACKEND", "LD_LIBRARY_PATH")
+    return (
+        {name: value for name, value in os.environ.items() if name in kept}
+        | ENVIRONMENT
+        | dict.fromkeys(("HOME", "TMPDIR", "PYTHONPATH"), str(package))
+    )
+
+
+@contextmanager
+def unused_uid() -> Iterator[int]:
+    """A user id that no other worker on this machine has while this lasts."""
+    for uid in random.sample(UIDS, len(UIDS)):
+        # a name in the abstract namespace belongs to one process at a time and leaves no file
+        with socket.socket(socket.AF_UNIX) as claim:
+            try:
+                claim.bind(f"\0etude-worker-{uid}")
+            except OSError:
+                continue
+            yield uid
+            return
+    raise RuntimeError(f"no user id between {UIDS[0]} and {UIDS[-1]} is free for a worker")
+
+
+def hide_answers() -> None:
+    """Let no other process of this user read the grader's memory."""
+    if sys.platform == "linux":
+        privileges.hide()
