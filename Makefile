@@ -56,6 +56,9 @@ reset: $(READY) ## TASK=3.4|put one stub back (a backup is kept)
 submit: $(READY) ## LAB=3|check, grade publicly and write the one file to hand in
 	@$(PY) -m grading.submit $(call options,LAB)
 
+class: $(READY) ## SUBMISSIONS=folder LAB=3 [ROSTER=file.csv ...]|grade a class; goes on where it stopped (RESULTS CLUSTER REGRADE)
+	@$(PY) -m grading.classroom $(call options,SUBMISSIONS LAB RESULTS ROSTER CLUSTER REGRADE)
+
 test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
@@ -85,4 +88,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup grade watch data doctor build reset submit test verify lock
+.PHONY: help setup grade watch data doctor build reset submit class test verify lock

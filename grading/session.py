@@ -18,6 +18,7 @@ import numpy as np
 
 from grading.checks import REASONS, CheckFailed, plain
 from grading.proxy import Code, StudentRaised
+from grading.reference import Reference
 from grading.results import Check, CheckResult, TaskResult, empty_result
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
@@ -31,6 +32,7 @@ DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is 
 ISOLATION = "open (a process of its own; the kernel's lock is not there yet)"
 
 _zygotes: dict[int, Zygote] = {}
+_references: dict[int, Reference] = {}
 
 
 class NotStarted(Exception):
@@ -45,6 +47,21 @@ def zygote(lab: Lab) -> Zygote:
         _zygotes[lab.number] = Zygote(preload, builders if builders.is_file() else None)
         atexit.register(_zygotes[lab.number].close)
     return _zygotes[lab.number]
+
+
+def reference(lab: Lab) -> Reference:
+    """The lab's solution; its answers serve every grading in this process."""
+
+    def start() -> Worker:
+        worker = zygote(lab).worker()
+        worker.allow(60)
+        solution = lab.solution_file.read_text(encoding="utf-8")
+        worker.load(compile(solution, "solution.py", "exec"))
+        return worker
+
+    if lab.number not in _references:
+        _references[lab.number] = Reference(start)
+    return _references[lab.number]
 
 
 def stamp(lab: Lab) -> dict[str, str]:
@@ -105,7 +122,8 @@ class Session:
             self.problem = f"{problem}: Python cannot read this line, so nothing could be graded"
         names = [task.name for task in lab.tasks]
         source = "" if self.problem else self.submission.source
-        self.stubs = set(unfinished(source, names)) & set(definitions(source))
+        found = definitions(source)
+        self.stubs = set(unfinished(source, names)) & set(found)
         self.lost = {} if self.problem else missing_notes(lab, self.submission)
         self.notes = self.submission.notes
         if code is None and not self.problem and (note := notebook_note(lab)):
@@ -114,19 +132,22 @@ class Session:
             self.notes += (note,)
         self.result = empty_result(lab, checks, shown(path), stamp(lab), ISOLATION)
         for task in self.result.tasks:
-            found = definitions(source).get(task.name)
-            task.line = found.line if found else None
+            task.line = found[task.name].line if task.name in found else None
         self.loading_deaths = 0
         self.deaths: dict[tuple[str, bool], int] = {}
         self.workers: dict[tuple[str, bool], Worker] = {}
-        self.reference: Worker | None = None
+        self.codes: dict[tuple[str, ...], CodeType] = {}
 
     # Whose code
 
     def code(self, task: TaskResult, alone: bool) -> CodeType:
         """The student's own module; or, alone, with what the task builds on from the solution."""
-        borrowed = self.prerequisites(task.id) if alone else []
-        return merge(self.submission.source, self.solution, borrowed, "tasks.py", "solution.py")
+        borrowed = tuple(self.prerequisites(task.id)) if alone else ()
+        if borrowed not in self.codes:
+            self.codes[borrowed] = merge(
+                self.submission.source, self.solution, borrowed, "tasks.py", "solution.py"
+            )
+        return self.codes[borrowed]
 
     def prerequisites(self, task_id: str) -> list[str]:
         """Names of the tasks that a task builds on, directly or not."""
@@ -176,20 +197,6 @@ class Session:
                 self.deaths[key] = self.deaths.get(key, 0) + 1
                 raise
 
-        return ask
-
-    def reference_ask(self, cpu: int) -> Callable[..., Any]:
-        """What the solution's proxy asks: a worker of its own that never loads student code."""
-
-        def ask(**question: Any) -> Any:
-            if self.reference is None or self.reference.dead:
-                self.reference = zygote(self.lab).worker()
-                self.reference.allow(60)
-                self.reference.load(compile(self.solution, "solution.py", "exec"))
-            return self.reference.ask(**question)
-
-        if self.reference is not None:
-            self.reference.allow(cpu + 60)
         return ask
 
     # The passes
@@ -277,7 +284,7 @@ class Session:
         if worker is not None and not worker.dead:
             worker.allow(cpu)
         student = Code(self.asking(task, alone, cpu), self.submission.place)
-        solution = Code(self.reference_ask(cpu))
+        solution = Code(reference(self.lab).dialogue(cpu + 60).ask)
         try:
             test(student, solution, self.rng(check))
         except AssertionError as failure:
@@ -298,11 +305,9 @@ class Session:
         return message + (f"\nit printed: {printed}" if printed else "")
 
     def close(self) -> None:
-        """End this submission's workers; the zygote stays."""
+        """End this submission's workers; the zygote and the solution's worker stay."""
         for worker in self.workers.values():
             worker.remove()
-        if self.reference is not None:
-            self.reference.remove()
 
 
 class InprocessSession(Session):
@@ -339,8 +344,9 @@ def grade(
     checks: list[CheckTest] | None = None,
     tasks: list[str] | None = None,
     public: bool = False,
+    student: str = "local",
 ) -> Session:
-    """Grade without pytest's console: for `watch`, `submit` and the bank.
+    """Grade without pytest's console: for `watch`, `submit`, the bank and a class.
 
     Parameters
     ----------
@@ -350,9 +356,11 @@ def grade(
         Ids of the tasks to grade; None for all.
     public
         Leave hidden checks out.
+    student
+        Who handed it in.
     """
     found = collect(lab) if checks is None else checks
-    session = Session(lab, code, [check for check, _ in found])
+    session = Session(lab, code, [check for check, _ in found], student)
     try:
         for check, test in found:
             if (tasks is None or check.task in tasks) and not (public and check.hidden):
