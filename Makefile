@@ -68,6 +68,9 @@ gradescope: $(READY) ## LAB=3|the zip that grades a lab on Gradescope
 github: $(READY) ## LAB=3 [TO=folder]|the workflow that grades a lab on GitHub Classroom
 	@$(PY) -m grading.github $(call options,LAB TO)
 
+class: $(READY) ## SUBMISSIONS=folder LAB=3 [ROSTER=file.csv ...]|grade a class; goes on where it stopped (RESULTS CLUSTER REGRADE)
+	@$(PY) -m grading.classroom $(call options,SUBMISSIONS LAB RESULTS ROSTER CLUSTER REGRADE)
+
 test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
@@ -97,4 +100,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup grade watch data doctor build reset submit update handout gradescope github test verify lock
+.PHONY: help setup grade watch data doctor build reset submit update handout gradescope github class test verify lock

@@ -47,7 +47,17 @@ class Code:
     def __init__(self, ask: Callable[..., Any], place: Callable[[int], str] | None = None):
         self._ask = ask
         self._place = place
-        self.called = ""
+        self._last: tuple[str, tuple, dict[str, Any]] | None = None
+
+    @property
+    def called(self) -> str:
+        """The last call as its author would write it; "" before the first."""
+        if self._last is None:
+            return ""
+        spelling, args, kwargs = self._last
+        words = [spelled(arg) for arg in args]
+        words += [f"{name}={spelled(value)}" for name, value in kwargs.items()]
+        return f"{spelling}({', '.join(words)})"
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """One of the submission's functions."""
@@ -66,9 +76,7 @@ class Code:
         return self._do(spelling, args, kwargs, do="method", target=target, name=name)
 
     def _do(self, spelling: str, args: tuple, kwargs: dict, **question: Any) -> Any:
-        words = [spelled(arg) for arg in args]
-        words += [f"{name}={spelled(value)}" for name, value in kwargs.items()]
-        self.called = f"{spelling}({', '.join(words)})"
+        self._last = spelling, args, kwargs
         question |= {
             "args": tuple(crossing(arg) for arg in args),
             "kwargs": {name: crossing(value) for name, value in kwargs.items()},

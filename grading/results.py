@@ -92,14 +92,27 @@ class LabResult:
 
     def write(self, path: Path) -> None:
         """Write the JSON atomically: a killed grader leaves the last whole result."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(self.as_json(), indent=1, allow_nan=False)
-        if path.exists() and not path.is_file():  # a device or a pipe: root could replace it
-            path.write_text(text, encoding="utf-8")
-            return
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        part.write_text(text, encoding="utf-8")
+        write_json(path, self.as_json())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain values as JSON, whole or not at all."""
+    write_whole(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text whole or not at all; what was there stays if it cannot be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():  # a device or a pipe: root could replace it
+        path.write_text(text, encoding="utf-8")
+        return
+    part = path.with_name(f".{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="")
         os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,8 @@ class Session:
             self.problem = f"{problem}: Python cannot read this line, so nothing could be graded"
         names = [task.name for task in lab.tasks]
         source = "" if self.problem else self.submission.source
-        self.stubs = set(unfinished(source, names)) & set(definitions(source))
+        found = definitions(source)
+        self.stubs = set(unfinished(source, names)) & set(found)
         self.lost = {} if self.problem else missing_notes(lab, self.submission)
         self.notes = self.submission.notes + bidirectional_notes(self.submission)
         if code is None and not self.problem and (note := notebook_note(lab)):
@@ -152,12 +153,12 @@ class Session:
         self.result = empty_result(lab, checks, shown(path), stamp(lab), self.isolation())
         self.result.notes = list(self.notes)
         for task in self.result.tasks:
-            found = definitions(source).get(task.name)
-            task.line = found.line if found else None
+            task.line = found[task.name].line if task.name in found else None
         self.loading_deaths = 0
         self.deaths: dict[tuple[str, bool], int] = {}
         self.workers: dict[tuple[str, bool], Worker] = {}
         self.reader: Worker | None = None
+        self.codes: dict[tuple[str, ...], CodeType] = {}
 
     @property
     def parent(self) -> Zygote:
@@ -176,9 +177,13 @@ class Session:
 
     def code(self, task: TaskResult, alone: bool) -> CodeType:
         """The student's own module; or, alone, with what the task builds on from the solution."""
-        borrowed = self.prerequisites(task.id) if alone else []
-        solution = self.solution or ""
-        return merge(self.submission.source, solution, borrowed, "tasks.py", "solution.py")
+        borrowed = tuple(self.prerequisites(task.id)) if alone else ()
+        if borrowed not in self.codes:
+            solution = self.solution or ""
+            self.codes[borrowed] = merge(
+                self.submission.source, solution, borrowed, "tasks.py", "solution.py"
+            )
+        return self.codes[borrowed]
 
     def prerequisites(self, task_id: str) -> list[str]:
         """Names of the tasks that a task builds on, directly or not."""
@@ -418,9 +423,10 @@ def grade(
     checks: list[CheckTest] | None = None,
     tasks: list[str] | None = None,
     public: bool = False,
+    student: str = "local",
     accept_open: bool = False,
 ) -> Session:
-    """Grade without pytest's console: for `watch`, `submit` and the bank.
+    """Grade without pytest's console: for `watch`, `submit`, the bank and a class.
 
     Parameters
     ----------
@@ -430,11 +436,13 @@ def grade(
         Ids of the tasks to grade; None for all.
     public
         Leave hidden checks out.
+    student
+        Who handed it in.
     accept_open
-        Run them though the machine locks no worker in.
+        Run hidden checks though the machine locks no worker in.
     """
     found = collect(lab) if checks is None else checks
-    session = Session(lab, code, [check for check, _ in found], accept_open=accept_open)
+    session = Session(lab, code, [check for check, _ in found], student, accept_open)
     try:
         for check, test in found:
             if (tasks is None or check.task in tasks) and not (public and check.hidden):

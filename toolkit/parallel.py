@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from itertools import islice
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -70,40 +70,55 @@ def map_items(
         If a child process cannot start, or its initializer fails.
     """
     items = list(items)
-    waiting = deque(enumerate(items))
     results: list[Result | None] = [None] * len(items)
     reasons: dict[int, str] = {}
-    setup = (function, initializer, initargs)
-    workers: list[_Worker] = []
-    try:
-        with progress(description, len(items)) as count:
-            for _ in range(min(processes or available_cores(), len(items))):
-                workers.append(_Worker(setup))
-            while workers:
-                for worker in cast(list[_Worker], wait(cast(Any, workers))):
-                    alive, result, reason = worker.answer()
-                    if worker.index is not None:
-                        results[worker.index] = result
-                        if reason is not None:
-                            reasons[worker.index] = reason
-                        count()
-                    elif reason is not None:
-                        raise RuntimeError(
-                            f"{description}: a child process cannot start ({reason})"
-                        )
-                    if alive and waiting:
-                        worker.give(*waiting.popleft())
-                    else:
-                        workers.remove(worker)
-                        worker.stop()
-                        if waiting:
-                            workers.append(_Worker(setup))
-    finally:
-        for worker in workers:
-            worker.stop()
+    answers = each_result(function, items, processes, initializer, initargs)
+    with progress(description, len(items)) as count, closing(answers):
+        for index, result, reason in answers:
+            results[index] = result
+            if reason is not None:
+                reasons[index] = reason
+            count()
     failures = {items[index]: reasons[index] for index in sorted(reasons)}
     _name(failures)
     return results, failures
+
+
+def each_result(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    processes: int | None = None,
+    initializer: Callable[..., Any] | None = None,
+    initargs: tuple = (),
+) -> Generator[tuple[int, Result | None, str | None], None, None]:
+    """Yield (an item's index, its result, why there is none) as `map_items`' children finish.
+
+    Close it to end the children before they are done.
+    """
+    waiting = deque(enumerate(items))
+    setup = (function, initializer, initargs)
+    workers: list[_Worker] = []
+    try:
+        for _ in range(min(processes or available_cores(), len(items))):
+            workers.append(_Worker(setup))
+        while workers:
+            for worker in cast(list[_Worker], wait(cast(Any, workers))):
+                alive, result, reason = worker.answer()
+                index = worker.index
+                if index is None and reason is not None:
+                    raise RuntimeError(f"a child process cannot start ({reason})")
+                if alive and waiting:
+                    worker.give(*waiting.popleft())
+                else:
+                    workers.remove(worker)
+                    worker.stop()
+                    if waiting:
+                        workers.append(_Worker(setup))
+                if index is not None:
+                    yield index, result, reason
+    finally:
+        for worker in workers:
+            worker.stop()
 
 
 class _Worker:

@@ -3,19 +3,15 @@
 import base64
 import math
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from toolkit.errors import EtudeError
+from toolkit.page import render, today
 from toolkit.runs import Run
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -134,19 +130,13 @@ class Report:
 
     def write(self) -> Path:
         """Write report.html into the run's folder, whole or not at all, and return its path."""
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        page = environment.get_template("report.html").render(
+        page = render(
+            "report.html",
             title=self.title,
             lead=self.lead,
             sections=self.sections,
             run=self.run,
-            written=time.strftime("%d %B %Y, %H:%M").lstrip("0"),
+            written=today(),
         )
         path = self.run.path("report.html")
         fresh = path.with_name(f".{path.name}.{os.getpid()}")

@@ -44,6 +44,8 @@ def gradient_by_logits(loss: Callable, targets: np.ndarray, logits: np.ndarray) 
     """Differentiate a loss by the logits as Keras does: one step of descent."""
     model, inputs = logits_model(logits)
     model.compile(keras.optimizers.SGD(1.0), loss=loss, jit_compile=False)
+    # or TensorFlow makes its variable while it traces, and traces twice
+    model.optimizer.build(model.trainable_variables)
     model.train_on_batch(inputs, targets)
     return logits - model.get_weights()[0].reshape(logits.shape)
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+TRACED = 5  # steps; tracing costs as much as that many
+
 
 def call(layer: Any, *inputs: Any, training: bool = False) -> Any:
     """Apply the layer; several inputs become a list."""
@@ -51,17 +53,44 @@ def train(
     """
     import keras
 
-    on_jax = keras.backend.backend() == "jax"
-    model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
-        jit_compile=on_jax,  # without it JAX runs each step op by op
-        run_eagerly=steps < 10 and not on_jax,  # tracing costs TensorFlow as much as ten steps
-    )
-    # or TensorFlow makes Adam's variables while it traces, and traces twice: three times as long
-    model.optimizer.build(model.trainable_variables)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0)
+    if keras.backend.backend() == "tensorflow":
+        train_on_tensorflow(model, loss, inputs, targets, steps, learning_rate)
+        return
+    model.compile(keras.optimizers.Adam(learning_rate), loss, jit_compile=True)
     for _ in range(steps):
         model.train_on_batch(inputs, targets)
+
+
+def train_on_tensorflow(
+    model: Any, loss: Any, inputs: np.ndarray, targets: np.ndarray, steps: int, rate: float
+) -> None:
+    """Take the steps that Keras takes, at a third of the time.
+
+    Keras traces the optimizer too, and all of it twice; here the gradient alone is traced, and
+    that only if the steps are many.
+    """
+    import tensorflow as tf
+
+    variables = model.trainable_variables
+
+    def gradient() -> list[Any]:
+        with tf.GradientTape() as tape:
+            value = loss(targets, model(inputs, training=True))
+        return tape.gradient(value, [variable.value for variable in variables])
+
+    take = tf.function(gradient, autograph=False) if steps >= TRACED else gradient
+    first = [np.zeros(variable.shape, "f4") for variable in variables]  # moments, as Adam's
+    second = [np.zeros(variable.shape, "f4") for variable in variables]
+    for step in range(1, steps + 1):
+        bias = np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+        for i, slope in enumerate(take()):
+            if slope is not None:
+                slope = np.asarray(tf.convert_to_tensor(slope))  # an embedding's is sparse
+                first[i] += 0.1 * (slope - first[i])
+                second[i] += 0.001 * (slope**2 - second[i])
+                change = rate * bias * first[i] / (np.sqrt(second[i]) + 1e-7)
+                variables[i].value.assign_sub(change.astype(slope.dtype))
 
 
 METHODS: dict[str, Callable[..., Any]] = {

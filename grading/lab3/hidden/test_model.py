@@ -41,7 +41,7 @@ def test_network_random(student, solution, rng):
     (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)
     randomize(model, rng)
     give_weights(model, same, LAYER)
-    ids = rng.integers(0, vocab_size, (3, 6))
+    ids = rng.integers(0, vocab_size, (3, 3))
     want = same(ids)
     # the same sums in another order: some tens of float32 roundings
     assert_close(model(ids), want, atol=1e-5)
@@ -50,7 +50,7 @@ def test_network_random(student, solution, rng):
 
 @check("3.5", says="dropout: on each LSTM layer's outputs, in training only", hidden=True)
 def test_network_dropout(student, rng):
-    ids, share = rng.integers(0, 32, (16, 8)), 0.2
+    ids, share = rng.integers(0, 32, (16, 3)), 0.2
     for num_layers in (1, 2):
         model, _ = networks(student, 32, 5, 32, num_layers, share)
         randomize(model, rng)
@@ -59,8 +59,8 @@ def test_network_dropout(student, rng):
             ("logits", "bias"): np.zeros(32, "f4"),
         }
         set_layers(model, outputs, LAYER)
-        hidden = assert_array(model(ids), (16, 8, 32), "f")  # what the last LSTM layer put out
-        dropped = assert_array(model(ids, training=True), (16, 8, 32), "f")
+        hidden = assert_array(model(ids), (16, 3, 32), "f")  # what the last LSTM layer put out
+        dropped = assert_array(model(ids, training=True), (16, 3, 32), "f")
         # 512 independent choices even if a mask serves all positions: 0.12 is seven deviations
         zeros = float((dropped == 0).mean())
         assert_holds(abs(zeros - share) < 0.12, "the wrong share of outputs is dropped")
@@ -73,12 +73,12 @@ def test_network_dropout(student, rng):
 def test_network_overfits(student, solution, rng):
     sizes = (9, 8, 24, 1, 0.0)
     (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)
-    ids, targets = rng.integers(1, 9, (4, 8)), rng.integers(1, 9, (4, 8))
+    ids, targets = rng.integers(1, 9, (4, 5)), rng.integers(1, 9, (4, 5))
     ids[:, 0] = range(1, 5)  # rows that begin alike could not be told apart
-    model.train(ids, targets, steps=60, learning_rate=0.05)
+    model.train(ids, targets, steps=25, learning_rate=0.1)
     give_weights(model, same, LAYER)
     logits = same(ids)
-    # chance is ln 8 = 2.1; the solution comes below 0.05 for every draw tried
+    # chance is ln 8 = 2.1; the solution comes below 0.1 for every draw tried
     assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
     # trained logits are about 10: ten times the roundings above
     assert_close(model(ids), logits, atol=1e-4)
@@ -110,11 +110,11 @@ def test_loss_large(student, rng):
 def test_loss_hidden_gradient(student, rng):
     targets, logits = any_ragged(rng, 2)
     want, is_token = nats_gradient(targets, logits), (targets != 0)[..., None]
-    for size in (1.0, 1e4):
-        given = np.where(is_token, logits, size * np.sign(logits)).astype("f4")
-        # the gradient is what a step changed in the logits: a few roundings of those
-        got = assert_array(student.build("loss_gradient", targets, given), given.shape, "f")
-        assert_close(got, want, atol=3e-6)
+    size = np.where(np.arange(targets.shape[1]) % 2, 1.0, 1e4)[:, None]  # of logits at padding
+    given = np.where(is_token, logits, size * np.sign(logits)).astype("f4")
+    # the gradient is what a step changed in the logits: a few roundings of those
+    got = assert_array(student.build("loss_gradient", targets, given), given.shape, "f")
+    assert_close(got, want, atol=3e-6)
 
 
 # Task 3.7: accuracy

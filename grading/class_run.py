@@ -1,0 +1,318 @@
+"""Grade many submissions in all cores or on a cluster, and keep one JSON a student.
+
+What is graded is written at once and never graded again: whatever ends the run, the same command
+goes on. A result counts as long as the file handed in, the lab's checks and solution, and the
+versions it was graded with are the same.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock
+    fcntl = None  # type: ignore[assignment]
+
+from grading.checks import REASONS
+from grading.results import empty_result, write_json, write_whole
+from grading.session import CheckTest, collect, grade, stamp
+from grading.similarity import fingerprint
+from grading.submissions import Handed
+from labs.catalogue import Lab, load_lab
+from toolkit.console import progress, say, warn
+from toolkit.errors import EtudeError
+from toolkit.parallel import each_result
+from toolkit.paths import ROOT, shown
+
+Result = dict[str, Any]
+Answers = Generator[tuple[int, Result | None, str | None], None, None]
+
+_one_at_a_time = threading.Lock()  # a Dask worker may have threads; the working folder is one
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submission to grade, on this machine or another."""
+
+    lab: int
+    handed: Handed
+    state: str
+    tasks: tuple[str, ...] | None = None
+    again: int = 0
+
+
+# One submission
+
+
+@cache
+def checks_of(lab: int) -> list[CheckTest]:
+    """A lab's checks, collected once in each process."""
+    return collect(load_lab(lab))
+
+
+@cache
+def state_of(lab: Lab) -> str:
+    """Hash all that points depend on beside the submission: two runs of one state agree."""
+    digest = hashlib.sha256(json.dumps(stamp(lab)).encode())
+    digest.update(os.environ.get("ETUDE_SECRET", "etude").encode())
+    folder = ROOT / "grading" / f"lab{lab.number}"
+    checks = [path for path in folder.rglob("*.py") if "bank" not in path.parts]
+    for path in sorted([*checks, lab.solution_file, lab.folder / "lab.toml"]):
+        digest.update(f"{path.name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def grade_one(job: Job) -> Result:
+    """Grade one submission; its result as plain values.
+
+    Raises
+    ------
+    EtudeError
+        If the checks here are not those of whoever asks.
+    """
+    lab = load_lab(job.lab)
+    if job.state != state_of(lab):
+        raise EtudeError(f"lab {lab.number}'s checks, solution or versions differ on this worker")
+    if job.handed.problem:
+        return ungraded(job, "failed", job.handed.problem)
+    started = time.monotonic()
+    tasks = list(job.tasks) if job.tasks else None
+    with _one_at_a_time, tempfile.TemporaryDirectory(prefix="etude-class-") as folder:
+        path = Path(job.handed.file)  # relative: what the student is told names no folder of ours
+        with contextlib.chdir(folder):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(job.handed.content)
+            session = grade(
+                lab, str(path), checks_of(lab.number), tasks, student=job.handed.student
+            )
+    notes = [*session.notes, *session.lost.values(), *job.handed.notes]
+    prints = {} if session.problem else fingerprint(session.submission.source, lab)
+    facts = {"problem": session.problem or "", "notes": notes, "prints": prints}
+    seconds = round(time.monotonic() - started, 2)
+    return session.result.as_json() | about(job) | facts | {"seconds": seconds}
+
+
+def ungraded(job: Job, outcome: str, why: str) -> Result:
+    """The result of a submission of which nothing ran."""
+    lab = load_lab(job.lab)
+    checks = [check for check, _ in checks_of(job.lab)]
+    result = empty_result(lab, checks, job.handed.file, stamp(lab), "nothing ran")
+    for task in result.tasks:
+        for check in task.checks:
+            if job.tasks is None or task.id in job.tasks:
+                check.outcome, check.message = outcome, why  # type: ignore[assignment]
+    facts = {"problem": why, "notes": list(job.handed.notes), "prints": {}, "seconds": 0.0}
+    return result.as_json() | about(job) | facts
+
+
+def about(job: Job) -> Result:
+    """Whose result it is, and of what."""
+    handed = job.handed
+    return {
+        "student": handed.student,
+        "people": [asdict(person) for person in handed.people],
+        "digest": handed.digest,
+        "state": job.state,
+        "graded_tasks": list(job.tasks) if job.tasks else None,
+        "again": job.again,
+        "tried_again": False,
+    }
+
+
+def timed_out(result: Result) -> bool:
+    """Whether a check ran out of time, as far as its message tells."""
+    return any(
+        check["outcome"] == "failed"
+        and ("endless loop" in check["message"] or REASONS["died"] in check["message"])
+        for task in result["tasks"]
+        for check in task["checks"]
+    )
+
+
+# All of them
+
+
+class Classroom:
+    """A class's results in a folder.
+
+    Parameters
+    ----------
+    folder
+        Where the results are, or will be.
+    tasks
+        Ids of the tasks to grade; None for all.
+    """
+
+    def __init__(self, lab: Lab, folder: Path, tasks: tuple[str, ...] | None = None):
+        self.lab = lab
+        self.folder = folder
+        self.tasks = tasks
+        self.state = state_of(lab)
+        try:
+            self.again = int((folder / "again").read_text())
+        except (OSError, ValueError):
+            self.again = 0
+
+    def regrade(self) -> None:
+        """Let no result count that is there; they stay until each is graded again."""
+        self.again += 1
+        with writing(self.folder):
+            write_whole(self.folder / "again", str(self.again))
+
+    def job(self, handed: Handed) -> Job:
+        """What is to be done for one submission."""
+        return Job(self.lab.number, handed, self.state, self.tasks, self.again)
+
+    def path(self, student: str) -> Path:
+        """Where a student's result is; a name that no file can have is shortened."""
+        name = re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", student)
+        if name != student or len(name.encode()) > 200 or name.startswith("."):
+            tail = hashlib.sha256(student.encode()).hexdigest()[:8]
+            name = f"_{name.encode()[:180].decode(errors='ignore')}-{tail}"
+        return self.folder / "students" / f"{name}.json"
+
+    def read(self, student: str) -> Result | None:
+        """A student's last whole result."""
+        try:
+            result = json.loads(self.path(student).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return result if result.get("student") == student else None
+
+    def done(self, handed: Handed) -> bool:
+        """Whether a submission's result is there, and still counts."""
+        result = self.read(handed.student)
+        return result is not None and (
+            result["digest"] == handed.digest
+            and result["state"] == self.state
+            and result["graded_tasks"] == (list(self.tasks) if self.tasks else None)
+            and result["again"] == self.again
+            and not broken(result)
+        )
+
+    def write(self, result: Result) -> None:
+        """Write a student's result.
+
+        Raises
+        ------
+        EtudeError
+            If the folder cannot be written or is full; what was written stays.
+        """
+        with writing(self.folder):
+            write_json(self.path(result["student"]), result)
+
+    def grade(self, handed: list[Handed], cluster: str | None = None) -> None:
+        """Grade each submission and write its result; those that ran out of time again, alone."""
+        try:
+            if again := self.round(handed, "grading", cluster):
+                say(f"{len(again)} ran out of time or broke off: once more, alone")
+                self.round(again, "once more", None, last=True)
+        except KeyboardInterrupt:
+            kept = sum(map(self.done, handed))
+            warn(f"{kept} of {len(handed)} are graded and kept: the same command goes on")
+            raise
+
+    def round(
+        self, handed: list[Handed], description: str, cluster: str | None, last: bool = False
+    ) -> list[Handed]:
+        """Grade each once and write its result, but for those that get another try."""
+        jobs = [self.job(one) for one in handed]
+        answers = on_cluster(cluster, jobs) if cluster else here(jobs, 1 if last else None)
+        again = []
+        with progress(description, len(jobs)) as count, contextlib.closing(answers):
+            for index, result, reason in answers:
+                if result is None:
+                    result = ungraded(jobs[index], "error", f"the grader failed: {reason}")
+                result["tried_again"] = last
+                if not last and (broken(result) or timed_out(result)):
+                    again.append(handed[index])
+                else:
+                    self.write(result)
+                count()
+        return again
+
+
+def broken(result: Result) -> bool:
+    """Whether the grader itself failed with a submission."""
+    return any(task["outcome"] == "error" for task in result["tasks"])
+
+
+def here(jobs: list[Job], processes: int | None) -> Answers:
+    """Grade in child processes of this machine."""
+    return each_result(grade_one, jobs, processes)
+
+
+def on_cluster(address: str, jobs: list[Job]) -> Answers:
+    """Grade on a Dask cluster; what a lost worker had goes to another.
+
+    Raises
+    ------
+    EtudeError
+        If Dask is not installed or nothing answers at the address.
+    """
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise EtudeError(
+            "CLUSTER= needs Dask, which Etude does not install: pip install distributed"
+        ) from None
+    try:
+        client = Client(address, timeout=20)
+    except (OSError, ValueError) as error:
+        raise EtudeError(f"no Dask scheduler answers at CLUSTER={address}: {error}") from None
+    with client:
+        futures = client.map(grade_one, jobs, pure=False)
+        places = {future.key: index for index, future in enumerate(futures)}
+        for future in as_completed(futures):
+            if (failure := future.exception()) is None:
+                yield places[future.key], future.result(), None
+            else:
+                yield places[future.key], None, f"{type(failure).__name__}: {failure}"
+            future.release()
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a full disk or a folder that may not be written into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise EtudeError(
+            f"results cannot be written to {shown(folder)}: {error.strerror or error}; what is "
+            "there is whole: mend this and run the same command, it goes on"
+        ) from None
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second run out of a results folder.
+
+    Raises
+    ------
+    EtudeError
+        If the folder cannot be made or written, or another run is at work there.
+    """
+    with writing(folder):
+        (folder / "students").mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    with lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise EtudeError(f"another run writes to {shown(folder)}: wait for it") from None
+        with writing(folder):
+            for left in folder.glob("**/.*.part"):  # of a run that was killed
+                left.unlink(missing_ok=True)
+        yield

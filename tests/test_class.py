@@ -1,0 +1,294 @@
+"""A class is graded whole, once, in any order, whatever ends the run."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from light_class import LAB, TASKS
+from made_class import Student, hand_in, make_students
+
+from grading import class_run, classroom
+from grading.class_run import Classroom, Job, alone_in, grade_one, state_of
+from grading.classroom import grade_class
+from grading.submissions import Handed, Person, find_submissions
+from toolkit.errors import EtudeError
+from toolkit.paths import ROOT
+
+pytestmark = pytest.mark.xdist_group("grading")
+SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
+
+
+def job(handed, tasks=TASKS):
+    return Job(LAB.number, handed, state_of(LAB), tasks)
+
+
+def handed(name, text=SOLUTION, **facts):
+    return Handed(name, (Person(name),), f"{name}.py", text.encode(), **facts)
+
+
+def start(submissions, results):
+    """Start grading on one core."""
+    return subprocess.Popen(
+        [sys.executable, "tests/light_class.py", submissions, results],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
+    )
+
+
+def wait_for(results, count, run):
+    """Wait until so many results are there."""
+    while len(list(results.glob("students/*.json"))) < count:
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are chosen on Linux only")
+def test_thirty_are_graded_once_though_the_run_is_killed_and_stopped(tmp_path):
+    students = make_students(LAB, 30, seed=3, tasks=TASKS)
+    hand_in(students, tmp_path / "class")
+    results = tmp_path / "results"
+    run = start(tmp_path / "class", results)
+    wait_for(results, 5, run)
+    run.kill()
+    run.communicate()
+    kept = {path: path.stat().st_ino for path in results.glob("students/*.json")}
+    run = start(tmp_path / "class", results)
+    wait_for(results, len(kept) + 5, run)
+    run.send_signal(signal.SIGINT)
+    output = run.communicate()[0]
+    assert run.returncode == 130
+    assert "the same command goes on" in output
+    assert "Traceback" not in output
+    kept |= {path: path.stat().st_ino for path in results.glob("students/*.json")}
+    run = start(tmp_path / "class", results)
+    output = run.communicate()[0]
+    assert run.returncode == 0, output
+    assert f"{30 - len(kept)} of {30 - len(kept)}" in output
+    assert kept.items() <= {p: p.stat().st_ino for p in results.glob("students/*.json")}.items()
+    room = Classroom(LAB, results, TASKS)
+    scores = {one.name: room.read(one.name)["earned"] for one in students}
+    assert len(list(results.glob("students/*"))) == 30
+    expected = {one.name: one.expected(LAB, TASKS) for one in students}
+    assert scores == pytest.approx(expected)
+    another_order = {
+        one.student: grade_one(job(one))["earned"]
+        for one in reversed(find_submissions(tmp_path / "class", LAB)[0])
+    }
+    assert another_order == scores
+
+
+def test_a_dask_cluster_grades_though_a_worker_is_killed(tmp_path):
+    distributed = pytest.importorskip("distributed")
+    students = [handed(f"s{number}", SOLUTION + f"\n# {number}\n") for number in range(8)]
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    )
+    room = Classroom(LAB, tmp_path, ("3.3",))
+    with cluster, alone_in(tmp_path):
+        jobs = [room.job(one) for one in students]
+        answers = class_run.on_cluster(cluster.scheduler_address, jobs)
+        index, first, reason = next(answers)
+        os.kill(next(iter(cluster.workers.values())).process.pid, signal.SIGKILL)
+        rest = list(answers)
+    assert reason is None
+    got = {jobs[index].handed.student: first["earned"]}
+    got |= {jobs[index].handed.student: result["earned"] for index, result, _ in rest}
+    assert got == {one.student: LAB.task("3.3").points for one in students}
+
+
+def test_no_scheduler_is_one_sentence(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+
+    def refuse(*_, **__):
+        raise OSError("timed out")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    with pytest.raises(
+        EtudeError, match=r"no Dask scheduler answers at CLUSTER=tcp://127\.0\.0\.1:9"
+    ):
+        next(class_run.on_cluster("tcp://127.0.0.1:9", []))
+
+
+def test_a_submission_that_cannot_be_graded_says_why_and_loses_nothing_else(tmp_path):
+    result = grade_one(job(handed("anna", problem="two files")))
+    assert result["problem"] == "two files"
+    assert {check["message"] for task in result["tasks"] for check in task["checks"]} == {
+        "two files",
+        "",
+    }
+    assert result["earned"] == 0
+    broken = grade_one(job(handed("bert", "def f(:\n")))
+    assert "Python cannot read this line" in broken["problem"]
+
+
+def test_messages_name_the_file_as_it_was_handed_in(tmp_path):
+    text = SOLUTION.replace("def make_windows(", "def make_windows(surplus, ")
+    result = grade_one(job(handed("Ana María", text)))
+    assert result["submission"] == "Ana María.py"
+    text = json.dumps(result, ensure_ascii=False)
+    assert "etude-class" not in text
+    assert str(tmp_path.parent) not in text
+
+
+class Answers:
+    """Grades in the place of child processes; `fail` says how many times which student fails."""
+
+    def __init__(self, fail=(), message=""):
+        self.fail = dict(fail)
+        self.message = message
+        self.asked = []
+
+    def __call__(self, jobs, processes):
+        for index, job in enumerate(jobs):
+            name = job.handed.student
+            self.asked.append(name)
+            result = class_run.ungraded(job, "passed", "")
+            result["earned"] = 100.0
+            if self.fail.get(name, 0):
+                self.fail[name] -= 1
+                if not self.message:
+                    yield index, None, "its process died: Killed"
+                    continue
+                result["tasks"][0]["checks"][0] |= {"outcome": "failed", "message": self.message}
+            yield index, result, None
+
+
+def test_what_ran_out_of_time_or_broke_is_tried_once_more_alone(tmp_path, monkeypatch):
+    for message in ("", "f() did not come back within 10 s: is there an endless loop?"):
+        answers = Answers({"anna": 1, "bert": 2}, message)
+        monkeypatch.setattr(class_run, "here", answers)
+        room = Classroom(LAB, tmp_path / (message[:3] or "none"))
+        students = [handed(name) for name in ("anna", "bert", "cleo")]
+        with alone_in(room.folder):
+            room.grade(students)
+        assert answers.asked == ["anna", "bert", "cleo", "anna", "bert"]
+        assert room.read("anna")["tried_again"]
+        assert not room.read("cleo")["tried_again"]
+        assert class_run.broken(room.read("bert")) == (not message)
+        assert class_run.timed_out(room.read("bert")) == bool(message)
+        # an error of the grader is graded again by the next run, what ran out of time is not
+        assert room.done(students[1]) == bool(message)
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """A class of three in a folder, and a run of it that grades nothing."""
+    for name in ("anna", "bert", "cleo"):
+        (tmp_path / "class").mkdir(exist_ok=True)
+        (tmp_path / "class" / f"{name}.py").write_text(SOLUTION)
+    answers = Answers()
+    monkeypatch.setattr(class_run, "here", answers)
+
+    def run(**options):
+        answers.asked.clear()
+        grade_class(LAB, tmp_path / "class", tmp_path / "results", **options)
+        return list(answers.asked)
+
+    run.folder = tmp_path
+    return run
+
+
+def test_only_what_changed_is_graded_again(quick, monkeypatch):
+    assert quick() == ["anna", "bert", "cleo"]
+    assert quick() == []
+    (quick.folder / "class" / "bert.py").write_text(SOLUTION + "\n# better\n")
+    assert quick() == ["bert"]
+    assert quick(regrade=True) == ["anna", "bert", "cleo"]
+    assert quick() == []
+    monkeypatch.setattr(class_run, "state_of", lambda lab: "other checks")
+    assert quick() == ["anna", "bert", "cleo"]
+
+
+def test_a_torn_result_is_graded_again(quick):
+    quick()
+    (quick.folder / "results" / "students" / "anna.json").write_text('{"student": "an')
+    assert quick() == ["anna"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_full_disk_is_one_sentence_and_keeps_what_is_there(quick, monkeypatch, number):
+    quick()
+    (quick.folder / "class" / "bert.py").write_text(SOLUTION + "\n# better\n")
+    before = {path: path.read_bytes() for path in (quick.folder / "results").rglob("*.*")}
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(EtudeError, match=f"{os.strerror(number)}.*it goes on"):
+            quick()
+    assert before == {path: path.read_bytes() for path in (quick.folder / "results").rglob("*.*")}
+    assert quick() == ["bert"]
+
+
+def test_a_results_folder_that_cannot_be_made_is_one_sentence(quick):
+    (quick.folder / "results").write_text("a file")
+    with pytest.raises(EtudeError, match=r"results cannot be written to .*results"):
+        quick()
+
+
+def test_results_do_not_go_into_what_was_handed_in(tmp_path):
+    with pytest.raises(EtudeError, match="lies in what was handed in"):
+        grade_class(LAB, tmp_path, tmp_path / "results")
+
+
+def test_two_runs_do_not_write_to_one_folder(quick):
+    with (
+        alone_in(quick.folder / "results"),
+        pytest.raises(EtudeError, match="another run writes"),
+    ):
+        quick()
+
+
+def test_unknown_and_missing_students_of_the_roster_are_told(quick, capsys):
+    roster = quick.folder / "roster.csv"
+    roster.write_text("name,id\nAnna A,anna\nDora D,dora\n")
+    quick(roster=roster)
+    output = capsys.readouterr().out
+    assert "1 on the roster handed in nothing: Dora D" in output
+    assert "2 handed in and are not on the roster: bert, cleo" in output
+    assert "Dora D,,,0,100" in (quick.folder / "results" / "class.csv").read_text()
+
+
+def test_a_name_that_no_file_can_have_has_its_result(tmp_path):
+    room = Classroom(LAB, tmp_path)
+    names = ["a/b", "a_b", "x" * 300, ".hidden", "..", "王芳", "what?"]
+    with alone_in(tmp_path):
+        for name in names:
+            room.write({"student": name})
+    assert [room.read(name)["student"] for name in names] == names
+
+
+def test_a_workers_other_checks_are_an_error_of_the_grader():
+    with pytest.raises(EtudeError, match="differ on this worker"):
+        grade_one(Job(LAB.number, handed("anna"), "another state"))
+
+
+def test_the_made_class_knows_its_scores():
+    students = make_students(LAB, 40, seed=1)
+    kinds = {type(answer).__name__ for one in students for answer in one.answers.values()}
+    assert kinds == {"str", "Entry"}
+    assert Student("x", "", known=12.5).expected(LAB) == 12.5
+    assert make_students(LAB, 40, seed=1)[7].text == students[7].text
+
+
+def test_the_command_names_what_it_lacks():
+    done = subprocess.run(
+        [sys.executable, "-m", "grading.classroom", "--lab", "3"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "make class SUBMISSIONS=folder LAB=3" in done.stderr
+    assert classroom.results_folder(LAB, ROOT / "my class").name == "lab3-my-class"

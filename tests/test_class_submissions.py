@@ -1,0 +1,255 @@
+"""What is read of what a class handed in, and what is refused."""
+
+import io
+import os
+import stat
+import zipfile
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from made_class import as_notebook
+
+from grading.roster import read_roster
+from grading.submissions import Person, find_submissions
+from labs.catalogue import load_lab
+from toolkit.errors import EtudeError
+from toolkit.source import stubbed
+
+LAB = load_lab(3)
+SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
+STUBS = stubbed(SOLUTION, {task.name: task.id for task in LAB.tasks})
+
+
+def found(folder):
+    return {one.student: one for one in find_submissions(folder, LAB)[0]}
+
+
+def put(path, text="x = 1\n"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def zipped(members):
+    """A zip of (name or ZipInfo, content)."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def test_files_notebooks_zips_and_folders_are_read(tmp_path):
+    put(tmp_path / "anna.py", "a = 1\n")
+    put(tmp_path / "李 雷.ipynb", as_notebook("b = 1\n"))
+    put(tmp_path / "José María" / "tasks.py", "c = 1\n")
+    (tmp_path / "dora.zip").write_bytes(zipped([("tasks.py", "d = 1\n"), ("result.json", "{}")]))
+    put(tmp_path / "emil" / "my work" / "anything.py", "e = 1\n")
+    (tmp_path / "frida").mkdir()
+    (tmp_path / "frida" / "lab3.zip").write_bytes(zipped([("tasks.py", "f = 1\n")]))
+    put(tmp_path / "read me.txt")
+    handed, left_out = find_submissions(tmp_path, LAB)
+    assert not [one.problem for one in handed if one.problem]
+    assert {one.student: one.file for one in handed} == {
+        "anna": "anna.py",
+        "李 雷": "李 雷.ipynb",
+        "José María": "José María/tasks.py",
+        "dora": "dora.zip/tasks.py",
+        "emil": "emil/my work/anything.py",
+        "frida": "frida/lab3.zip/tasks.py",
+    }
+    assert {one.content for one in handed if one.student != "李 雷"} == {
+        f"{letter} = 1\n".encode() for letter in "acdef"
+    }
+    assert left_out == ["read me.txt"]
+
+
+def test_of_a_clone_the_labs_own_files_count(tmp_path):
+    clone = tmp_path / "lab3-octocat"
+    put(clone / "labs" / "lab3_notes" / "tasks.py", SOLUTION)
+    put(clone / "labs" / "lab3_notes" / "lab3.ipynb", as_notebook(STUBS))
+    put(clone / "labs" / "lab1_names" / "tasks.py")
+    put(clone / "toolkit" / "source.py")
+    put(clone / ".git" / "hooks" / "tasks.py")
+    one = found(tmp_path)["lab3-octocat"]
+    assert (one.file, one.notes) == ("lab3-octocat/labs/lab3_notes/tasks.py", ())
+
+
+def test_of_a_notebook_and_a_tasks_file_the_one_with_more_counts(tmp_path):
+    half = STUBS.replace('raise NotImplementedError("3.3")', "return []")
+    put(tmp_path / "anna" / "tasks.py", half)
+    put(tmp_path / "anna" / "lab3.ipynb", as_notebook(SOLUTION.replace("# BEGIN SOLUTION", "")))
+    put(tmp_path / "bert" / "tasks.py", half)
+    both = STUBS.replace('raise NotImplementedError("3.4")', "return []").replace(
+        'raise NotImplementedError("3.5")', "return []"
+    )
+    put(tmp_path / "bert" / "lab3.ipynb", as_notebook(both))
+    students = found(tmp_path)
+    assert students["anna"].file == "anna/lab3.ipynb"
+    assert students["anna"].notes == ()
+    assert students["bert"].file == "bert/lab3.ipynb"
+    assert "tasks.py was not graded, but has 3.3" in students["bert"].notes[0]
+
+
+def test_gradescopes_export_names_the_students(tmp_path):
+    put(tmp_path / "submission_1" / "tasks.py", "a = 1\n")
+    put(tmp_path / "submission_2" / "tasks.py", "b = 1\n")
+    put(
+        tmp_path / "submission_metadata.yml",
+        "---\n"
+        "submission_1:\n  :submitters:\n  - :name: 王芳\n    :sid: '0042'\n"
+        "    :email: wang@uni.example\n  :created_at: 2026-01-02 03:04:05.000000000 Z\n"
+        "  :score: !ruby/object:BigDecimal 18:0.0\n  :history: []\n"
+        "submission_2:\n  :submitters:\n  - :name: Ann\n    :sid: 7\n    :email: ann@uni.example\n"
+        "  - :name: Ben\n    :sid:\n    :email: ben@uni.example\n  :status: processed\n",
+    )
+    students = found(tmp_path)
+    assert set(students) == {"0042", "7+ben@uni.example"}
+    assert students["0042"].people == (Person("0042", "王芳", "wang@uni.example"),)
+    put(tmp_path / "submission_metadata.yml", "- no\n- list of submitters\n")
+    with pytest.raises(EtudeError, match="not Gradescope's list"):
+        find_submissions(tmp_path, LAB)
+
+
+def evil_name(name):
+    return [(name, "x = 1\n")]
+
+
+def member(mode=stat.S_IFREG | 0o644, name="tasks.py"):
+    info = zipfile.ZipInfo(name)
+    info.create_system, info.external_attr = 3, mode << 16
+    return info
+
+
+@pytest.mark.parametrize(
+    ("members", "why"),
+    [
+        ([("../tasks.py", "x")], "out of its folder"),
+        ([("/etc/tasks.py", "x")], "absolute"),
+        ([("C:\\tasks.py", "x")], "absolute"),
+        ([(member(stat.S_IFLNK | 0o777), "/etc/passwd")], "link or no file"),
+        ([(member(stat.S_IFIFO), "")], "link or no file"),
+        ([("tasks.py", b"#" * 30_000_000)], "over 1 MB"),
+        ([(f"{i}.txt", "") for i in range(2_500)], "more than 2,000 files"),
+        ([("notes.txt", "x")], "no .py or .ipynb file"),
+        ([("a.py", "x"), ("b.py", "y")], "2 files that may be meant"),
+    ],
+    ids=["out", "absolute", "drive", "link", "fifo", "bomb", "many", "none", "two"],
+)
+def test_a_zip_that_could_do_harm_or_has_no_one_file_is_refused(tmp_path, members, why):
+    (tmp_path / "anna.zip").write_bytes(zipped(members))
+    put(tmp_path / "bert.py")
+    students = found(tmp_path)
+    assert why in students["anna"].problem
+    assert not students["bert"].problem
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["anna.zip", "bert.py"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_twice_encrypted_or_broken_is_refused(tmp_path):
+    whole = zipped([("tasks.py", "x = 1\n" * 50)])
+    (tmp_path / "twice.zip").write_bytes(zipped([("tasks.py", "a"), ("tasks.py", "b")]))
+    encrypted = bytearray(whole)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        encrypted[whole.index(signature) + offset] |= 1
+    (tmp_path / "encrypted.zip").write_bytes(encrypted)
+    broken = bytearray(whole)
+    broken[40:50] = b"x" * 10
+    (tmp_path / "broken.zip").write_bytes(broken)
+    (tmp_path / "none.zip").write_bytes(b"PK")
+    problems = {name: one.problem for name, one in found(tmp_path).items()}
+    assert "twice" in problems["twice"]
+    assert "encrypted" in problems["encrypted"]
+    assert "broken" in problems["broken"]
+    assert "cannot be read" in problems["none"] or "not a zip" in problems["none"]
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_no_damage_to_a_zip_gets_past_as_anything_but_a_problem(tmp_path, data):
+    content = bytearray(zipped([("tasks.py", "x = 1\n" * 20), ("b.txt", "y" * 99)]))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "anna.zip").write_bytes(content[: data.draw(st.integers(1, len(content)))])
+    one = found(tmp_path)["anna"]
+    assert one.problem or len(one.content) <= 1_000_000
+
+
+def test_links_pipes_and_large_files_are_refused(tmp_path):
+    (tmp_path / "link.py").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "large.py").write_bytes(b"#" * 1_000_001)
+    (tmp_path / "loop").mkdir()
+    (tmp_path / "loop" / "again").symlink_to(tmp_path)
+    (tmp_path / "inside").mkdir()
+    (tmp_path / "inside" / "tasks.py").symlink_to("/etc/passwd")
+    problems = {name: one.problem for name, one in found(tmp_path).items()}
+    assert "is a link" in problems["link"]
+    assert "not an ordinary file" in problems["pipe"]
+    assert "over 1 MB" in problems["large"]
+    assert "no .py or .ipynb" in problems["loop"]
+    assert "is a link" in problems["inside"]
+
+
+def test_no_file_two_files_and_a_student_twice_are_told(tmp_path):
+    (tmp_path / "nothing").mkdir()
+    put(tmp_path / "two" / "a.py")
+    put(tmp_path / "two" / "b.py", "y = 2\n")
+    put(tmp_path / "same" / "a.py")
+    put(tmp_path / "same" / "copy" / "a.py")
+    put(tmp_path / "anna.py")
+    put(tmp_path / "anna.ipynb", as_notebook("x = 1\n"))
+    students = found(tmp_path)
+    assert students["nothing"].problem == "no .py or .ipynb file"
+    assert "keep the one that counts" in students["two"].problem
+    assert not students["same"].problem
+    assert students["anna"].problem.startswith("two files: anna.ipynb and anna.py")
+
+
+def test_names_that_are_no_text_or_differ_in_case_stay_apart(tmp_path):
+    put(tmp_path / "Anna.py")
+    put(tmp_path / "anna.py")
+    with open(os.path.join(os.fsencode(tmp_path), b"b\xff.py"), "w") as file:
+        file.write("x = 1\n")
+    students = found(tmp_path)
+    assert len({name.casefold() for name in students}) == 3
+    assert all(name.encode() for name in students)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda folder: None, "is not there"),
+        (lambda folder: folder.mkdir(), "holds no submission"),
+        (lambda folder: folder.write_text("x"), "is a file"),
+    ],
+    ids=["missing", "empty", "file"],
+)
+def test_a_folder_without_submissions_is_one_sentence(tmp_path, make, why):
+    make(tmp_path / "class")
+    with pytest.raises(EtudeError, match=why):
+        find_submissions(tmp_path / "class", LAB)
+
+
+def test_a_roster_is_matched_by_any_of_its_columns(tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_text(
+        "Name,SID,Email,github_username\n"
+        "Wang Fang,0042,w@u.example,wang\nJose\u0301,7,j@u.example,\n",
+        encoding="utf-8-sig",
+    )
+    roster = read_roster(path)
+    assert roster.find((Person("0042"),), "0042") == {0}
+    assert roster.find((Person("lab3-wang"),), "lab3-wang") == {0}
+    assert roster.find((Person("x", "José", ""),), "x") == {1}
+    assert roster.find((Person("x", "", "J@U.example"),), "x") == {1}
+    assert roster.find((Person("nobody"),), "nobody") == set()
+    assert roster.name(1) == "Jose\u0301"
+    for text, why in (("Name\n", "needs a heading"), (b"\xff\xfe", "not a CSV")):
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        with pytest.raises(EtudeError, match=why):
+            read_roster(path)
+    with pytest.raises(EtudeError, match="cannot be read"):
+        read_roster(tmp_path / "missing.csv")
