@@ -174,3 +174,10 @@ def counts(ids: Any, vocab_size: int, draws: int) -> np.ndarray:
     inside = (ids >= 0) & (ids < vocab_size)
     assert_holds(inside.all(), f"an id outside 0 … {vocab_size - 1} was drawn")
     return np.bincount(ids, minlength=vocab_size)
+
+
+def draws_of(answer: Any, times: int, batch: int) -> list[np.ndarray]:
+    """Demand so many arrays of ids."""
+    if type(answer) not in (list, tuple) or len(answer) != times:
+        raise CheckFailed("type", f"expected {times} arrays of ids, got {spelled(answer)}")
+    return [assert_array(ids, (batch,), "iu") for ids in answer]

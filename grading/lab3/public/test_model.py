@@ -18,7 +18,6 @@ from grading.lab3.models import (
     END,
     LAYER,
     continuations,
-    draws_of,
     networks,
     steps_from_zeros,
 )
@@ -26,6 +25,7 @@ from grading.models import (
     NEVER,
     by_layer,
     counts,
+    draws_of,
     nats_per_token,
     ragged,
     randomize,
