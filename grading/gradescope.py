@@ -180,7 +180,7 @@ def find_file(folder: Path, lab: Lab) -> tuple[Path, str | None]:
 
 
 def student_of(metadata: Path) -> str:
-    """Name who handed in, a pair by both, as `make class` does: hidden inputs are drawn by it."""
+    """Name who handed in, a pair by both: hidden inputs are drawn by it."""
     try:
         users = json.loads(metadata.read_text(encoding="utf-8"))["users"]
         return "+".join(sorted(str(user.get("sid") or user["email"]) for user in users))

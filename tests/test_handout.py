@@ -24,7 +24,12 @@ LAB = load_lab(3)
 SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
 TASKS = "labs/lab3_notes/tasks.py"
 LONG = 30  # characters: shorter lines, as `for piece in pieces:`, are anybody's
-ANYBODYS = {'with np.errstate(over="ignore"):', "old_states, new_states = [], []"}
+ANYBODYS = {
+    'with np.errstate(over="ignore"):',
+    "old_states, new_states = [], []",
+    "rng = np.random.default_rng(seed)",
+    'if architecture == "transformer":',
+}
 
 
 @pytest.fixture(scope="module")
