@@ -385,6 +385,21 @@ def test_a_folder_is_deleted_however_deep_and_closed_it_is(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_ordinary_user_deletes_what_nobody_may_look_into():
+    program = (
+        "import os, tempfile; from pathlib import Path\n"
+        "from grading.worker.privileges import become\n"
+        "from grading.worker.scratch import delete\n"
+        "if os.geteuid() == 0: become(61_000)\n"
+        "top = Path(tempfile.mkdtemp())\n"
+        "(top / 'a/b/c').mkdir(parents=True)\n"
+        "for name in ('a/b/c', 'a/b', 'a', '.'): (top / name).chmod(0)\n"
+        "delete(top)\n"
+        "assert not top.exists()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
 def test_what_is_in_a_folder_is_counted_as_it_is_on_the_disk(tmp_path):
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "file").write_bytes(b"x" * 100_000)
