@@ -227,7 +227,7 @@ class Worker:
 
     def halt(self) -> None:
         """Let nothing in the worker run between questions: no thread, no timer."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
 
     def allow(self, cpu_seconds: int, wall_seconds: float | None = None) -> None:
