@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_array, assert_holds, spelled
+from grading.checks import CheckFailed, assert_holds, spelled
 from grading.models import step_through, two_models
 from grading.proxy import Code, Handle
 
@@ -24,13 +24,6 @@ def networks(
 def steps_from_zeros(stepper: Handle, ids: np.ndarray, units: int, num_layers: int) -> np.ndarray:
     """Feed ids one by one, from states of zeros; the logits of every position."""
     return step_through(stepper, ids, [np.zeros((len(ids), units), "f4")] * (2 * num_layers))
-
-
-def draws_of(answer: Any, times: int, batch: int) -> list[np.ndarray]:
-    """Demand so many arrays of ids."""
-    if type(answer) not in (list, tuple) or len(answer) != times:
-        raise CheckFailed("type", f"expected {times} arrays of ids, got {spelled(answer)}")
-    return [assert_array(ids, (batch,), "iu") for ids in answer]
 
 
 def continuations(results: Any, primers: np.ndarray, max_length: int) -> list[list[int]]:

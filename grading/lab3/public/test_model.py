@@ -18,11 +18,10 @@ from grading.lab3.models import (
     END,
     LAYER,
     continuations,
-    draws_of,
     networks,
     steps_from_zeros,
 )
-from grading.models import NEVER, by_layer, counts, give_weights, ragged, randomize
+from grading.models import NEVER, by_layer, counts, draws_of, give_weights, ragged, randomize
 
 DRAWS = 10_000  # in one call
 
