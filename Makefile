@@ -56,6 +56,18 @@ reset: $(READY) ## TASK=3.4|put one stub back (a backup is kept)
 submit: $(READY) ## LAB=3|check, grade publicly and write the one file to hand in
 	@$(PY) -m grading.submit $(call options,LAB)
 
+update: $(READY) ## FROM=folder|in a handout: take a newer one, keep what you wrote
+	@$(PY) -m labs.update $(call options,FROM)
+
+handout: $(READY) ## [LAB=1,3] [TO=folder]|the course as students get it, without answers
+	@$(PY) -m grading.handout $(call options,LAB TO)
+
+gradescope: $(READY) ## LAB=3|the zip that grades a lab on Gradescope
+	@$(PY) -m grading.gradescope $(call options,LAB HIDDEN)
+
+github: $(READY) ## LAB=3 [TO=folder]|the workflow that grades a lab on GitHub Classroom
+	@$(PY) -m grading.github $(call options,LAB TO)
+
 test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
@@ -85,4 +97,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup grade watch data doctor build reset submit test verify lock
+.PHONY: help setup grade watch data doctor build reset submit update handout gradescope github test verify lock

@@ -87,12 +87,11 @@ def tasks_upon(lab: Lab, task: Task) -> list[str]:
     return ids
 
 
-def judge(entry: Entry, all_tasks: bool = False) -> Verdict:
-    """Grade the solution with one answer replaced; by default only where it can matter."""
+def judge(entry: Entry, tasks: list[str] | None) -> Verdict:
+    """Grade the solution with one answer replaced, on some tasks; None means all."""
     with tempfile.TemporaryDirectory(prefix="etude-bank-") as folder:
         path = Path(folder) / "tasks.py"
         path.write_text(entry.source(), encoding="utf-8")
-        tasks = None if all_tasks else tasks_upon(entry.lab, entry.task)
         # these answers are our own: no machine is too open for them
         result = grade(entry.lab, str(path), tasks=tasks, accept_open=True).result
     elsewhere = sum(lost(task) for task in result.tasks if task.id != entry.task.id)
@@ -132,7 +131,8 @@ def main() -> int:
     verdicts = []
     with progress("grading the bank", len(chosen)) as advance:
         for entry in chosen:
-            verdicts.append(judge(entry, options.all_tasks))
+            upon = None if options.all_tasks else tasks_upon(lab, entry.task)
+            verdicts.append(judge(entry, upon))
             advance()
     rows = [
         (

@@ -125,6 +125,11 @@ def solution() -> None:
 
 
 @pytest.fixture
+def reader() -> None:
+    """The lab's builders in a worker that holds nobody's code: it reads what was returned."""
+
+
+@pytest.fixture
 def rng() -> None:
     """A generator of inputs: fixed in public checks, the student's own in hidden ones."""
 

@@ -70,18 +70,36 @@ def randomize(network: Handle, rng: np.random.Generator) -> None:
     )
 
 
+def randomize_both(
+    network: Handle, reference: Handle, names: re.Pattern[str], rng: np.random.Generator
+) -> None:
+    """Set both models' weights to the same random ones.
+
+    They are drawn for the solution's model and given to the student's: what the solution is asked
+    must not depend on what a student returned.
+    """
+    randomize(reference, rng)
+    demand_same_weights(network, reference, names)
+    set_layers(network, by_layer(reference, names), names)
+
+
 def give_weights(network: Handle, other: Handle, names: re.Pattern[str]) -> None:
     """Set another model's weights to this one's, layer by layer."""
-    weights, wanted = by_layer(network, names), by_layer(other, names)
-    for key in weights.keys() ^ wanted.keys():
-        there = "lacks" if key in wanted else "should not have"
+    demand_same_weights(network, other, names)
+    set_layers(other, by_layer(network, names), names)
+
+
+def demand_same_weights(network: Handle, wanted: Handle, names: re.Pattern[str]) -> None:
+    """Demand that a model has another's weights by name and shape."""
+    weights, others = by_layer(network, names), by_layer(wanted, names)
+    for key in weights.keys() ^ others.keys():
+        there = "lacks" if key in others else "should not have"
         raise CheckFailed("value", f"the layer {'/'.join(key[:-1])!r} {there} a weight {key[-1]!r}")
     for key, value in weights.items():
         assert_holds(
-            value.shape == wanted[key].shape,
-            f"{'/'.join(key)} should have shape {wanted[key].shape}, not {value.shape}",
+            value.shape == others[key].shape,
+            f"{'/'.join(key)} should have shape {others[key].shape}, not {value.shape}",
         )
-    set_layers(other, weights, names)
 
 
 # Steps

@@ -18,6 +18,7 @@ import numpy as np
 
 from grading.checks import REASONS, CheckFailed, plain
 from grading.proxy import Code, StudentRaised
+from grading.reference import Reference, answers_file
 from grading.rehearsal import rehearse
 from grading.results import Check, CheckResult, TaskResult, empty_result
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
@@ -28,6 +29,7 @@ from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
 from toolkit.source import Submission, definitions, merge, read_submission, syntax_error, unfinished
 
+OWN_CHAIN = "graded on your own chain; your instructor's grading also tries it alone"
 DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
 OPEN = (
     "hidden checks show their inputs to the submission, and here nothing keeps it in: isolation is "
@@ -35,6 +37,7 @@ OPEN = (
 )
 
 _zygotes: dict[int, Zygote] = {}
+_references: dict[int, Reference] = {}
 
 
 class NotStarted(Exception):
@@ -49,6 +52,29 @@ def zygote(lab: Lab) -> Zygote:
         _zygotes[lab.number] = Zygote(preload, builders if builders.is_file() else None)
         atexit.register(_zygotes[lab.number].close)
     return _zygotes[lab.number]
+
+
+def reference(lab: Lab) -> Reference:
+    """The lab's solution, or what it once answered; it serves every grading in this process."""
+    if lab.number not in _references:
+        if lab.solution_file.is_file():
+            _references[lab.number] = new_reference(lab)
+        else:
+            _references[lab.number] = Reference.recorded(answers_file(lab))
+    return _references[lab.number]
+
+
+def new_reference(lab: Lab) -> Reference:
+    """The lab's solution, asked nothing yet."""
+
+    def start() -> Worker:
+        worker = zygote(lab).worker()
+        worker.allow(60)
+        solution = lab.solution_file.read_text(encoding="utf-8")
+        worker.load(compile(solution, "solution.py", "exec"))
+        return worker
+
+    return Reference(start)
 
 
 def stamp(lab: Lab) -> dict[str, str]:
@@ -96,11 +122,12 @@ class Session:
         self.student = student
         self.accept_open = accept_open
         self._parent = parent
-        if not lab.solution_file.is_file():
-            raise EtudeError(
-                f"lab {lab.number} has no solution.py here, and the grader judges against it"
-            )
-        self.solution = lab.solution_file.read_text(encoding="utf-8")
+        self.solution: str | None = None  # a student's copy of the course has none
+        if lab.solution_file.is_file():
+            self.solution = lab.solution_file.read_text(encoding="utf-8")
+        elif code == "solution":
+            raise EtudeError(f"this copy of the course has no solution of lab {lab.number}")
+        self.reference = reference(lab)
         path = Path(code) if code not in (None, "solution") else lab.tasks_file
         path = lab.solution_file if code == "solution" else path
         self.problem: str | None = None
@@ -130,7 +157,7 @@ class Session:
         self.loading_deaths = 0
         self.deaths: dict[tuple[str, bool], int] = {}
         self.workers: dict[tuple[str, bool], Worker] = {}
-        self.reference: Worker | None = None
+        self.reader: Worker | None = None
 
     @property
     def parent(self) -> Zygote:
@@ -150,7 +177,8 @@ class Session:
     def code(self, task: TaskResult, alone: bool) -> CodeType:
         """The student's own module; or, alone, with what the task builds on from the solution."""
         borrowed = self.prerequisites(task.id) if alone else []
-        return merge(self.submission.source, self.solution, borrowed, "tasks.py", "solution.py")
+        solution = self.solution or ""
+        return merge(self.submission.source, solution, borrowed, "tasks.py", "solution.py")
 
     def prerequisites(self, task_id: str) -> list[str]:
         """Names of the tasks that a task builds on, directly or not."""
@@ -206,21 +234,12 @@ class Session:
 
         return ask
 
-    def reference_ask(self, cpu: int) -> Callable[..., Any]:
-        """What the solution's proxy asks: a worker of its own that never loads student code."""
-
-        def ask(**question: Any) -> Any:
-            if self.reference is None or self.reference.dead:
-                if self.reference is not None:
-                    self.reference.remove()
-                self.reference = self.parent.worker()
-                self.reference.allow(60)
-                self.reference.load(compile(self.solution, "solution.py", "exec"))
-            return self.reference.ask(**question)
-
-        if self.reference is not None:
-            self.reference.allow(cpu + 60)
-        return ask
+    def read(self, **question: Any) -> Any:
+        """What the reader's proxy asks: a worker that holds nobody's code."""
+        if self.reader is None or self.reader.dead:
+            self.reader = self.parent.worker()
+        self.reader.allow(60)
+        return self.reader.ask(**question)
 
     # The passes
 
@@ -288,6 +307,10 @@ class Session:
         first: AssertionError,
     ) -> None:
         """The second pass: exactly the prerequisites from the solution, nothing of it told."""
+        if self.solution is None:
+            if not any(OWN_CHAIN in entry.message for entry in task.checks):
+                result.message += f"\n{OWN_CHAIN}"
+            return
         try:
             self.attempt(check, task, test, alone=True)
         except AssertionError:
@@ -309,9 +332,9 @@ class Session:
         if worker is not None and not worker.dead:
             self.allow(worker, check)
         student = Code(self.asking(check, task, alone), self.submission.place)
-        solution = Code(self.reference_ask(check.cpu or CPU_SECONDS))
+        solution = Code(self.reference.dialogue((check.cpu or CPU_SECONDS) + 60).ask)
         try:
-            test(student, solution, self.rng(check))
+            with_its_fixtures(test)(student, solution, Code(self.read), self.rng(check))
         except AssertionError as failure:
             failure.called = student.called  # type: ignore[attr-defined]
             raise
@@ -330,11 +353,11 @@ class Session:
         return message + (f"\nit printed: {printed}" if printed else "")
 
     def close(self) -> None:
-        """End this submission's workers; the zygote stays."""
+        """End this submission's workers; the zygote and the solution's worker stay."""
         for worker in self.workers.values():
             worker.remove()
-        if self.reference is not None:
-            self.reference.remove()
+        if self.reader is not None:
+            self.reader.remove()
 
 
 class InprocessSession(Session):
@@ -360,13 +383,18 @@ class InprocessSession(Session):
             result.outcome = "not started"
             return
         sides = []
-        filename = str(self.submission.path)
-        for source, name in ((self.submission.source, filename), (self.solution, "solution.py")):
+        for source, name in (
+            (self.submission.source, str(self.submission.path)),
+            (self.solution or "", "solution.py"),
+            ("", "reader"),
+        ):
             server = Server(f"grading.lab{self.lab.number}.builders")
             exec(compile(source, name, "exec"), server.module.__dict__)
             sides.append(Code(server.directly))
+        if self.solution is None:
+            sides[1] = Code(self.reference.dialogue(0).ask)
         result.outcome, result.message = "failed", check.says
-        test(*sides, self.rng(check))
+        with_its_fixtures(test)(*sides, self.rng(check))
         result.outcome = "passed"
 
 
@@ -442,11 +470,11 @@ def collect(lab: Lab) -> list[CheckTest]:
 
 
 def with_its_fixtures(test: Callable[..., None]) -> Callable[..., None]:
-    """Hand a test only what its signature names of student, solution and rng."""
+    """Hand a test only what its signature names of student, solution, reader and rng."""
     names = inspect.signature(test).parameters
 
-    def given(student: Code, solution: Code, rng: np.random.Generator) -> None:
-        values = {"student": student, "solution": solution, "rng": rng}
+    def given(student: Code, solution: Code, reader: Code, rng: np.random.Generator) -> None:
+        values = {"student": student, "solution": solution, "reader": reader, "rng": rng}
         test(**{name: value for name, value in values.items() if name in names})
 
     return given

@@ -12,6 +12,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import Any, Literal
 
 from labs.catalogue import Figure, Lab, Task, all_labs
 from toolkit.console import next_step, run_command, say
@@ -107,11 +108,11 @@ def notebook(lab: Lab, stubs: str) -> str:
     cells: list[nbformat.NotebookNode] = []
     section, place = "", 0
 
-    def add(kind: str, source: str) -> None:
+    def add(kind: str, source: str, **metadata: Any) -> None:
         nonlocal place
         make = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
         key = hashlib.sha256(f"{lab.number} {section} {place}".encode()).hexdigest()[:8]
-        cells.append(make(source, id=key))
+        cells.append(make(source, id=key, metadata=metadata))
         place += 1
 
     add("markdown", badge(lab))
@@ -120,9 +121,11 @@ def notebook(lab: Lab, stubs: str) -> str:
         task = _task_in(lab, cell.source) if cell.cell_type == "code" else None
         if task:
             section, place = task.id, 0
-        add(cell.cell_type, cell.source)
         if task:
-            add("code", f'check("{task.id}")')
+            add("code", cell.source, nbgrader=nbgrader("task", task))
+            add("code", f'check("{task.id}")', nbgrader=nbgrader("check", task))
+        else:
+            add(cell.cell_type, cell.source)
     section, place = "experiment", 0
     add(
         "markdown",
@@ -138,6 +141,20 @@ def notebook(lab: Lab, stubs: str) -> str:
     made = nbformat.v4.new_notebook(cells=cells, metadata=metadata, nbformat_minor=5)
     nbformat.validate(made)
     return nbformat.writes(made).rstrip("\n") + "\n"
+
+
+def nbgrader(role: Literal["task", "check"], task: Task) -> dict[str, Any]:
+    """Mark a cell for nbgrader (its metadata, version 3): a task to write, or its graded check."""
+    graded = {"points": task.points} if role == "check" else {}
+    return {
+        "schema_version": 3,
+        "grade_id": f"{role}_{task.id.replace('.', '_')}",
+        "grade": role == "check",
+        "locked": role == "check",
+        "solution": role == "task",
+        "task": False,
+        **graded,
+    }
 
 
 def badge(lab: Lab) -> str:
@@ -169,7 +186,8 @@ def readme(lab: Lab, stubs: str) -> str:
     parts = [
         opening(stubs),
         f"```\n{command}\n```\n\n"
-        "trains and plays at once: what you have not written yet is borrowed from the solution.\n"
+        "trains and plays. What you have not written yet is borrowed from the solution; a handout\n"
+        "has none, and there the run stops at the first function that is missing and names it.\n"
         f"Write your own in [tasks.py](tasks.py), or in [{name}]({name}); "
         f"`make grade LAB={lab.number}` says whether it is right.",
         "## Tasks",

@@ -2,8 +2,11 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from labs.build import keep_backup, write_atomically
@@ -13,19 +16,38 @@ from toolkit.paths import ROOT, shown
 from toolkit.source import definitions, missing, notebook_source, replaced
 
 
-def check(task_id: str) -> None:
+def check(task_id: str) -> float:
     """Save this notebook's definitions to the lab's `tasks.py` and grade one task.
+
+    Where nbgrader runs many students' notebooks nothing is saved.
 
     Parameters
     ----------
     task_id : str
         Such as "3.4".
+
+    Returns
+    -------
+    float
+        The points earned, which nbgrader takes as the check's score.
     """
     lab, task = find_task(task_id)
-    save(lab, _inputs())
-    command = [sys.executable, "-m", "pytest", "grading", "--task", task.id]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    print(done.stdout + done.stderr)
+    with TemporaryDirectory(prefix="etude-notebook-") as folder:
+        results = Path(folder) / "result.json"
+        command = [sys.executable, "-m", "pytest", "grading", "--task", task.id]
+        command += ["--results", str(results)]
+        if os.environ.get("NBGRADER_EXECUTION"):
+            code = Path(folder) / "tasks.py"
+            code.write_text(_source(_inputs()), encoding="utf-8")
+            command += ["--code", str(code)]
+        else:
+            save(lab, _inputs())
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        print(done.stdout + done.stderr)
+        if not results.is_file():
+            return 0.0
+        graded = json.loads(results.read_text(encoding="utf-8"))["tasks"]
+    return next(round(entry["earned"], 2) for entry in graded if entry["id"] == task.id)
 
 
 def save(lab: Lab, cells: list[str]) -> bool:
@@ -38,8 +60,7 @@ def save(lab: Lab, cells: list[str]) -> bool:
     cells : list of str
         Sources of the cells that ran, in order; of two definitions of one name the later counts.
     """
-    notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
-    source, _ = notebook_source(json.dumps(notebook))
+    source = _source(cells)
     before = text = lab.tasks_file.read_text(encoding="utf-8")
     lines = source.splitlines()
     present = definitions(before)
@@ -79,6 +100,12 @@ def _with_needed(text: str, source: str) -> str:
     place = (imports[-1].end_lineno or 0) if imports else 0
     lines = text.splitlines()
     return "\n".join([*lines[:place], *new, *lines[place:]]) + "\n" if new else text
+
+
+def _source(cells: list[str]) -> str:
+    """What cells define, as one text."""
+    notebook = {"cells": [{"cell_type": "code", "source": cell} for cell in cells]}
+    return notebook_source(json.dumps(notebook))[0]
 
 
 def _inputs() -> list[str]:

@@ -44,7 +44,8 @@ def _fresh(lab: Lab) -> str:
     """Return `tasks.py` as it was handed out."""
     if lab.solution_file.is_file():
         return stub_file(lab)
-    handed_out = committed(lab.tasks_file)
+    stubs = lab.folder / "stubs.py"  # a handout has it
+    handed_out = stubs.read_bytes() if stubs.is_file() else committed(lab.tasks_file)
     if handed_out is None:
         raise EtudeError(
             f"{shown(lab.tasks_file)} as it was handed out is not here: take it from the handout"

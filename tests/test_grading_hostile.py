@@ -54,8 +54,9 @@ class Impostor:
 
         self.session.allow(self.session.worker(check, task, False), check)
         student = Code(ask, self.session.submission.place)
-        reference = Code(self.session.reference_ask(10))
-        with_its_fixtures(test)(student, reference, self.session.rng(check))
+        reference = Code(self.session.reference.dialogue(70).ask)
+        reader = Code(self.session.read)
+        with_its_fixtures(test)(student, reference, reader, self.session.rng(check))
 
     def only_fails(self, seed, samples):
         """Demand of random checks that nothing but a failed check comes of it."""

@@ -86,13 +86,14 @@ def test_the_faster_way_to_compile_is_chosen_and_remembered(tmp_path):
         asked.append(jit)
         return 2.0 if jit is slower else 1.0
 
-    assert choose_jit(ON_CPU, seconds_per_step, 100, "lstm", cache) is False
+    assert choose_jit(ON_CPU, seconds_per_step, 200, "lstm", cache) is False
     assert asked == [False, True]
-    assert choose_jit(ON_CPU, seconds_per_step, 100, "lstm", cache) is False
+    assert choose_jit(ON_CPU, seconds_per_step, 200, "lstm", cache) is False
     assert asked == [False, True]
-    assert choose_jit(ON_CPU, lambda jit: seconds_per_step(jit, False), 100, "other", cache) is True
+    assert choose_jit(ON_CPU, lambda jit: seconds_per_step(jit, False), 200, "other", cache) is True
+    assert choose_jit(ON_CPU, None, 50, "other", cache) is False  # too short a run for it
     cache.write_text("torn")
-    assert choose_jit(ON_CPU, seconds_per_step, 100, "lstm", cache) is False
+    assert choose_jit(ON_CPU, seconds_per_step, 200, "lstm", cache) is False
 
 
 def test_xla_is_not_tried_for_training_that_is_over_at_once(tmp_path):

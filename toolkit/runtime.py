@@ -19,8 +19,9 @@ from toolkit.errors import EtudeError
 from toolkit.paths import CACHE
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-# Below this many seconds of training, trying XLA costs more than it can win.
-WORTH_MEASURING = 30.0
+# Below this many seconds of training, XLA costs more than it can win: a step of Lab 2's networks
+# takes 0.8 of the time with it, and compiling 10 s more, once to try it and once in earnest.
+WORTH_MEASURING = 120.0
 
 
 @dataclass(frozen=True)
@@ -203,10 +204,10 @@ def choose_jit(
 ) -> bool:
     """Decide by measurement whether a model trains faster compiled by XLA.
 
-    On JAX it always does. On TensorFlow a step is timed without and with XLA, and the outcome is
-    kept in `cache`, so that only the first run of a model on a machine pays (about 5 s for the
-    LSTM of Lab 3 on 2 cores). Training that takes less than half a minute in all is not worth
-    trying XLA for; with several devices XLA is left off, since the devices' sums cross it.
+    On JAX it always does. On TensorFlow a step is timed without and with XLA, and both times are
+    kept in `cache`, so that only the first run of a model on a machine pays. Training that takes
+    less than two minutes without XLA is never compiled by it; with several devices XLA is left
+    off, since the devices' sums cross it.
 
     Parameters
     ----------
@@ -221,18 +222,25 @@ def choose_jit(
     key = " · ".join((key, "TensorFlow", version("tensorflow"), runtime.device, runtime.precision))
     try:
         known = json.loads(cache.read_text())
-    except (OSError, ValueError):
-        known = {}
-    if key not in known:
+        plain, compiled = map(float, known[key])
+    except (OSError, ValueError, TypeError, KeyError):
         plain = seconds_per_step(False)
         if plain * steps < WORTH_MEASURING:
             return False
-        known[key] = seconds_per_step(True) < plain
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        fresh = cache.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(known, indent=1))
-        os.replace(fresh, cache)
-    return bool(known[key])
+        compiled = seconds_per_step(True)
+        _remember(cache, key, [plain, compiled])
+    return compiled < plain and plain * steps >= WORTH_MEASURING
+
+
+def _remember(cache: Path, key: str, seconds: list[float]) -> None:
+    try:
+        known = json.loads(cache.read_text())
+    except (OSError, ValueError):
+        known = {}
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    fresh = cache.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps({**known, key: seconds}, indent=1))
+    os.replace(fresh, cache)
 
 
 def parity_stamp(checks_hash: str, runtime: Runtime | None = None) -> dict[str, str]:

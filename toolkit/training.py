@@ -243,7 +243,7 @@ def fit(
             means += [PerRow(function, name) for name, function in (row_metrics or {}).items()]
             model.compile(optimizer(), PerTokenLoss(loss), metrics=means, jit_compile=jit)
 
-    compile_model(_choose_jit(model, runtime, compile_model, batches, epochs))
+    _compile(model, runtime, compile_model, batches, epochs)
     first = 0
     if run.resumed:
         with runtime.scope():
@@ -356,28 +356,41 @@ def _stop_between_batches() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _choose_jit(
+def _compile(
     model: keras.Model,
     runtime: Runtime,
     compile_model: Callable[[bool], None],
     batches: Batches,
     epochs: int,
-) -> bool:
-    """Time a step of the model on its first batch; the model is as before afterwards."""
+) -> None:
+    """Compile with or without XLA, whichever trains faster; the weights are as before."""
     inputs, targets = batches[0]
+    compiled: bool | None = None
+    at_first: list[np.ndarray] = []
 
     def seconds_per_step(jit: bool) -> float:
+        nonlocal compiled
+        put_back()
         compile_model(jit)
+        compiled = jit
+        with runtime.scope():
+            model.optimizer.build(model.trainable_variables)
+        at_first[:] = [ops.convert_to_numpy(variable) for variable in _state(model)]
         model.train_on_batch(inputs, targets)
         start = time.perf_counter()
         for _ in range(3):
             model.train_on_batch(inputs, targets)
         return (time.perf_counter() - start) / 3
 
-    before = [ops.convert_to_numpy(variable) for variable in model.variables]
+    def put_back() -> None:
+        if at_first:
+            for variable, value in zip(_state(model), at_first, strict=True):
+                variable.assign(value)
+            model.reset_metrics()
+
     config = json.dumps([model.to_json(), inputs.shape], default=str)
     key = f"{model.name} {hashlib.sha256(config.encode()).hexdigest()[:16]}"
     jit = choose_jit(runtime, seconds_per_step, len(batches) * epochs, key)
-    for variable, value in zip(model.variables, before, strict=True):
-        variable.assign(value)
-    return jit
+    put_back()
+    if compiled is not jit:  # what was tried last is not traced anew
+        compile_model(jit)

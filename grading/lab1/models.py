@@ -14,7 +14,7 @@ from grading.checks import (
     assert_parts,
     spelled,
 )
-from grading.models import Weights, give_weights, randomize, two_models
+from grading.models import Weights, randomize_both, two_models
 from grading.proxy import Code, Handle, model
 
 SPECIALS = ["PAD", "START", "END"]
@@ -43,8 +43,7 @@ def cells(
     keras_kind = kind.replace("RNN", "SimpleRNN")
     reference = model(solution.build("keras_cell", keras_kind, **settings))
     solution.build("build_layer", reference, dim)
-    randomize(own, rng)
-    give_weights(own, reference, LAYER)
+    randomize_both(own, reference, LAYER, rng)
     return own, reference
 
 
@@ -55,8 +54,7 @@ def blocks(
     settings = {"num_heads": num_heads, "dropout": 0.3}
     own = layer(student, "TransformerBlock", dim, **settings)
     same = layer(solution, "TransformerBlock", dim, **settings)
-    randomize(own, rng)
-    give_weights(own, same, LAYER)
+    randomize_both(own, same, LAYER, rng)
     return own, same
 
 

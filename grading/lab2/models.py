@@ -8,9 +8,8 @@ import numpy as np
 from grading.checks import CheckFailed, assert_array, assert_close, assert_holds, spelled
 from grading.models import (
     by_layer,
-    give_weights,
     key_of,
-    randomize,
+    randomize_both,
     step_through,
     weights_of,
 )
@@ -71,8 +70,7 @@ def assert_gradient(
     mine, theirs = (layer(code, kind, *sizes) for code in (student, solution))
     mine(*inputs)
     output = theirs(*inputs)
-    randomize(mine, rng)
-    give_weights(mine, theirs, LAYER)
+    randomize_both(mine, theirs, LAYER, rng)
     target = floats(rng, *np.shape(output[0] if type(output) is list else output))
     got = student.build("descend", mine, target, *inputs)
     if type(got) is not dict:
@@ -221,8 +219,7 @@ def same_networks(
 ) -> tuple[Networks, Networks]:
     """Build both sides' networks and give them the same weights, large ones."""
     mine, theirs = networks(student, builder, *sizes), networks(solution, builder, *sizes)
-    randomize(mine[0], rng)
-    give_weights(mine[0], theirs[0], LAYER)
+    randomize_both(mine[0], theirs[0], LAYER, rng)
     return mine, theirs
 
 

@@ -78,6 +78,13 @@ class Server:
         """Do one of the few things a handle can do."""
         return METHODS[name](target, *args, **kwargs)
 
+    def forget(self) -> None:
+        """Keep nothing of what was asked so far: numbers and Keras's names begin anew."""
+        self.kept.clear()
+        keras = sys.modules.get("keras")
+        if keras is not None:
+            keras.utils.clear_session(free_memory=False)
+
     def do(self, do: str, **question: Any) -> Any:
         """Do what a question asks, from the same random seeds each time."""
         operations: dict[str, Callable[..., Any]] = {
@@ -85,6 +92,7 @@ class Server:
             "call": self.call,
             "build": self.build,
             "method": self.method,
+            "forget": self.forget,
         }
         keras = sys.modules.get("keras")
         if keras is not None:

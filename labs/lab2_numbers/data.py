@@ -1,6 +1,7 @@
 """The numbers of Lab 2: what is trained on, what is held out, and what is longer than all of it."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -128,7 +129,7 @@ def check_numbers(numbers: Sequence[str]) -> None:
             raise EtudeError(
                 f"{shown} is a decimal or has separators: give digits alone, such as {plain or 0}."
             )
-        if not (text.isascii() and text.isdecimal()):
+        if not re.fullmatch("[0-9]+", text):
             raise EtudeError(f"{shown!r} is no whole number: give digits 0 to 9 alone.")
         if len(text) > FURTHER:
             raise EtudeError(

@@ -40,14 +40,14 @@ class Settings:
     gru_embedding_dim: int = 32
     gru_units: int = 128
     gru_rate: float = 4e-3
-    gru_epochs: int = 7
+    gru_epochs: int = 5
     d_model: int = 64
     num_heads: int = 4
     ff_dim: int = 256
     num_layers: int = 2
     dropout: float = 0.0
     transformer_rate: float = 3e-3
-    transformer_epochs: int = 9
+    transformer_epochs: int = 12
     # an epoch is so many iterations: validation measures after each
     steps_per_epoch: int = 100
     batch_size: int = 64
@@ -58,7 +58,7 @@ class Settings:
     # test numbers of each length out of range, and training numbers of each for the remedy
     beyond: int = 200
     few: int = 200
-    remedy_epochs: int = 2
+    remedy_epochs: int = 1
 
 
 PRESETS = {

@@ -32,10 +32,10 @@ from grading.models import (
     NEVER,
     by_layer,
     counts,
-    give_weights,
     nats_per_token,
     ragged,
     randomize,
+    randomize_both,
     step_through,
 )
 
@@ -83,8 +83,7 @@ def check_logits(student, solution, architecture, num_layers, rng):
     """Demand the solution's logits from the same weights."""
     codes = (student, solution)
     model, same = (networks(code, architecture, num_layers=num_layers)[0] for code in codes)
-    randomize(model, rng)
-    give_weights(model, same, LAYER)
+    randomize_both(model, same, LAYER, rng)
     inputs = draw_inputs(rng)
     assert_close(model(*inputs), same(*inputs), atol=5e-5)
 

@@ -13,12 +13,11 @@ from grading.lab2.models import (
     floats,
     layer,
     look_up,
-    memory_of,
     project,
     step_all,
     tokens,
 )
-from grading.models import give_weights, randomize
+from grading.models import randomize, randomize_both
 
 # The same sums in another order differ by some tens of float32 roundings of 6e-8, on values of
 # about 1 to 10: hence 1e-5 where two ways to the same numbers are compared.
@@ -163,8 +162,7 @@ def test_encoder_values(student, solution, rng):
     block, wanted = (layer(code, "EncoderBlock", 8, 2, 12) for code in (student, solution))
     assert_array(block(x, mask), x.shape, "f")
     wanted(x, mask)
-    randomize(block, rng)
-    give_weights(block, wanted, LAYER)
+    randomize_both(block, wanted, LAYER, rng)
     assert_close(block(x, mask), wanted(x, mask), atol=1e-5)
 
 
@@ -196,8 +194,7 @@ def test_decoder_values(student, solution, rng):
     shapes = (3, 4, 8), (3, 2, 4, 6)
     attended(block(x, memory, mask), *shapes)
     wanted(x, memory, mask)
-    randomize(block, rng)
-    give_weights(block, wanted, LAYER)
+    randomize_both(block, wanted, LAYER, rng)
     got = attended(block(x, memory, mask), *shapes)
     for one, want in zip(got, wanted(x, memory, mask), strict=True):
         assert_close(one, want, atol=1e-5)
@@ -235,11 +232,11 @@ def test_decoder_cache(student, solution, rng):
     block, wanted = (layer(code, "DecoderBlock", 8, 2, 12) for code in (student, solution))
     block(x, memory, mask)
     wanted(x, memory, mask)
-    randomize(block, rng)
-    give_weights(block, wanted, LAYER)
+    randomize_both(block, wanted, LAYER, rng)
     for place in (0, 2, 4):
         caches = [floats(rng, 3, 5, 2, 4) for _ in range(2)]
-        states = [*caches, *memory_of(block, memory, 2), mask]
+        keys, values = floats(rng, 3, 6, 2, 4), floats(rng, 3, 6, 2, 4)
+        states = [*caches, keys, values, mask]
         given = (x, np.full((3, 1), place, "i4"), *states)
         got = student.build("do", block, "step", *given)
         got = arrays(got, x.shape, caches[0].shape, caches[1].shape)

@@ -3,7 +3,8 @@
 import numpy as np
 
 from grading.checks import assert_array, assert_equal, assert_holds, check
-from grading.lab3.scores import heard, random_score, random_tokens, score, three_arrays, words
+from grading.lab3.hidden.random_scores import random_score, random_tokens
+from grading.lab3.scores import heard, score, three_arrays, words
 
 CHORALES = ("bwv10.7", "bwv174.5", "bwv255", "bwv269", "bwv302", "bwv347")
 
@@ -50,30 +51,30 @@ def test_score_transposed(student, solution, rng):
 
 
 @check("3.2", says="score_to_tokens of the score gives the tokens again", weight=2, hidden=True)
-def test_back_random(student, solution, rng):
+def test_back_random(student, solution, reader, rng):
     tokens = random_tokens(rng, 30)
     got = student.tokens_to_score(tokens)
-    heard(solution, got)
+    heard(reader, got)
     assert_equal(solution.score_to_tokens(got), tokens)
 
 
 @check("3.2", says="ill-formed stretches have their stated meaning", weight=2, hidden=True)
-def test_back_soup(student, solution, rng):
+def test_back_soup(student, solution, reader, rng):
     pool = words("NOTE_60 NOTE_60 NOTE_64 NOTE_67 REST DUR_1 DUR_1/2 DUR_2")
     for _ in range(2):
         tokens = [pool[index] for index in rng.integers(len(pool), size=60)]
-        got = heard(solution, student.tokens_to_score(tokens))
-        assert_equal(got, heard(solution, solution.tokens_to_score(tokens)))
+        got = heard(reader, student.tokens_to_score(tokens))
+        assert_equal(got, heard(reader, solution.tokens_to_score(tokens)))
 
 
 @check("3.2", says="specials are skipped as if they were not there", hidden=True)
-def test_back_specials(student, solution, rng):
+def test_back_specials(student, solution, reader, rng):
     tokens = random_tokens(rng, 10)
     for special in ("PAD", "START", "END", "UNKNOWN"):
         for place in rng.integers(len(tokens) + 1, size=3):
             tokens.insert(int(place), special)
-    got = heard(solution, student.tokens_to_score(tokens))
-    assert_equal(got, heard(solution, solution.tokens_to_score(tokens)))
+    got = heard(reader, student.tokens_to_score(tokens))
+    assert_equal(got, heard(reader, solution.tokens_to_score(tokens)))
 
 
 # Task 3.3: the vocabulary

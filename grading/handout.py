@@ -1,0 +1,167 @@
+"""`make handout`: the course as students get it, without anything that holds an answer.
+
+Left out are solutions, hidden checks, the bank of wrong answers, the attacks, and every tool that
+only an instructor needs; in the solutions' place stand their answers to the public checks.
+"""
+
+import argparse
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from grading.reference import answers_file
+from grading.session import Session, collect, new_reference
+from labs.build import generate, stub_file
+from labs.catalogue import Lab, all_labs, load_lab
+from labs.update import install, tell
+from toolkit.console import next_step, run_command, say
+from toolkit.errors import EtudeError
+from toolkit.paths import ROOT, shown
+
+FOLDER = ROOT / "handout"
+GIVEN = (
+    ".gitignore",
+    "LICENSE",
+    "Makefile",
+    "environment.yml",
+    "pyproject.toml",
+    "requirements.txt",
+    "requirements.lock",
+    "requirements-gpu.txt",
+    "requirements-gpu.lock",
+    "datasets/*",
+    "docs/student.md",
+    "toolkit/*",
+    "grading/__init__.py",
+    "grading/worker/*",
+    # what a student's commands start; of the rest of `grading` comes what these and checks import
+    "grading/conftest.py",
+    "grading/github.py",
+    "grading/submit.py",
+    "grading/watch.py",
+)
+# make targets that only the course itself can reach
+INSTRUCTORS = ("build", "class", "github", "gradescope", "handout", "lock", "test", "verify")
+
+
+def handout(labs: list[Lab]) -> dict[str, bytes]:
+    """Make every file of a handout of these labs, by its path.
+
+    Raises
+    ------
+    EtudeError
+        If this is no git checkout, or a solution fails its own public checks.
+    """
+    tracked = tracked_files()
+    names = [name for name in tracked if any(fnmatch(name, pattern) for pattern in GIVEN)]
+    names += [name for name in tracked if re.fullmatch(r"labs/\w+\.py", name)]
+    for lab in labs:
+        names += lab_files(lab, tracked)
+    files = {name: (ROOT / name).read_bytes() for name in with_imports(names)}
+    for lab in labs:
+        made = generate(lab) | {
+            lab.folder / "stubs.py": stub_file(lab),
+            answers_file(lab): recorded_answers(lab),
+        }
+        files |= {str(path.relative_to(ROOT)): text.encode() for path, text in made.items()}
+    files["Makefile"] = without_rules(files["Makefile"].decode(), INSTRUCTORS).encode()
+    files["README.md"] = files["docs/student.md"].replace(b"](../", b"](")
+    return files
+
+
+def tracked_files() -> list[str]:
+    """Every file that git knows here: nothing that lies about gets into a handout."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        raise EtudeError("make handout needs a git checkout, to know which files are the course's")
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def lab_files(lab: Lab, tracked: list[str]) -> Iterator[str]:
+    """A lab's folder without its solution; of its checks the public ones and what they share."""
+    for name in tracked:
+        path = ROOT / name
+        checks = ROOT / "grading" / f"lab{lab.number}"
+        given = lab.folder in path.parents and path != lab.solution_file
+        shared = path.parent == checks and path != answers_file(lab)
+        if given or shared or checks / "public" in path.parents:
+            yield name
+
+
+def with_imports(names: list[str]) -> list[str]:
+    """Add the modules of `grading` that these files import, directly or not."""
+    found: list[str] = []
+    todo = list(names)
+    while todo:
+        name = todo.pop()
+        if name in found or not (ROOT / name).is_file():
+            continue
+        found.append(name)
+        if not (name.startswith("grading/") and name.endswith(".py")):
+            continue
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("grading"):
+                below = (node.module or "").split(".")[1:2]
+                modules = below or [alias.name for alias in node.names]
+                todo += [f"grading/{module}.py" for module in modules]
+    return found
+
+
+def recorded_answers(lab: Lab) -> str:
+    """What the solution answers to every public check, in the form that a session reads.
+
+    Raises
+    ------
+    EtudeError
+        If one of them fails: there is nothing to judge students by.
+    """
+    checks = [(check, test) for check, test in collect(lab) if not check.hidden]
+    session = Session(lab, "solution", [check for check, _ in checks])
+    session.reference = new_reference(lab)
+    try:
+        for check, test in checks:
+            if session.run(check.name, test).outcome != "passed":
+                raise EtudeError(
+                    f"the solution of lab {lab.number} fails its own check {check.name}: mend "
+                    "either before students get them"
+                )
+        return session.reference.record()
+    finally:
+        session.reference.close()
+        session.close()
+
+
+def without_rules(makefile: str, targets: tuple[str, ...]) -> str:
+    """Leave out the rules that make `targets`."""
+    kept = [
+        paragraph
+        for paragraph in makefile.split("\n\n")
+        if not re.match(rf"({'|'.join(targets)}): ", paragraph)
+    ]
+    text = "\n\n".join(kept)
+    phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    if phony:
+        left = " ".join(name for name in phony[1].split() if name not in targets)
+        text = text.replace(phony[0], f".PHONY: {left}")
+    return text.rstrip("\n") + "\n"
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="make handout")
+    parser.add_argument("--lab", default="", help="3, or several: 1,2,3; all of them unless told")
+    parser.add_argument("--to", default="", help="the folder; handout/ unless told")
+    options = parser.parse_args()
+    chosen = [load_lab(number) for number in options.lab.split(",")] if options.lab else all_labs()
+    folder = Path(options.to) if options.to else FOLDER
+    say(f"asking the solutions what they answer to the public checks of {len(chosen)} labs ...")
+    changes = install(handout(chosen), folder)
+    tell(changes)
+    next_step(f"try it: cd {shown(folder)} && make grade; then docs/instructor.md, Releasing")
+
+
+if __name__ == "__main__":
+    run_command(main)
