@@ -338,6 +338,27 @@ def test_a_killed_zygote_takes_its_workers_with_it_and_another_starts(locked):
     assert call(other, "f") == 2
 
 
+def test_a_late_reply_is_taken_for_no_other_and_its_worker_ends(locked):
+    first = locked("def f(): return 1")
+    parent = first.zygote
+    children = Path(f"/proc/{parent.process.pid}/task/{parent.process.pid}/children")
+    os.kill(parent.process.pid, signal.SIGSTOP)
+    parent.control.settimeout(0.1)
+    first.remove()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="did not answer"):
+            parent.worker()
+    parent.control.settimeout(60)
+    os.kill(parent.process.pid, signal.SIGCONT)
+    other = parent.worker()
+    other.allow(10)
+    other.load(compile("def f(): return 2", "tasks.py", "exec"))
+    assert call(other, "f") == 2
+    assert within(10, lambda: children.read_text().split() == [str(other.pid)])
+    other.remove()
+    assert children.read_text() == ""
+
+
 def test_a_grader_killed_half_way_leaves_a_whole_report_and_nothing_else(tmp_path):
     results = tmp_path / "results.json"
     command = ["-m", "pytest", "grading", "--lab=3", "--code=solution", f"--results={results}"]
