@@ -33,7 +33,7 @@ OWN_CHAIN = "graded on your own chain; your instructor's grading also tries it a
 DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
 OPEN = (
     "hidden checks show their inputs to the submission, and here nothing keeps it in: isolation is "
-    "{}. Add --accept-open if you trust it, or --public to leave them out"
+    "{}. Add --accept-open (make: ACCEPT_OPEN=1) if you trust it, or --public to leave them out"
 )
 
 _zygotes: dict[int, Zygote] = {}
