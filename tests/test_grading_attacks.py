@@ -17,7 +17,7 @@ BY_PROCESS = ("honest", "handed", "forges", "patches", "leaves", "breaks")  # wh
 
 
 def sample():
-    """Give a third of each group, always the same; `make verify` grades all of them."""
+    """Give a quarter of each group, always the same; `make verify` grades all of them."""
 
     def place(attack):
         return attack.name not in REACHING, zlib.crc32(attack.name.encode())
@@ -25,7 +25,7 @@ def sample():
     groups = {}
     for attack in sorted(ATTACKS, key=place):
         groups.setdefault(attack.group, []).append(attack)
-    return [attack for group in groups.values() for attack in group[: -(-len(group) // 3)]]
+    return [attack for group in groups.values() for attack in group[: -(-len(group) // 4)]]
 
 
 @pytest.fixture(scope="module")
