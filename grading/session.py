@@ -237,9 +237,14 @@ class Session:
     def read(self, **question: Any) -> Any:
         """What the reader's proxy asks: a worker that holds nobody's code."""
         if self.reader is None or self.reader.dead:
+            if self.reader is not None:
+                self.reader.remove()
             self.reader = self.parent.worker()
-        self.reader.allow(60)
-        return self.reader.ask(**question)
+        self.reader.allow(CPU_SECONDS)
+        try:
+            return self.reader.ask(**question)
+        except WorkerDied:  # over nothing but what it was given to read
+            raise CheckFailed("value", "what came back cannot be read") from None
 
     # The passes
 

@@ -6,10 +6,11 @@ from itertools import count
 import numpy as np
 import pytest
 
-from grading.checks import assert_equal, spelled
+from grading.checks import CheckFailed, assert_equal, spelled
 from grading.proxy import Code
 from grading.session import Session, collect, with_its_fixtures
 from grading.worker.codec import MusicXML, Opaque
+from grading.workers import WorkerDied
 from labs.catalogue import all_labs, load_lab
 from toolkit.paths import ROOT
 
@@ -91,6 +92,21 @@ def test_a_hostile_answer_fails_the_check_and_no_more(impostor):
 @pytest.mark.verify
 def test_many_hostile_answers_fail_the_check_and_no_more(impostor):
     impostor.only_fails(seed=1, samples=400)
+
+
+def test_what_ends_the_reader_is_no_error_of_the_grader(impostor, monkeypatch):
+    class Ended:
+        dead = None
+
+        def allow(self, cpu_seconds):
+            pass
+
+        def ask(self, **question):
+            raise WorkerDied("used over 10 s of CPU")
+
+    monkeypatch.setattr(impostor.session, "reader", Ended())
+    with pytest.raises(CheckFailed, match="what came back cannot be read"):
+        impostor.session.read(do="build", name="read_score", args=["<a/>"], kwargs={})
 
 
 def test_lists_of_arrays_inside_lists_are_compared_and_never_ask_an_array_for_truth():
