@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from grading.bank import entries, judge, tasks_upon
+from grading.bank import Entry, entries, judge, tasks_upon
 from labs.catalogue import all_labs, load_lab
 from toolkit.parallel import map_items
 from toolkit.paths import ROOT
@@ -60,15 +60,32 @@ def test_the_bank_says_what_it_is_and_replaces_its_task(entry):
     ids=named,
 )
 def test_an_answer_fares_as_it_must(entry):
-    verdict = judge(entry, [entry.task.id])  # `make verify` grades every answer on all tasks
+    verdict = judge(entry, [entry.task.id])  # `make verify` grades every answer, and on more
     assert verdict.expected, told(verdict)
+
+
+def upon(entry):
+    return judge(entry, tasks_upon(entry.lab, entry.task))
 
 
 @pytest.mark.verify
 @pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
-def test_no_answer_changes_another_task(lab):
-    on_all_tasks = partial(judge, tasks=None)
-    verdicts, failures = map_items(on_all_tasks, entries(lab), "the bank, on all tasks")
+def test_every_answer_fares_as_it_must_on_all_that_builds_on_it(lab):
+    verdicts, failures = map_items(upon, entries(lab), "the bank")
+    assert not failures
+    assert not [told(verdict) for verdict in verdicts if not verdict.expected]
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_a_task_that_raises_costs_no_other_task(lab, tmp_path):
+    broken = []
+    for task in lab.tasks:
+        path = tmp_path / "wrong" / f"{task.id.replace('.', '_')}_broken.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'"""Raises."""\n\n\ndef {task.name}(*_, **__):\n    raise RuntimeError\n')
+        broken.append(Entry(lab, task, path))
+    verdicts, failures = map_items(partial(judge, tasks=None), broken, "tasks that raise")
     assert not failures
     assert not [told(verdict) for verdict in verdicts if not verdict.expected]
 

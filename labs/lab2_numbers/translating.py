@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -108,6 +109,12 @@ class Translator:
         exact = right.sum(axis=1) == lengths
         return Answers(pairs, said, exact, right.sum(axis=1) / lengths, lengths)
 
+    @cached_property
+    def _looks(self) -> keras.Model:
+        # the names that the builders' docstrings give; both return what they looked at second
+        looking = [x for x in self.model.layers if re.fullmatch(r"attention|decoder_\d+", x.name)]
+        return keras.Model(self.model.inputs, looking[-1].output[1])
+
     def attention(self, numbers: Sequence[int]) -> tuple[np.ndarray, list[list[str]]]:
         """Look where the decoder looks while it writes.
 
@@ -119,11 +126,8 @@ class Translator:
         written = self.write(numbers)
         start = np.full_like(written[:, :1], self.tasks.START)
         inputs = np.concatenate([start, written[:, :-1]], axis=1)
-        # the names that the builders' docstrings give; both return what they looked at second
-        looking = [x for x in self.model.layers if re.fullmatch(r"attention|decoder_\d+", x.name)]
-        looks = keras.Model(self.model.inputs, looking[-1].output[1])
         digits = self.tasks.encode_digits(numbers, FURTHER)
-        weights = np.asarray(looks.predict([digits, inputs], verbose=0))
+        weights = keras.ops.convert_to_numpy(self._looks([digits, inputs]))
         if weights.ndim == 4:
             weights = weights.mean(axis=1)
         vocabulary = self.numbers.vocabulary
