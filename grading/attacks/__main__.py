@@ -251,6 +251,20 @@ def document(found: list[tuple[str, dict]], chosen: list[Attack]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def figures(found: list[tuple[str, dict]]) -> str:
+    """What got through in each configuration, and by what it was seen, as JSON."""
+    rows = [
+        {
+            "run by": who,
+            "isolation": one["isolation"],
+            "attacks": len(one["problems"]),
+            "got through": {name: seen for name, seen in one["problems"].items() if seen},
+        }
+        for who, one in found
+    ]
+    return json.dumps(rows, indent=1) + "\n"
+
+
 def show(found: dict, chosen: list[Attack]) -> int:
     """Print one configuration's figures; 1 if an attack was not contained."""
     contained = Counter(a.group for a in chosen if not found["problems"][a.name])
@@ -282,7 +296,7 @@ def main() -> int:
     if options.table:
         everything = run_all(chosen)
         TABLE.write_text(document(everything, chosen), encoding="utf-8")
-        FIGURES.write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+        FIGURES.write_text(figures(everything), encoding="utf-8")
         say(f"wrote {TABLE.relative_to(ROOT)}; the reasons are in {FIGURES.relative_to(ROOT)}")
         return 0
     layers = tuple(layer for layer in LAYERS if layer not in options.without)
