@@ -28,6 +28,10 @@ SETTINGS = "autograder.json"
 # when students see what the hidden checks of a task said
 VISIBILITIES = ("after_published", "after_due_date", "hidden", "visible")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest time: the same course makes the same bytes
+LEFT_OUT = (
+    "hidden checks were not run: nothing keeps a submission in here (isolation: {}), and this "
+    "autograder was made without ACCEPT_OPEN=1"
+)
 UNFINISHED = "the grading has not come to its end: ask your instructor to run it again"
 
 SETUP = """\
@@ -72,7 +76,9 @@ cd "$base/source/etude" && exec "$base/environment/bin/python" -m grading.grades
 # Building the zip
 
 
-def build(lab: Lab, hidden: str, secret: str, folder: Path = FOLDER) -> Path:
+def build(
+    lab: Lab, hidden: str, secret: str, folder: Path = FOLDER, accept_open: bool = False
+) -> Path:
     """Write `lab3.zip`, which Gradescope takes as an autograder.
 
     Parameters
@@ -81,11 +87,13 @@ def build(lab: Lab, hidden: str, secret: str, folder: Path = FOLDER) -> Path:
         When students see the verdicts of hidden checks, one of VISIBILITIES.
     secret
         What hidden inputs are drawn from, together with lab and student.
+    accept_open
+        Run hidden checks though the container locks no worker in.
     """
     if hidden not in VISIBILITIES:
         raise EtudeError(f"HIDDEN={hidden}: choose one of {', '.join(VISIBILITIES)}")
     collect(lab)
-    settings = {"lab": lab.number, "hidden": hidden, "secret": secret}
+    settings = {"lab": lab.number, "hidden": hidden, "secret": secret, "accept_open": accept_open}
     contents = {"setup.sh": SETUP.encode(), "run_autograder": RUN.encode()}
     contents |= {f"etude/{name}": (ROOT / name).read_bytes() for name in needed(lab)}
     contents[f"etude/{SETTINGS}"] = json.dumps(settings).encode()
@@ -136,14 +144,17 @@ def grade_submission(base: Path) -> Path:
     os.environ["ETUDE_SECRET"] = settings["secret"]
     lab = load_lab(settings["lab"])
     checks = collect(lab)
+    declared = [check for check, _ in checks]
     path, problem = find_file(base / "submission", lab)
     student = student_of(base / "submission_metadata.json")
-    session = Session(lab, str(path), [check for check, _ in checks], student)
+    session = Session(lab, str(path), declared, student, settings["accept_open"])
     session.problem = problem or session.problem
     target = base / "results" / "results.json"
+    allowed = all(map(session.may_run, declared))
+    warned = [] if allowed else [LEFT_OUT.format(session.isolation())]
 
     def write(finished: bool) -> None:
-        told = [] if finished else [UNFINISHED]
+        told = warned + ([] if finished else [UNFINISHED])
         seconds = round(time.monotonic() - began, 1)
         results = as_results(session, settings["hidden"], told) | {"execution_time": seconds}
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +164,8 @@ def grade_submission(base: Path) -> Path:
     try:
         for place, (check, test) in enumerate(checks):
             try:
-                session.run(check.name, test)
+                if session.may_run(check):
+                    session.run(check.name, test)
             except Exception as error:  # its result says that the grader broke
                 say(f"{check.name}: {type(error).__name__}: {error}")
             if place + 1 == len(checks) or checks[place + 1][0].task != check.task:
@@ -240,6 +252,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make gradescope")
     parser.add_argument("--lab", default="")
     parser.add_argument("--hidden", default=VISIBILITIES[0], help=", ".join(VISIBILITIES))
+    parser.add_argument("--accept-open", action="store_true", help="run hidden checks unlocked")
     parser.add_argument("--grade", metavar="FOLDER", help="grade, in Gradescope's container")
     options = parser.parse_args()
     if options.grade:
@@ -250,7 +263,8 @@ def main() -> None:
     secret = os.environ.get("ETUDE_SECRET", "")
     if not secret:
         warn("ETUDE_SECRET is not set: who has this course can find out every hidden input")
-    path = build(load_lab(options.lab), options.hidden, secret or "etude")
+    lab, accept = load_lab(options.lab), options.accept_open
+    path = build(lab, options.hidden, secret or "etude", accept_open=accept)
     next_step("upload it to Gradescope (2 GB of memory, 1 CPU): docs/instructor.md", path)
 
 

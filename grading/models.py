@@ -14,6 +14,7 @@ from grading.checks import CheckFailed, assert_array, assert_holds, assert_parts
 from grading.proxy import Handle, model
 
 NEVER = -50.0  # a logit: exp(-50) is below one in 10^21
+MAX_WEIGHTS = 1_000_000  # more than any model of a check has
 
 Weights = dict[tuple[str, ...], np.ndarray]
 
@@ -32,7 +33,10 @@ def weights_of(network: Handle) -> dict[str, np.ndarray]:
     weights = network.get_weights()
     if type(weights) is not dict:
         raise CheckFailed("type", f"expected weights, got {spelled(weights)}")
-    return {str(path): assert_array(value, kind="f") for path, value in weights.items()}
+    arrays = {str(path): assert_array(value, kind="f") for path, value in weights.items()}
+    few = sum(value.size for value in arrays.values()) <= MAX_WEIGHTS
+    assert_holds(few, f"more than {MAX_WEIGHTS:,} weights came back")
+    return arrays
 
 
 def key_of(path: str, names: re.Pattern[str]) -> tuple[str, ...]:
@@ -173,11 +177,10 @@ def counts(ids: Any, vocab_size: int, draws: int) -> np.ndarray:
     ids = assert_array(ids, (draws,), "iu")
     inside = (ids >= 0) & (ids < vocab_size)
     assert_holds(inside.all(), f"an id outside 0 … {vocab_size - 1} was drawn")
-    return np.bincount(ids, minlength=vocab_size)
+    return np.bincount(ids.astype(np.int64), minlength=vocab_size)
 
 
 def draws_of(answer: Any, times: int, batch: int) -> list[np.ndarray]:
     """Demand so many arrays of ids."""
-    if type(answer) not in (list, tuple) or len(answer) != times:
-        raise CheckFailed("type", f"expected {times} arrays of ids, got {spelled(answer)}")
-    return [assert_array(ids, (batch,), "iu") for ids in answer]
+    parts = assert_parts(answer, *(f"draw {number}" for number in range(1, times + 1)))
+    return [assert_array(ids, (batch,), "iu") for ids in parts]

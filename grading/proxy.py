@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from grading.checks import CheckFailed, plain, spelled
-from grading.worker.codec import MusicXML, Opaque
+from grading.worker.codec import Opaque
 from grading.workers import Raised, Refused, WorkerDied
 
 LOCKED = (
@@ -26,10 +26,6 @@ class StudentRaised(CheckFailed):
         super().__init__(
             "raised", f"{called} raised {plain(error.type, 80)}{where}: {told}{locked}"
         )
-
-
-class ReturnedScore(MusicXML):
-    """A score that a submission returned: what cannot read it is not to blame."""
 
 
 class Code:
@@ -84,9 +80,6 @@ class Code:
         try:
             return self._arrived(self._ask(**question))
         except (Raised, Refused, WorkerDied) as problem:
-            if self._place is None and any(type(arg) is ReturnedScore for arg in args):
-                reason = "music21 cannot read the score that came back"
-                raise CheckFailed("value", reason) from None
             if self._place is None:
                 raise RuntimeError(f"the solution's {self.called}: {problem}") from problem
             self._blame(problem, self._place)
@@ -108,8 +101,6 @@ class Code:
             return kind(self._arrived(item) for item in value)
         if kind is dict:
             return {key: self._arrived(item) for key, item in value.items()}
-        if kind is MusicXML and self._place is not None:
-            return ReturnedScore(value)
         return value
 
 
@@ -155,8 +146,6 @@ def crossing(value: Any) -> Any:
     """Replace handles in an argument by their numbers."""
     if isinstance(value, Handle):
         return Opaque(value._number)
-    if type(value) is ReturnedScore:
-        return MusicXML(value)
     if type(value) in (list, tuple):
         return type(value)(crossing(item) for item in value)
     return value

@@ -5,6 +5,7 @@ segmentation fault. What a rehearsal survives, the grader survives: it has more 
 """
 
 import contextlib
+import faulthandler
 import inspect
 import os
 import resource
@@ -41,7 +42,8 @@ def rehearse(path: Path) -> str | None:
 
 
 def bound() -> None:
-    """Give this process less time and room than the grader has."""
+    """Give this process less time and room than the grader has, and no voice when it crashes."""
+    faulthandler.disable()  # pytest turns it on
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)

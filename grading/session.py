@@ -33,7 +33,7 @@ OWN_CHAIN = "graded on your own chain; your instructor's grading also tries it a
 DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
 OPEN = (
     "hidden checks show their inputs to the submission, and here nothing keeps it in: isolation is "
-    "{}. Add --accept-open if you trust it, or --public to leave them out"
+    "{}. Add --accept-open (make: ACCEPT_OPEN=1) if you trust it, or --public to leave them out"
 )
 
 _zygotes: dict[int, Zygote] = {}
@@ -242,9 +242,14 @@ class Session:
     def read(self, **question: Any) -> Any:
         """What the reader's proxy asks: a worker that holds nobody's code."""
         if self.reader is None or self.reader.dead:
+            if self.reader is not None:
+                self.reader.remove()
             self.reader = self.parent.worker()
-        self.reader.allow(60)
-        return self.reader.ask(**question)
+        self.reader.allow(CPU_SECONDS)
+        try:
+            return self.reader.ask(**question)
+        except WorkerDied:  # over nothing but what it was given to read
+            raise CheckFailed("value", "what came back cannot be read") from None
 
     # The passes
 

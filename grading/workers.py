@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType
 from typing import Any, NoReturn
@@ -111,6 +112,7 @@ class Zygote:
             return
         self.stop()
         self.control, theirs = socket.socketpair()
+        self.requests, self.unread = 0, b""
         settings = {
             "control": theirs.fileno(),
             "preload": ["grading.worker.serve", *self.preload],
@@ -128,17 +130,55 @@ class Zygote:
         )
         theirs.close()
         self.control.settimeout(START_SECONDS)
-        self.forks = bool(self.reply()["fork"])
+        try:
+            self.forks = bool(self.reply(self.requests)["fork"])
+        except BaseException:
+            self.process.kill()  # at an orderly end it would take the folder with it
+            self.stop()
+            raise
 
-    def reply(self) -> dict[str, Any]:
-        """One JSON line from the control socket."""
-        line = b""
-        while not line.endswith(b"\n"):
-            part = self.control.recv(1 << 16)
-            if not part:
-                raise RuntimeError(f"the worker could not start: {self.last_words()}")
-            line += part
-        return json.loads(line)
+    def request(self, fds: Sequence[int] = (), **words: Any) -> dict[str, Any]:
+        """Ask the process for something, and wait for its reply to that.
+
+        Raises
+        ------
+        RuntimeError
+            If it has gone, or takes longer than START_SECONDS; it may still do what it was asked.
+        """
+        self.requests += 1
+        number = self.requests
+        self.send(fds, number=number, **words)
+        return self.reply(number)
+
+    def send(self, fds: Sequence[int] = (), **words: Any) -> None:
+        """Write one JSON line to the control socket."""
+        line = json.dumps(words).encode() + b"\n"
+        try:
+            socket.send_fds(self.control, [line], fds)
+        except OSError as error:
+            raise RuntimeError(f"no worker can be asked for: {error}") from None
+
+    def reply(self, number: int) -> dict[str, Any]:
+        """The JSON line that answers a request; late answers to others are for nobody."""
+        while True:
+            while b"\n" not in self.unread:
+                try:
+                    part = self.control.recv(1 << 16)
+                except TimeoutError:
+                    late = f"the workers' parent did not answer within {START_SECONDS} s"
+                    raise RuntimeError(late) from None
+                except OSError:
+                    part = b""
+                if not part:
+                    raise RuntimeError(f"the worker could not start: {self.last_words()}")
+                self.unread += part
+            line, self.unread = self.unread.split(b"\n", 1)
+            words = json.loads(line)
+            if words["number"] == number:
+                return words
+            if "pid" in words:  # who asked for this worker has given up
+                self.requests += 1
+                self.send(number=self.requests, do="end", pid=words["pid"])
 
     def last_words(self) -> str:
         """The last line that a process which could not start has written."""
@@ -153,9 +193,8 @@ class Zygote:
     def end(self, pid: int) -> str:
         """End a worker and all it left behind; returns the signal that had ended it, if one had."""
         try:
-            self.control.sendall(json.dumps({"do": "end", "pid": pid}).encode())
-            status = int(self.reply()["status"])
-        except (OSError, RuntimeError):  # the zygote has gone first, and its workers with it
+            status = int(self.request(do="end", pid=pid)["status"])
+        except RuntimeError:  # the zygote has gone first, and its workers with it
             return ""
         return signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else ""
 
@@ -211,12 +250,11 @@ class Worker:
             If it could not lock itself or not start: no submission is loaded, and none is blamed.
         """
         self.pipe, theirs = socket.socketpair()
-        settings = {"scratch": str(self.scratch), "builders": "grading.builders"}
-        request = {"do": "start", "worker": settings | {"layers": layers, "uid": uid}}
-        fds = [theirs.fileno(), self.printed.fileno()]
+        settings: dict[str, Any] = {"scratch": str(self.scratch), "builders": "grading.builders"}
+        settings |= {"layers": layers, "uid": uid}
         with theirs:
-            socket.send_fds(self.zygote.control, [json.dumps(request).encode()], fds)
-            self.pid = int(self.zygote.reply()["pid"])
+            fds = [theirs.fileno(), self.printed.fileno()]
+            self.pid = int(self.zygote.request(fds, do="start", worker=settings)["pid"])
         try:
             number, tree, payload = codec.receive(self.read)
             locked = codec.unpack(tree, payload) if number == NOBODY else None
@@ -227,7 +265,7 @@ class Worker:
 
     def halt(self) -> None:
         """Let nothing in the worker run between questions: no thread, no timer."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
 
     def allow(self, cpu_seconds: int, wall_seconds: float | None = None) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from grading import gradescope
 from grading.gradescope import VISIBILITIES, as_results, build, find_file, student_of
-from grading.session import Session, collect
+from grading.isolation import Isolation
+from grading.session import Session, collect, zygote
 from labs.build import stub_file
 from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
@@ -111,7 +112,12 @@ def test_the_zip_holds_scripts_checks_and_solution_but_no_bank(tmp_path):
         settings = json.loads(archive.read("etude/autograder.json"))
     assert modes["run_autograder"] & 0o111
     assert modes["setup.sh"] & 0o111
-    assert settings == {"lab": 3, "hidden": "visible", "secret": "a secret"}
+    assert settings == {
+        "lab": 3,
+        "hidden": "visible",
+        "secret": "a secret",
+        "accept_open": False,
+    }
     assert "etude/labs/lab3_notes/solution.py" in names
     assert any(name.startswith("etude/grading/lab3/hidden/") for name in names)
     for part in ("bank/", "tests/", "lab1", "lab2", "__pycache__"):
@@ -174,6 +180,24 @@ def test_results_name_every_task_before_anything_ran(tmp_path):
     assert sum(test["score"] for test in results["tests"]) == 0
     assert {test["status"] for test in results["tests"]} == {"failed"}
     assert results["output"].startswith(gradescope.UNFINISHED)
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_where_nothing_keeps_a_submission_in_hidden_checks_need_acceptance(
+    tmp_path, monkeypatch, accepted
+):
+    settings = {"lab": 3, "hidden": "visible", "secret": "a secret", "accept_open": accepted}
+    (tmp_path / gradescope.SETTINGS).write_text(json.dumps(settings))
+    (tmp_path / "submission").mkdir()
+    (tmp_path / "submission" / "tasks.py").write_text(stub_file(LAB), encoding="utf-8")
+    monkeypatch.setattr(gradescope, "ROOT", tmp_path)
+    monkeypatch.setattr(zygote(LAB), "isolation", Isolation("open", (), "open (a test)"))
+    monkeypatch.setenv("ETUDE_SECRET", "")
+    results = json.loads(gradescope.grade_submission(tmp_path).read_text())
+    jsonschema.validate(results, RESULTS)
+    assert ("ACCEPT_OPEN=1" in results["output"]) == (not accepted)
+    hidden = [test for test in results["tests"] if "hidden" in test["name"]]
+    assert all(("not run" in test["output"]) == (not accepted) for test in hidden)
 
 
 def test_the_file_is_found_where_students_put_it(tmp_path):

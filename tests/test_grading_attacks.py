@@ -1,4 +1,6 @@
-"""Every attack of `grading/attacks` is contained, and none is harmless by itself."""
+"""The attacks of `grading/attacks` are contained, and none is harmless by itself."""
+
+import zlib
 
 import pytest
 
@@ -10,18 +12,31 @@ from labs.catalogue import load_lab
 pytestmark = pytest.mark.xdist_group("grading")
 LAB = load_lab(3)
 ATTACKS = attacks()
+REACHING = {"reads_solution_file", "uses_dev_shm", "reaches_tcp", "uses_background_processes"}
 BY_PROCESS = ("honest", "handed", "forges", "patches", "leaves", "breaks")  # whatever the lock
+
+
+def sample():
+    """Give a quarter of each group, always the same; `make verify` grades all of them."""
+
+    def place(attack):
+        return attack.name not in REACHING, zlib.crc32(attack.name.encode())
+
+    groups = {}
+    for attack in sorted(ATTACKS, key=place):
+        groups.setdefault(attack.group, []).append(attack)
+    return [attack for group in groups.values() for attack in group[: -(-len(group) // 4)]]
 
 
 @pytest.fixture(scope="module")
 def trial():
-    """Where all attacks are graded, one after another."""
+    """Where attacks are graded, one after another."""
     made = Trial(LAB)
     yield made
     made.close()
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack", sample(), ids=lambda attack: attack.name)
 def test_an_attack_is_contained(trial, attack):
     level = trial.zygote.isolation.level
     if level != "sealed" and attack.group not in BY_PROCESS:
@@ -44,9 +59,6 @@ def through(layers, names):
         }
     finally:
         trial.close()
-
-
-REACHING = {"reads_solution_file", "uses_dev_shm", "reaches_tcp", "uses_background_processes"}
 
 
 @pytest.mark.verify

@@ -1,18 +1,21 @@
 """No value that a worker can send breaks a check: the check fails, and the grader goes on."""
 
+import traceback
+from itertools import count
+
 import numpy as np
 import pytest
 
-from grading.checks import assert_equal
+from grading.checks import CheckFailed, assert_equal, spelled
 from grading.proxy import Code
 from grading.session import Session, collect, with_its_fixtures
 from grading.worker.codec import MusicXML, Opaque
-from labs.catalogue import load_lab
+from grading.workers import WorkerDied
+from labs.catalogue import all_labs, load_lab
+from toolkit.paths import ROOT
 
 pytestmark = pytest.mark.xdist_group("grading")
-LAB = load_lab(3)
-SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
-CHECKS = {check.name: (check, test) for check, test in collect(LAB)}
+LABS = [lab.number for lab in all_labs() if (ROOT / f"grading/lab{lab.number}/public").is_dir()]
 
 JUNK = [
     *(None, True, 7, -1, 2**62, 1.5, float("nan"), float("inf"), "text", "\u202e\x1b[31m", ""),
@@ -31,59 +34,79 @@ JUNK = [
 ]
 
 
-@pytest.fixture(scope="module")
-def answers():
-    """Run a check on the solution, but answer its n-th question with something else."""
-    session = Session(LAB, "solution", [check for check, _ in CHECKS.values()], accept_open=True)
+class Impostor:
+    """The solution's worker, whose n-th answer is another."""
 
-    def run(name, place, junk):
-        check, test = CHECKS[name]
-        honest = session.asking(check, session.result.task(check.task), False)
-        asked = 0
+    def __init__(self, number):
+        lab = load_lab(number)
+        self.checks = {check.name: (check, test) for check, test in collect(lab)}
+        declared = [check for check, _ in self.checks.values()]
+        self.session = Session(lab, "solution", declared, accept_open=True)
+
+    def run(self, name, place, junk):
+        """Run a check; its question number `place` gets `junk` for an answer."""
+        check, test = self.checks[name]
+        task = self.session.result.task(check.task)
+        honest = self.session.asking(check, task, False)
+        questions = count()
 
         def ask(**question):
-            nonlocal asked
-            asked += 1
-            return junk if asked - 1 == place else honest(**question)
+            return junk if next(questions) == place else honest(**question)
 
-        student = Code(ask, session.submission.place)
-        reference = Code(session.reference_ask(10))
-        session.allow(session.worker(check, session.result.task(check.task), False), check)
-        with_its_fixtures(test)(student, reference, session.rng(check))
-        return asked
+        self.session.allow(self.session.worker(check, task, False), check)
+        student = Code(ask, self.session.submission.place)
+        reference = Code(self.session.reference.dialogue(70).ask)
+        reader = Code(self.session.read)
+        with_its_fixtures(test)(student, reference, reader, self.session.rng(check))
 
-    yield run
-    session.close()
-
-
-def draws(count, seed):
-    rng = np.random.default_rng(seed)
-    names = sorted(CHECKS)
-    return [
-        (names[rng.integers(len(names))], int(rng.choice([0, 0, 0, 1, 1, 2, 3, 5])), place)
-        for place in rng.integers(len(JUNK), size=count)
-    ]
-
-
-def only_fails(answers, name, place, junk):
-    try:
-        answers(name, place, junk)
-    except AssertionError:
-        pass
-    except Exception as error:
-        pytest.fail(f"{name}, question {place} answered with {junk!r:.80}: {error!r:.300}")
+    def only_fails(self, seed, samples):
+        """Demand of random checks that nothing but a failed check comes of it."""
+        broken = []
+        rng = np.random.default_rng(seed)
+        names = sorted(self.checks)
+        for _ in range(samples):
+            name = names[rng.integers(len(names))]
+            place, junk = int(rng.choice([0, 0, 0, 1, 1, 2, 3, 5])), JUNK[rng.integers(len(JUNK))]
+            try:
+                self.run(name, place, junk)
+            except AssertionError:
+                continue
+            except Exception as error:
+                place_of = traceback.extract_tb(error.__traceback__)[-1]
+                told = f"{place_of.filename}:{place_of.lineno} {error!r:.200}"
+                broken.append(f"{name}, question {place} answered {spelled(junk)}: {told}")
+        assert not broken, "\n".join(broken)
 
 
-def test_a_hostile_answer_fails_the_check_and_no_more(answers):
-    for name, place, junk in draws(60, 0):
-        only_fails(answers, name, place, JUNK[junk])
+@pytest.fixture(scope="module", params=LABS, ids="lab{}".format)
+def impostor(request):
+    made = Impostor(request.param)
+    yield made
+    made.session.close()
+
+
+def test_a_hostile_answer_fails_the_check_and_no_more(impostor):
+    impostor.only_fails(seed=0, samples=8)
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("seed", range(1, 9))
-def test_many_hostile_answers_fail_the_check_and_no_more(answers, seed):
-    for name, place, junk in draws(250, seed):
-        only_fails(answers, name, place, JUNK[junk])
+def test_many_hostile_answers_fail_the_check_and_no_more(impostor):
+    impostor.only_fails(seed=1, samples=400)
+
+
+def test_what_ends_the_reader_is_no_error_of_the_grader(impostor, monkeypatch):
+    class Ended:
+        dead = None
+
+        def allow(self, cpu_seconds):
+            pass
+
+        def ask(self, **question):
+            raise WorkerDied("used over 10 s of CPU")
+
+    monkeypatch.setattr(impostor.session, "reader", Ended())
+    with pytest.raises(CheckFailed, match="what came back cannot be read"):
+        impostor.session.read(do="build", name="read_score", args=["<a/>"], kwargs={})
 
 
 def test_lists_of_arrays_inside_lists_are_compared_and_never_ask_an_array_for_truth():

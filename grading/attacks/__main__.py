@@ -1,10 +1,8 @@
 """Grade every attack and say which are contained: `python -m grading.attacks`.
 
-Contained means: no points for what it touches and all points elsewhere, a complete report without
-anything of the attacker's in it, and nothing left: no process, file, memory or connection.
 `--without calls` leaves a layer of the lock off; attacks that would then strike this machine stay
 harmless by themselves. `--table` runs all configurations that this machine has and writes
-docs/containment.md.
+docs/containment.md, and what each attack got through with benchmarks/results/containment.json.
 """
 
 import argparse
@@ -34,8 +32,13 @@ from toolkit.console import progress, run_command, say, table
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
+CONTAINED = """\
+Contained means: no points for what it touches and all points elsewhere, a complete report without
+anything of the attacker's in it, and nothing left: no process, file, memory or connection. An
+attack that succeeds answers rightly, and its points betray it."""
 FOLDER = Path(__file__).parent
 TABLE = ROOT / "docs" / "containment.md"
+FIGURES = ROOT / "benchmarks" / "results" / "containment.json"
 CONTROL = ("3.3", "3.4")  # graded in every attack
 CPU, WALL = 1, 1.5  # seconds a check of what is attacked
 EXPECTED = re.compile(r"Expected: (nothing|full marks)( hidden)?(?: on (3\.\d))?\.?\Z")
@@ -216,7 +219,8 @@ def document(found: list[tuple[str, dict]], chosen: list[Attack]) -> str:
     lines = [
         "# What grading bears",
         "",
-        *(__doc__ or "").split("\n\n")[1].splitlines(),
+        *CONTAINED.splitlines(),
+        "",
         "Made by `python -m grading.attacks --table` on Linux "
         f"{os.uname().release.split('-')[0]}, Python {sys.version.split()[0]}.",
         "",
@@ -245,6 +249,20 @@ def document(found: list[tuple[str, dict]], chosen: list[Attack]) -> str:
     lines += ["", "| attack | what it tries | expected |", "|---|---|---|"]
     lines += [f"| `{a.name}` | {a.says.strip()} | {a.expected} |" for a in chosen]
     return "\n".join(lines) + "\n"
+
+
+def figures(found: list[tuple[str, dict]]) -> str:
+    """What got through in each configuration, and by what it was seen, as JSON."""
+    rows = [
+        {
+            "run by": who,
+            "isolation": one["isolation"],
+            "attacks": len(one["problems"]),
+            "got through": {name: seen for name, seen in one["problems"].items() if seen},
+        }
+        for who, one in found
+    ]
+    return json.dumps(rows, indent=1) + "\n"
 
 
 def show(found: dict, chosen: list[Attack]) -> int:
@@ -276,8 +294,10 @@ def main() -> int:
     if not chosen:
         raise EtudeError(f"no attack is called {' or '.join(options.only)}")
     if options.table:
-        TABLE.write_text(document(run_all(chosen), chosen), encoding="utf-8")
-        say(f"wrote {TABLE.relative_to(ROOT)}")
+        everything = run_all(chosen)
+        TABLE.write_text(document(everything, chosen), encoding="utf-8")
+        FIGURES.write_text(figures(everything), encoding="utf-8")
+        say(f"wrote {TABLE.relative_to(ROOT)}; the reasons are in {FIGURES.relative_to(ROOT)}")
         return 0
     layers = tuple(layer for layer in LAYERS if layer not in options.without)
     found = run(layers, chosen)

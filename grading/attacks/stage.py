@@ -101,7 +101,7 @@ class Stage:
         sites = [Path(folder) / "etude-attack.pth" for folder in sys.path]
         for path in (*map(Path, PLANTED), *sites, *self.outside.iterdir()):
             if path.is_file():
-                found.append(f"{path} was written")
+                found.append(f"{path.name} was written")
                 path.unlink()
         for path in zygote.folder.iterdir():
             if path.name not in ("package", "start.log"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_close, assert_holds, spelled
+from grading.checks import CheckFailed, assert_close, assert_holds, assert_parts, spelled
 from grading.proxy import Code, Handle, model
 
 PAD, START, END = range(3)
@@ -26,7 +26,9 @@ class Script:
 
     def networks(self, code: Code) -> tuple[Handle, Handle]:
         """Build the encoder and the stepper in a worker."""
-        encoder, stepper = code.build("scripted_networks", self.table)
+        encoder, stepper = assert_parts(
+            code.build("scripted_networks", self.table), "encoder", "stepper"
+        )
         return model(encoder), model(stepper)
 
     def logits(self, digits: np.ndarray, ids: list[int]) -> np.ndarray:

@@ -20,6 +20,15 @@ def chorale(name: str, first: int, last: int, semitones: int = 0) -> music21.str
     return excerpt.transpose(semitones) if semitones else excerpt
 
 
+def read_score(text: str) -> list[tuple[str, str, list[int]]] | None:
+    """Read a score's MusicXML as `score_events` does; None if music21 cannot."""
+    try:
+        score: Any = music21.converter.parseData(text, format="musicxml")
+        return score_events(score)
+    except Exception:
+        return None
+
+
 def score_events(score: music21.stream.Score) -> list[tuple[str, str, list[int]]]:
     """Give (onset, length, pitches) of all that sounds, in order; fractions as text.
 

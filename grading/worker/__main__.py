@@ -57,6 +57,7 @@ class Zygote:
         self.names = names
         self.fresh = fresh or not hasattr(os, "fork")
         self.workers: dict[int, subprocess.Popen | None] = {}
+        self.unread, self.fds = b"", list[int]()
 
     def forks(self) -> bool:
         """Whether a fork is safe here, now."""
@@ -73,6 +74,8 @@ class Zygote:
             return child.pid
         if (pid := os.fork()) == 0:
             self.control.close()
+            for fd in self.fds:  # of other workers, asked for in the same breath
+                os.close(fd)
             become_worker(socket.socket(fileno=fds[0]), fds[1], worker)
         self.workers[pid] = None
         return pid
@@ -107,26 +110,34 @@ class Zygote:
     def obey(self) -> None:
         """Speak JSON lines with the grader on the control socket until it is gone."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.answer({"fork": self.forks()})
-            while self.obey_once():
-                continue
+            self.answer({"number": 0, "fork": self.forks()})
+            while request := self.next_request():
+                self.answer({"number": request["number"], **self.done(request)})
         for pid in list(self.workers):  # the grader was killed perhaps: leave nothing behind
             self.end(pid)
         delete(Path.cwd().parent)
 
-    def obey_once(self) -> bool:
-        """Do what one line asks; False if there is none any more."""
-        message, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 2)
-        if not message:
-            return False
-        request = json.loads(message)
-        if request["do"] == "start":
-            self.answer({"pid": self.start(list(fds), request["worker"])})
-        else:
-            self.answer({"status": self.end(request["pid"])})
-        for fd in fds:
-            os.close(fd)
-        return True
+    def next_request(self) -> dict[str, Any] | None:
+        """The next line, however many come at once; None if there is none any more."""
+        while b"\n" not in self.unread:
+            message, fds, _, _ = socket.recv_fds(self.control, 1 << 16, 2)
+            if not message:
+                return None
+            self.unread += message
+            self.fds += fds
+        line, self.unread = self.unread.split(b"\n", 1)
+        return json.loads(line)
+
+    def done(self, request: dict[str, Any]) -> dict[str, int]:
+        """Do what one line asks; what there is to say of it."""
+        if request["do"] == "end":
+            return {"status": self.end(request["pid"])}
+        fds, self.fds = self.fds[:2], self.fds[2:]
+        try:
+            return {"pid": self.start(fds, request["worker"])}
+        finally:
+            for fd in fds:
+                os.close(fd)
 
     def answer(self, words: dict[str, Any]) -> None:
         """Write one JSON line."""

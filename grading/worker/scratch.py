@@ -34,7 +34,8 @@ def usage(folder: Path, most: int) -> tuple[int, int]:
 def delete(folder: Path) -> None:
     """Delete a folder, however deep it is and whatever its modes: what is inside moves up first."""
     unused = (folder / f"moved-{number}" for number in count())
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):  # what a process that is not ours holds on to stays
+        os.chmod(folder, 0o700)
         while entries := list(os.scandir(folder)):
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False):
@@ -43,6 +44,8 @@ def delete(folder: Path) -> None:
                 os.chmod(entry.path, 0o700)
                 for inner in list(os.scandir(entry.path)):
                     place = next(path for path in unused if not os.path.lexists(path))
+                    if inner.is_dir(follow_symlinks=False):
+                        os.chmod(inner.path, 0o700)  # a folder is moved by who may write in it
                     os.rename(inner.path, place)
                 os.rmdir(entry.path)
         os.rmdir(folder)
