@@ -19,13 +19,13 @@
 # takes a new name for the country asked for; real names it never saw it places right in 75.6 %):
 #
 #                  RNN     LSTM    GRU     Transformer
-#     nats         1.961   1.909   1.924   1.933
+#     nats         1.961   1.909   1.924   1.926
 #     new names    97 %    95 %    96 %    96 %
-#     fidelity     64 %    69 %    67 %    74 %      each ± 2 points
+#     fidelity     64 %    69 %    67 %    72 %      each ± 2 points
 #
-# Gates help, but not much: names are short. The Transformer's loss lies between the plain network's
-# and the gated ones', yet its names are the most faithful. The loss counts every letter, the
-# classifier weighs runs of letters that are typical of a country: the two need not agree.
+# Gates help, but not much: names are short. The Transformer's loss is the GRU's, yet its names are
+# the most faithful. The loss counts every letter, the classifier weighs runs of letters that are
+# typical of a country: the two need not agree.
 #
 # And on 18 languages (`make lab1 PRESET=full CODE=solution`: 1,500 updates each, about 500,000
 # parameters each; at the epoch with the best validation loss):

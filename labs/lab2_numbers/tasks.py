@@ -4,6 +4,28 @@
 # You build two sequence-to-sequence models that read digits and write words ("1033" → "one
 # thousand and thirty-three"): a GRU encoder-decoder with attention and a Transformer, both from
 # their parts. Then you ask them for numbers longer than any they were trained on.
+#
+# What came of it with the solution: exact match on numbers never seen, by greedy decoding, and on
+# 1,000 numbers (quick: 200) of each length out of range, after both models have seen 200 of each of
+# 10 to 13 digits among numbers in range (before that: 0 % at every length).
+#
+#                     make lab2              make lab2 PRESET=full
+#                     GRU      Transformer   GRU      Transformer
+#     updates         500      800           3,000    4,000
+#     in range        99.53 %  99.86 %       99.98 %  99.98 %      full: 1 wrong of 9,993 each
+#     10 digits       3.5 %    3.0 %         99.7 %   77.8 %
+#     11 digits       0 %      2.5 %         99.8 %   11.6 %
+#     12 digits       36.5 %   1.5 %         99.3 %   6.5 %
+#     13 digits       0 %      0 %           97.4 %   2.2 %
+#     14 digits       0 %      0 %           0 %      0 %          in neither training
+#     still in range  98.03 %  98.16 %       99.98 %  99.84 %
+#
+# On 2 CPU cores the quick preset takes 193 seconds; the full one took 26 minutes with other work
+# beside it. On a GPU it has not been measured.
+#
+# Both models learn the numbers they are shown, and neither learns to count on. The GRU needs 800
+# examples to take in four more lengths, and the fifth is still beyond it. The Transformer, which
+# knows a digit's place from an absolute position, has to learn each new position by itself.
 
 # %%
 import re
