@@ -22,13 +22,11 @@ def named(entry):
 
 
 def sample():
-    """Give a wrong answer and a right one of each task, always the same."""
+    """Give an answer of each task, always the same: two of three are wrong ones."""
     chosen = []
-    for _, task in TASKS:
-        for wrong in (True, False):
-            those = [entry for entry in BANK if entry.task == task and entry.wrong == wrong]
-            by_chance = sorted(those, key=lambda entry: zlib.crc32(entry.path.stem.encode()))
-            chosen += by_chance[:1]
+    for number, (_, task) in enumerate(TASKS):
+        those = [entry for entry in BANK if entry.task == task and entry.wrong == (number % 3 > 0)]
+        chosen.append(min(those, key=lambda entry: zlib.crc32(entry.path.stem.encode())))
     return chosen
 
 
