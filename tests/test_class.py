@@ -19,7 +19,7 @@ from grading.submissions import Handed, Person, find_submissions
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("grading")
+pytestmark = pytest.mark.xdist_group("class")
 SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
 
 

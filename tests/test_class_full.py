@@ -20,7 +20,7 @@ from grading.submissions import find_submissions
 from toolkit.parallel import available_cores, map_items
 from toolkit.paths import ROOT
 
-pytestmark = [pytest.mark.verify, pytest.mark.xdist_group("grading")]
+pytestmark = [pytest.mark.verify, pytest.mark.xdist_group("class")]
 MEMORY = 3e9  # bytes
 MINUTES = 10  # for 500 submissions on two cores
 

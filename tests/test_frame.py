@@ -117,8 +117,8 @@ def test_every_import_is_of_a_direct_requirement():
     spelt = {"Faker": "faker", "Jinja2": "jinja2"}
     direct = {spelt.get(wanted.name, wanted.name) for wanted in requirements("requirements.txt")}
     allowed = {name.replace("-", "_") for name in direct} | {*sys.stdlib_module_names, *PACKAGES}
-    # pytest inside; only in a notebook; only with the backend that was chosen
-    allowed |= {"_pytest", "IPython", "jax"}
+    # pytest inside; only in a notebook; only with the backend that was chosen; only on a cluster
+    allowed |= {"_pytest", "IPython", "jax", "distributed"}
     for path, line, name in imports():
         assert name.split(".")[0] in allowed, f"{path}:{line} imports {name}"
 

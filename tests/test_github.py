@@ -17,7 +17,7 @@ from labs.catalogue import load_lab
 from labs.update import install
 from toolkit.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("grading")
+pytestmark = pytest.mark.xdist_group("handout")
 LAB = load_lab(3)
 TASKS = "labs/lab3_notes/tasks.py"
 

@@ -18,7 +18,7 @@ from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("grading")
+pytestmark = pytest.mark.xdist_group("handout")
 LAB = load_lab(3)
 SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
 USERS = {"users": [{"email": "zoe@x.org", "id": 1}, {"email": "al@x.org", "id": 2}]}

@@ -19,7 +19,7 @@ from labs.update import MANIFEST, install, read_handout
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("grading")
+pytestmark = pytest.mark.xdist_group("handout")
 LAB = load_lab(3)
 SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
 TASKS = "labs/lab3_notes/tasks.py"

@@ -49,7 +49,7 @@ def test_each_task_is_a_solution_cell_followed_by_its_graded_check(lab):
     assert sum(points) == 100
 
 
-@pytest.mark.xdist_group("grading")
+@pytest.mark.xdist_group("handout")
 def test_a_check_in_nbgrader_gives_its_points_and_saves_nothing(monkeypatch, capsys):
     lab = load_lab(3)
     before = lab.tasks_file.read_bytes()

@@ -15,7 +15,7 @@ def build_name_model(
     if architecture not in ARCHITECTURES:
         raise ValueError(f"there is no architecture {architecture!r}: {', '.join(ARCHITECTURES)}")
     embedding = layers.Embedding(vocab_size, embedding_dim, name="embedding")
-    drop = layers.Dropout(dropout, name="dropout")
+    drop = layers.Dropout(dropout)
     to_logits = layers.Dense(vocab_size, name="logits")
     country = keras.Input((), dtype="int32", name="country")
     ids = keras.Input((None,), dtype="int32", name="ids")
@@ -55,4 +55,4 @@ def build_name_model(
     step = layers.Flatten()(to_logits(layers.Dropout(dropout)(step)))
     stepper = keras.Model([one_id, country, *states], [step, *new_states])
     hidden = layers.Dropout(dropout)(hidden)
-    return [keras.Model([ids, country], layers.TimeDistributed(to_logits)(hidden)), stepper]
+    return [keras.Model([ids, country], to_logits(hidden)), stepper]
