@@ -615,8 +615,8 @@ class RelativeAttention(layers.Layer):
         Parameters
         ----------
         x : (batch, 1, d_model)
-        position : int (batch, 1), which position x is, from 0; each row has its own
-        keys, values : (batch, window, num_heads, head_dim), as `KeyValueCache` keeps them
+        position : int (batch, 1), which position x is, from 0; the same in all rows
+        keys, values : (batch, num_heads, window, head_dim), as `KeyValueCache` keeps them
 
         Returns
         -------
@@ -627,16 +627,14 @@ class RelativeAttention(layers.Layer):
         keys = cache.write(keys, self.key(x), position)
         values = cache.write(values, self.value(x), position)
         queries = self.query(x)[:, 0] * ops.cast(self.head_dim**-0.5, x.dtype)  # (batch, heads, k)
-        distances = cache.distances(position)  # (batch, window)
+        distances = cache.distances(position)
         by_distance = ops.einsum("bhk,dhk->bhd", queries, ops.cast(self.distances, x.dtype))
-        nearest = ops.clip(distances, 0, self.max_distance)[:, None]
-        nearest = nearest + np.zeros((1, self.num_heads, 1), np.int32)  # the same for every head
-        scores = ops.einsum("bhk,bshk->bhs", queries, keys)
-        scores = scores + ops.take_along_axis(by_distance, nearest, axis=-1)
+        scores = ops.einsum("bhk,bhsk->bhs", queries, keys)
+        scores = scores + ops.take(by_distance, ops.clip(distances, 0, self.max_distance), axis=-1)
         scores = ops.cast(scores, "float32")
-        scores = ops.where(ops.greater_equal(distances, 0)[:, None], scores, scores - 1e9)
+        scores = ops.where(ops.greater_equal(distances, 0), scores, scores - 1e9)
         weights = ops.cast(ops.softmax(scores, axis=-1), values.dtype)
-        mixed = ops.einsum("bhs,bshk->bhk", weights, values)[:, None]
+        mixed = ops.einsum("bhs,bhsk->bhk", weights, values)[:, None]
         return self.output_projection(mixed), keys, values
         # END SOLUTION
 
@@ -659,25 +657,23 @@ class KeyValueCache:
     def write(self, kept, new, position):
         """Write one position in place of the oldest.
 
-        kept: (batch, window, …); new: (batch, 1, …); position: int (batch, 1), of each row.
-        Returns the new (batch, window, …).
+        kept: (batch, num_heads, window, head_dim); new: (batch, 1, num_heads, head_dim); position:
+        int (batch, 1), the same in all rows. Returns the new (batch, num_heads, window, head_dim).
         """
         # BEGIN SOLUTION
-        rows = ops.cumsum(ops.ones_like(position), axis=0) - 1
-        slot = ops.concatenate([rows, ops.mod(position, self.window)], axis=1)
-        return ops.scatter_update(kept, slot, new[:, 0])
+        slot = ops.mod(position[0, 0], self.window)
+        return ops.slice_update(kept, [0, 0, slot, 0], ops.transpose(new, (0, 2, 1, 3)))
         # END SOLUTION
 
     def distances(self, position):
         """Say how long ago what each slot holds was, once `position` has been written.
 
-        position: int (batch, 1). Returns int (batch, window): 0 for the slot of `position`, 1 for
-        that before it, …; -1 for a slot that nothing has been written to yet.
+        position: int (batch, 1), the same in all rows. Returns int (window,): 0 for the slot of
+        `position`, 1 for that before it, …; -1 for a slot that nothing has been written to yet.
         """
         # BEGIN SOLUTION
-        slots = ops.arange(self.window)[None]
-        distances = ops.mod(position - slots, self.window)
-        return ops.where(ops.less_equal(distances, position), distances, -1)
+        distances = ops.mod(position[0, 0] - ops.arange(self.window), self.window)
+        return ops.where(ops.less_equal(distances, position[0, 0]), distances, -1)
         # END SOLUTION
 
 
@@ -866,7 +862,7 @@ def build_music_transformer(
         ids (batch, length), `PAD` to the right → logits (batch, length, vocab_size).
     stepper : keras.Model
         [ids (batch, 1), position (batch, 1), then of each block keys and values, each (batch,
-        window, num_heads, head_dim)] → [logits (batch, vocab_size), position + 1, new keys and
+        num_heads, window, head_dim)] → [logits (batch, vocab_size), position + 1, new keys and
         values]. Position is 0 and the caches are zeros at first. It shares the model's layers, and
         its logits are the model's at every position.
 
@@ -897,7 +893,7 @@ def build_music_transformer(
     old, new = [event, position], [position + 1]
     hidden = drop(embedding(event) * d_model**0.5)
     for i, block in enumerate(blocks):
-        shape = (window, num_heads, d_model // num_heads)
+        shape = (num_heads, window, d_model // num_heads)
         dtype = block.compute_dtype
         cache = [keras.Input(shape, dtype=dtype, name=f"{part}_{i}") for part in ("keys", "values")]
         hidden, *written = block.step(hidden, position, *cache)
@@ -1032,4 +1028,96 @@ def filter_logits(logits, temperature: float = 1.0, top_k: int = 0, top_p: float
         kept = ops.where(before < top_p, falling, np.inf)
         logits = ops.where(logits < ops.min(kept, axis=-1, keepdims=True), -1e9, logits)
     return logits
+    # END SOLUTION
+
+
+# %% [markdown]
+# ## 4.18 Playing on
+#
+# The primer is read event by event through the same step that writes; where it is over, the model's
+# own choice is read next. Chance comes from outside as noise: argmax of logits plus Gumbel noise is a
+# draw from their softmax, so the same noise gives the same piece on every backend.
+
+
+# %%
+def generate(
+    stepper: keras.Model,
+    primers,
+    noise,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    grammar: bool = False,
+):
+    """Play a batch of pieces on from their primers.
+
+    At each step the logits lose what may not be written (-1e9): PAD and START; with `grammar` also
+    every NOTE_OFF whose pitch does not sound, that is, was not started more often than ended. Then
+    `filter_logits`, then argmax of logits + noise. A row is done after END; what follows is PAD.
+
+    Parameters
+    ----------
+    stepper : keras.Model
+        As `build_music_transformer` returns it. Call it as a function.
+    primers : int tensor (batch, primer length), START first, `PAD` to the right
+        At most as long as `noise` has steps.
+    noise : float tensor (batch, steps, vocab_size), Gumbel distributed
+        Its row t decides what follows input t: START is input 0.
+    temperature, top_k, top_p
+        As in `filter_logits`.
+
+    Returns
+    -------
+    int32 tensor (batch, steps)
+        The primer without START, then what was written, up to and including END.
+
+    Notes
+    -----
+    Written with `keras.ops` alone, so that all steps compile to one program (`ops.while_loop`).
+    """
+    # BEGIN SOLUTION
+    noise = ops.convert_to_tensor(noise, "float32")
+    primers = ops.cast(primers, "int32")
+    batch, steps = ops.shape(noise)[:2]
+    vocab_size, given_length = noise.shape[2], primers.shape[1]
+    ids = ops.arange(vocab_size)[None]
+    pitches = ops.arange(128)[None]
+    never = ops.logical_or(ops.equal(ids, PAD), ops.equal(ids, START))
+    word = primers[:, :1]
+    states = [ops.zeros((batch, *state.shape[1:]), state.dtype) for state in stepper.inputs[1:]]
+
+    def going_on(step, word, done, written, sounding, *states):
+        return ops.logical_and(step < steps, ops.logical_not(ops.all(done)))
+
+    def write(step, word, done, written, sounding, *states):
+        logits, *states = stepper([word, *states])
+        forbidden = never
+        if grammar:
+            silent = ops.less_equal(sounding, 0)
+            is_off = [(0, 0), (NOTE_OFF, vocab_size - TIME_SHIFT)]
+            forbidden = ops.logical_or(never, ops.pad(ops.cast(silent, "int32"), is_off) > 0)
+        logits = ops.where(forbidden, -1e9, ops.cast(logits, "float32"))
+        logits = filter_logits(logits, temperature, top_k, top_p)
+        drawn = ops.argmax(logits + ops.take(noise, step, axis=1), axis=-1)
+        drawn = ops.cast(drawn, "int32")[:, None]
+        given = ops.take(primers, ops.minimum(step + 1, given_length - 1), axis=1)[:, None]
+        is_given = ops.logical_and(step + 1 < given_length, ops.not_equal(given, PAD))
+        word = ops.where(done, PAD, ops.where(is_given, given, drawn))
+        here = ops.equal(ops.arange(steps)[None], step)
+        written = ops.where(here, word, written)
+        starts = ops.cast(ops.equal(word - NOTE_ON, pitches), "int32")
+        ends = ops.cast(ops.equal(word - NOTE_OFF, pitches), "int32")
+        sounding = ops.maximum(sounding + starts - ends, 0)
+        done = ops.logical_or(done, ops.equal(word, END))
+        return step + 1, word, done, written, sounding, *states
+
+    variables = (
+        ops.convert_to_tensor(0, "int32"),
+        word,
+        ops.zeros((batch, 1), "bool"),
+        ops.full((batch, steps), PAD, "int32"),
+        ops.zeros((batch, 128), "int32"),
+        *states,
+    )
+    return ops.while_loop(going_on, write, variables)[3]
     # END SOLUTION
