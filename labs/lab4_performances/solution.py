@@ -9,6 +9,7 @@
 # %%
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import keras
 import note_seq
@@ -182,10 +183,10 @@ def decode_performance(ids: Sequence[int]) -> note_seq.NoteSequence:
     -------
     NoteSequence
         Notes in the order of their ends, times in seconds (a step is 10 ms), instrument and program
-        0, `total_time` the last end. Before the first VELOCITY a note's velocity is 100; bin b plays
-        velocity 4 b + 1. NOTE_OFF ends the longest sounding note of its pitch; without one it
+        0, `total_time` the last end. Before the first VELOCITY a note's velocity is 100; bin b
+        plays velocity 4 b + 1. NOTE_OFF ends the longest sounding note of its pitch; without one it
         means nothing; a note that would last no time is left out. What still sounds at the end of
-        the ids ends there, in the order in which it began, one step long at least.
+        the ids ends there, sorted by start, then pitch, one step long at least.
 
     Raises
     ------
@@ -233,8 +234,8 @@ def decode_performance(ids: Sequence[int]) -> note_seq.NoteSequence:
 # %% [markdown]
 # ## 4.4 Other keys, other tempi
 #
-# A nocturne a semitone higher is still a nocturne, and so is one played a little slower. MAESTRO has
-# 962 performances to train on; in seven keys and at five speeds it has many more.
+# A nocturne a semitone higher is still a nocturne, and so is one played a little slower. MAESTRO
+# has 962 performances to train on; in seven keys and at five speeds it has many more.
 #
 # Both are done to the ids, so that a batch costs no decoding. Speed needs care: scale the times of
 # the events, not the waiting between them, or rounding adds up again.
@@ -257,8 +258,8 @@ def augment(ids: np.ndarray, semitones: int, stretch: float) -> np.ndarray:
     Returns
     -------
     int32 array
-        With waiting spelled as in `encode_performance`: whole 100s, then the rest. Waiting after the
-        last event is left out.
+        With waiting spelled as in `encode_performance`: whole 100s, then the rest. Waiting after
+        the last event is left out.
 
     Raises
     ------
@@ -309,8 +310,8 @@ def make_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Cut random crops for ever, such that every token is equally likely to be a target.
 
-    Piece i, tokens[offsets[i]:offsets[i + 1]], is read as START, its n tokens, END: n + 1 inputs, each
-    with the token after it as target. A crop is `length` pairs in a row. Of piece i there are
+    Piece i, tokens[offsets[i]:offsets[i + 1]], is read as START, its n tokens, END: n + 1 inputs,
+    each with the token after it as target. A crop is `length` pairs in a row. Of piece i there are
     n + length of them, since a crop may begin up to `length` - 1 pairs before the first and end as
     many after the last; every crop of every piece is equally likely.
 
@@ -361,9 +362,10 @@ def make_batches(
 # %% [markdown]
 # ## 4.6 Windows to measure on
 #
-# A loss that is to be compared must not depend on luck: every token of the validation set is scored,
-# and each once. The first tokens of a window are guessed with little to go by, which makes a model
-# look worse than it is; so windows may overlap, and a token is scored where it has more before it.
+# A loss that is to be compared must not depend on luck: every token of the validation set is
+# scored, and each once. The first tokens of a window are guessed with little to go by, which makes
+# a model look worse than it is; so windows may overlap, and a token is scored where it has more
+# before it.
 
 
 # %%
@@ -374,8 +376,8 @@ def evaluation_windows(
 
     A piece's pairs are as in `make_batches`. Its windows begin at the pairs 0, stride, 2 stride, …
     with stride = length - context, as long as one holds a pair that no earlier one scores. Each is
-    `length` pairs, the last fewer; in all but a piece's first window the first `context` targets are
-    `PAD`: they were scored before and only serve as context.
+    `length` pairs, the last fewer; in all but a piece's first window the first `context` targets
+    are `PAD`: they were scored before and only serve as context.
 
     Parameters
     ----------
@@ -399,7 +401,7 @@ def evaluation_windows(
     if not 0 <= context < length:
         raise ValueError(f"context {context}: must be from 0 to {length - 1}")
     rows = []
-    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):
+    for begin, end in pairwise(offsets):
         line = np.concatenate([[START], tokens[begin:end], [END]])
         pairs = len(line) - 1
         for first in range(0, max(pairs - context, 1), length - context):
@@ -462,9 +464,9 @@ def relative_logits(queries, embeddings, source_length: int):
 # ## 4.8 The skew
 #
 # Only S different vectors occur, so one matrix product gives every query's score with every
-# distance: (T, S), but ordered by distance, so that what belongs to key s stands in another column in
-# each row. Huang et al. found that a pad and a reshape put everything into place, and nothing of size
-# (T, S, head_dim) is ever made.
+# distance: (T, S), but ordered by distance, so that what belongs to key s stands in another column
+# in each row. Huang et al. found that a pad and a reshape put everything into place, and nothing of
+# size (T, S, head_dim) is ever made.
 
 
 # %%
@@ -472,8 +474,8 @@ def skew(scores):
     """Move scores by distance to scores by key.
 
     scores[…, t, c] belongs to query t, which is at position S - T + t, and to the distance
-    S - 1 - c. In the result, column s belongs to key s: result[…, t, s] = scores[…, t, s + T - 1 - t]
-    wherever key s is not after query t.
+    S - 1 - c. In the result, column s belongs to key s: result[…, t, s] = scores[…, t, s + T - 1 -
+    t] wherever key s is not after query t.
 
     Parameters
     ----------
@@ -500,11 +502,11 @@ def skew(scores):
 # ## 4.9 The cache
 #
 # To write one more event, the model needs the keys and values of those before it, not their
-# computation. They are kept, and what is computed anew for an event is one row. But where is it put?
-# To append it to an array of 2,000 rows means to copy 2,000 rows, in each layer, at each step; that is
-# what makes simple caches slow. So the cache has two parts: an old one that only is read, and a short
-# new one that is written to. When the new one is full, it is moved into the old one, and what lies
-# further back than attention reaches is forgotten: a model can play for hours.
+# computation. They are kept, and what is computed anew for an event is one row. But where is it
+# put? To append it to an array of 2,000 rows means to copy 2,000 rows, in each layer, at each step;
+# that is what makes simple caches slow. So the cache has two parts: an old one that only is read,
+# and a short new one that is written to. When the new one is full, it is moved into the old one,
+# and what lies further back than attention reaches is forgotten: a model can play for hours.
 
 
 # %%
@@ -560,9 +562,10 @@ class KeyValueCache:
 class RelativeAttention(layers.Layer):
     """Causal self-attention with several heads that also weighs how long ago each event was.
 
-    For each head: A = softmax((Q Kᵀ + S) / √head_dim), output = A V, with S[t, s] = Q[t] · E[d], d the
-    distance t - s, at most `max_distance`. Q = x · query kernel + bias, K and V likewise; head_dim =
-    d_model / num_heads. The heads' outputs, together, go through the output kernel and bias.
+    For each head: A = softmax((Q Kᵀ + S) / √head_dim), output = A V, with S[t, s] = Q[t] · E[d], d
+    the distance t - s, at most `max_distance`. Q = x · query kernel + bias, K and V likewise;
+    head_dim = d_model / num_heads. The heads' outputs, together, go through the output kernel and
+    bias.
 
     A position attends to itself and to `window` - 1 positions before it, where `mask` is True.
     Elsewhere the weight is 0: the score, in float32, is lowered by 1e9 before the softmax.
@@ -594,6 +597,7 @@ class RelativeAttention(layers.Layer):
 
     def __init__(self, d_model: int, num_heads: int, max_distance: int, window: int, **kwargs):
         super().__init__(**kwargs)
+        self.supports_masking = True
         if d_model % num_heads:
             raise ValueError(f"num_heads {num_heads} does not divide d_model {d_model}")
         self.d_model, self.num_heads, self.head_dim = d_model, num_heads, d_model // num_heads
@@ -634,35 +638,25 @@ class RelativeAttention(layers.Layer):
         # BEGIN SOLUTION
         queries, keys, values = self.query(x), self.key(x), self.value(x)
         kept = [ops.transpose(part, (0, 2, 1, 3)) for part in (keys, values)]
+        queries = queries * ops.cast(self.head_dim**-0.5, queries.dtype)
         length, mixed = x.shape[1], []
         for begin in range(0, length, self.CHUNK):
             end = min(begin + self.CHUNK, length)
-            seen = slice(max(0, begin - self.window + 1), end)
-            mixed.append(
-                self._attend(
-                    queries[:, begin:end],
-                    keys[:, seen],
-                    values[:, seen],
-                    None if mask is None else mask[:, seen],
-                )
-            )
+            first = max(0, begin - self.window + 1)
+            chunk, heard, sources = queries[:, begin:end], keys[:, first:end], end - first
+            by_distance = np.minimum(np.arange(sources)[::-1], self.max_distance)
+            vectors = ops.cast(ops.take(self.distances, by_distance, axis=0), x.dtype)
+            scores = ops.einsum("bthk,bshk->bhts", chunk, heard)
+            scores = scores + skew(ops.einsum("bthk,sk->bhts", chunk, vectors))
+            distances = np.arange(begin, end)[:, None] - np.arange(first, end)
+            allowed = ((distances >= 0) & (distances < self.window))[None, None]
+            if mask is not None:
+                allowed = ops.logical_and(allowed, mask[:, None, None, first:end])
+            scores = ops.cast(scores, "float32")
+            weights = ops.softmax(ops.where(allowed, scores, scores - 1e9), axis=-1)
+            weights = ops.cast(weights, x.dtype)
+            mixed.append(ops.einsum("bhts,bshk->bthk", weights, values[:, first:end]))
         return self.output_projection(ops.concatenate(mixed, axis=1)), *kept
-
-    def _attend(self, queries, keys, values, mask):
-        target_length, source_length = queries.shape[1], keys.shape[1]
-        queries = queries * ops.cast(self.head_dim**-0.5, queries.dtype)
-        by_distance = np.minimum(np.arange(source_length)[::-1], self.max_distance)
-        vectors = ops.cast(ops.take(self.distances, by_distance, axis=0), queries.dtype)
-        scores = ops.einsum("bthk,bshk->bhts", queries, keys)
-        scores = scores + skew(ops.einsum("bthk,sk->bhts", queries, vectors))
-        positions = np.arange(source_length - target_length, source_length)[:, None]
-        distances = positions - np.arange(source_length)
-        allowed = ((distances >= 0) & (distances < self.window))[None, None]
-        if mask is not None:
-            allowed = ops.logical_and(allowed, mask[:, None, None])
-        scores = ops.cast(scores, "float32")
-        weights = ops.softmax(ops.where(allowed, scores, scores - 1e9), axis=-1)
-        return ops.einsum("bhts,bshk->bthk", ops.cast(weights, values.dtype), values)
         # END SOLUTION
 
     def step(self, x, slot, old_keys, old_values, new_keys, new_values):
@@ -768,8 +762,8 @@ def update_loss_scale(
     Returns
     -------
     scale, good_steps
-        After an overflow half the scale, but not below 1, and 0. After the `growth_interval`-th good
-        step double the scale and 0; else the same scale and one more good step.
+        After an overflow half the scale, but not below 1, and 0. After the `growth_interval`-th
+        good step double the scale and 0; else the same scale and one more good step.
 
     Source: Micikevicius et al. (2018), section 3.2; `keras.optimizers.LossScaleOptimizer`.
     """
@@ -814,6 +808,7 @@ class TransformerBlock(layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.d_model, self.ff_dim = d_model, ff_dim
         self.attention = RelativeAttention(
             d_model, num_heads, max_distance, window, name=f"{self.name}_attention"
@@ -853,8 +848,8 @@ class TransformerBlock(layers.Layer):
 # %% [markdown]
 # ## 4.14 The Music Transformer
 #
-# No position is ever added to an event: distances are all the model knows of time. So a melody is the
-# same melody wherever it stands, and the model may read and write further than it was trained.
+# No position is ever added to an event: distances are all the model knows of time. So a melody is
+# the same melody wherever it stands, and the model may read and write further than it was trained.
 
 
 # %%
@@ -993,9 +988,9 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 # %% [markdown]
 # ## 4.16 The loss
 #
-# Cross-entropy, as in every lab. New is the smoothing: a pianist could have played something else at
-# any moment, and a model that is never asked to be quite certain learns to keep the door open. It
-# raises the loss that is shown, so training is measured without it.
+# Cross-entropy, as in every lab. New is the smoothing: a pianist could have played something else
+# at any moment, and a model that is never asked to be quite certain learns to keep the door open.
+# It raises the loss that is shown, so training is measured without it.
 
 
 # %%
@@ -1119,9 +1114,9 @@ def filter_logits(logits, temperature: float = 1.0, top_k: int = 0, top_p: float
 # %% [markdown]
 # ## 4.20 Playing on
 #
-# The primer is read in one pass; what it leaves in the cache is all that writing needs of it. Chance
-# comes from outside as noise: argmax of logits plus Gumbel noise is a draw from their softmax, so the
-# same noise gives the same piece on every backend.
+# The primer is read in one pass; what it leaves in the cache is all that writing needs of it.
+# Chance comes from outside as noise: argmax of logits plus Gumbel noise is a draw from their
+# softmax, so the same noise gives the same piece on every backend.
 
 
 # %%
@@ -1137,10 +1132,11 @@ def generate(
 ):
     """Play a batch of pieces on from their primers.
 
-    `model.read` reads all of a primer but its last id. Then, at each step, `model.step` gets the last
-    id; its logits lose what may not be written (-1e9): PAD and START; with `grammar` also every
-    NOTE_OFF whose pitch does not sound, that is, was not started more often than ended since START.
-    Then `filter_logits`, then argmax of logits + noise. A row is done after END; what follows is PAD.
+    `model.read` reads the primer, and the cache begins with all of it but the last id. Then, at
+    each step, `model.step` gets the last id; its logits lose what may not be written (-1e9): PAD
+    and START; with `grammar` also every NOTE_OFF whose pitch does not sound, that is, was not
+    started more often than ended since START. Then `filter_logits`, then argmax of logits + noise.
+    A row is done after END; what follows is PAD.
 
     Parameters
     ----------
@@ -1159,8 +1155,8 @@ def generate(
 
     Notes
     -----
-    Written with `keras.ops` alone, so that it compiles as a whole: the steps that fill the slots are
-    one `ops.while_loop`, which ends early when all rows are done.
+    Written with `keras.ops` alone, so that it compiles as a whole: the steps that fill the slots
+    are one `ops.while_loop`, which ends early when all rows are done.
     """
     # BEGIN SOLUTION
     noise = ops.convert_to_tensor(noise, "float32")
@@ -1177,7 +1173,7 @@ def generate(
     sounding = ops.zeros((batch, 128), "int32")
     for position in range(primers.shape[1] if grammar else 0):
         sounding = ops.maximum(sounding + change(primers[:, position]), 0)
-    old = [cache.move(part, part[:, :, :0]) for part in model.read(primers[:, :-1])]
+    old = [cache.move(part[:, :, :-1], part[:, :, :0]) for part in model.read(primers)]
     word, done = primers[:, -1], ops.zeros((batch,), "bool")
     pieces = []
     for begin in range(0, steps, slots):
