@@ -27,7 +27,7 @@ setup: $(READY) ## [GPU=1]|make .venv (Python 3.11 to 3.13) and install; quick w
 	@echo "Etude is set up in $(ENV). Next: make lab3"
 
 lab%: $(READY)
-	@$(PY) -m labs.run "$*" $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT RESUME)
+	@$(PY) -m labs.run "$*" $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT PRIMER RESUME)
 
 lab1: ## [PRESET=full DATA=names18 ...]|names from countries: train four networks, judge what they write
 

@@ -19,7 +19,7 @@ from toolkit.errors import EtudeError
 from toolkit.paths import shown
 
 # Options that are fields of an experiment's settings by another name on the command line.
-FIELDS = ("data", "seed", "precision", "devices", "instrument", "soundfont")
+FIELDS = ("data", "seed", "precision", "devices", "instrument", "soundfont", "primer")
 
 
 def main() -> None:
@@ -122,7 +122,8 @@ def make_settings(
         from toolkit.sound import program_number
 
         # A misspelt instrument stops the run before it trains, not after.
-        program_number(values["instrument"])
+        for name in values["instrument"].split(","):
+            program_number(name.strip())
     if values.get("soundfont") and not Path(values["soundfont"]).is_file():
         raise EtudeError(f"there is no SoundFont {values['soundfont']}: give a file ending in .sf2")
     try:

@@ -168,7 +168,9 @@ def plot_measures(
     _save(figure, path)
 
 
-def plot_piano_roll(sequence: Any, path: Path, title: str = "", unit: str = "seconds") -> None:
+def plot_piano_roll(
+    sequence: Any, path: Path, title: str = "", unit: str = "seconds", seam: float | None = None
+) -> None:
     """Draw a NoteSequence's notes as a PNG: pitch upwards, time to the right, velocity as shade.
 
     Instruments differ in colour; drums get a panel of their own below.
@@ -177,6 +179,7 @@ def plot_piano_roll(sequence: Any, path: Path, title: str = "", unit: str = "sec
     ----------
     sequence : NoteSequence
     unit : of the time axis, "seconds" or "quarter notes" (at the sequence's first tempo)
+    seam : where a continuation begins, in seconds; marked
     """
     if unit not in ("seconds", "quarter notes"):
         raise EtudeError(f'A piano roll counts in "seconds" or "quarter notes", not {unit!r}.')
@@ -195,6 +198,14 @@ def plot_piano_roll(sequence: Any, path: Path, title: str = "", unit: str = "sec
     if drums:
         _drum_panel(remaining.pop(0), drums, scale)
     end = max((note.end_time for note in sequence.notes), default=1.0) * scale
+    if seam is not None:
+        for panel in panels[:, 0]:
+            panel.axvspan(0, seam * scale, color="#f3ead9", linewidth=0, zorder=-1)
+            panel.axvline(seam * scale, color=COLOURS[1], linewidth=1.2)
+        panels[0, 0].annotate(
+            "continued from here", (seam * scale, 1), (4, 3), xycoords=("data", "axes fraction"),
+            textcoords="offset points", fontsize=9.5, color=COLOURS[1],
+        )  # fmt: skip
     panels[0, 0].set_xlim(0, end or 1.0)
     panels[-1, 0].set_xlabel(f"time ({unit})")
     if title:
@@ -251,6 +262,78 @@ def plot_attention(
         panel.tick_params(length=0, labelsize=9, labelcolor=INK)
         for side in panel.spines.values():
             side.set_color(RULE)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK)
+    _save(figure, path)
+
+
+def plot_histograms(
+    panels: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]], path: Path
+) -> None:
+    """Draw distributions side by side, a panel a quantity, as a PNG.
+
+    Parameters
+    ----------
+    panels : quantity -> (bin edges, series -> shares in the bins); the first series is filled
+    """
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure((WIDTH, 2.6 * rows + 0.3), dpi=DPI, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flatten()
+    for panel in axes[len(panels) :]:
+        panel.set_axis_off()
+    for panel, (quantity, (edges, series)) in zip(axes, panels.items(), strict=False):
+        _style(panel)
+        for number, (name, shares) in enumerate(series.items()):
+            if number == 0:
+                panel.stairs(shares, edges, fill=True, color="#c9d6e2", label=name)
+            else:
+                panel.stairs(shares, edges, color=COLOURS[number], linewidth=1.8, label=name)
+        panel.set_xlabel(quantity)
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    axes[0].legend(frameon=False, fontsize=9.5)
+    _save(figure, path)
+
+
+def plot_attention_roll(
+    sequence: Any,
+    heads: Mapping[str, np.ndarray],
+    query: int,
+    path: Path,
+    title: str = "",
+) -> None:
+    """Draw what attention heads look back at, a piano roll a head, as a PNG.
+
+    Parameters
+    ----------
+    sequence : NoteSequence
+    heads : name -> weight of each note, in the order of `sequence.notes`, 0 to 1
+    query : which note looks back; drawn in another colour
+    """
+    figure = Figure((WIDTH, 2.1 * len(heads) + 0.6), dpi=DPI, layout="constrained")
+    panels = figure.subplots(len(heads), 1, sharex=True, squeeze=False)[:, 0]
+    notes = sequence.notes
+    pitches = [note.pitch for note in notes]
+    for panel, (name, weights) in zip(panels, heads.items(), strict=True):
+        _style(panel, grid=False)
+        strongest = max(float(np.max(weights)), 1e-9)
+        corners, shades = [], []
+        for number, note in enumerate(notes):
+            left, right = note.start_time, max(note.end_time, note.start_time + 0.03)
+            low, high = note.pitch - 0.44, note.pitch + 0.44
+            corners.append([(left, low), (left, high), (right, high), (right, low)])
+            share = 0.06 + 0.94 * float(weights[number]) / strongest
+            shades.append(
+                to_rgba(COLOURS[1]) if number == query else to_rgba(COLOURS[0], min(share, 1.0))
+            )
+        panel.add_collection(
+            PolyCollection(corners, facecolors=shades, edgecolors=RULE, linewidths=0.4)
+        )
+        panel.set_ylim(min(pitches) - 2, max(pitches) + 2)
+        panel.set_yticks([p for p in range(min(pitches), max(pitches) + 1) if p % 12 == 0])
+        panel.set_yticklabels([pitch_name(int(tick)) for tick in panel.get_yticks()])
+        panel.set_title(name, loc="left", fontsize=10.5, color=INK)
+    panels[-1].set_xlim(0, max(note.end_time for note in notes) * 1.01)
+    panels[-1].set_xlabel("time (seconds)")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, color=INK)
     _save(figure, path)
 

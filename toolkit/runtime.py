@@ -268,3 +268,35 @@ def _visible_device() -> str:
             if line.startswith("Model:"):
                 return line.removeprefix("Model:").strip()
     return _cpu()
+
+
+def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
+    """Compile `function(model, *arrays)` as a whole, so that loops in it do not run in Python.
+
+    Parameters
+    ----------
+    function : written with `keras.ops`; it reads the model's weights and changes none
+    model : a built model
+
+    Returns
+    -------
+    arrays -> result as a NumPy array. A `tf.function` on TensorFlow (without XLA, which takes
+    longer for a step of one event on a CPU), `jax.jit` on JAX, where weights are arguments, not
+    constants.
+    """
+    import keras
+    import numpy as np
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        run = tf.function(lambda *arrays: function(model, *arrays))
+        return lambda *arrays: np.asarray(run(*map(tf.convert_to_tensor, arrays)))
+    import jax
+
+    def stateless(values: Any, *arrays: Any) -> Any:
+        with keras.StatelessScope(state_mapping=zip(model.variables, values, strict=True)):
+            return function(model, *arrays)
+
+    jitted = jax.jit(stateless)
+    return lambda *arrays: np.asarray(jitted([v.value for v in model.variables], *arrays))

@@ -100,10 +100,24 @@ def _tokens(targets: Any) -> Any:
     return ops.sum(ops.cast(ops.not_equal(targets, PAD), "float32"))
 
 
-class Batches(keras.utils.PyDataset):
-    """Batches of one shape, in an order that only the seed and the epoch decide.
+class EpochBatches(keras.utils.PyDataset):
+    """Batches of one shape that only the seed and the epoch decide.
 
     So a resumed run sees the batches that an unbroken one would have seen.
+
+    Attributes
+    ----------
+    shape : (batch_size, length)
+    """
+
+    shape: tuple[int, int]
+
+    def start(self, epoch: int) -> None:
+        """Make ready for `epoch` (from 0)."""
+
+
+class Batches(EpochBatches):
+    """Batches of rows that are there, in an order drawn anew for each epoch.
 
     Parameters
     ----------
@@ -124,6 +138,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__()
         self.inputs, self.targets = inputs, targets
         self.rows = batch_size
+        self.shape = (batch_size, inputs.shape[1])
         self.seed = seed
         self.order = np.arange(len(inputs))
         self.batches = min(batches or len(inputs), -(-len(inputs) // batch_size))
@@ -202,12 +217,13 @@ def fit(
     loss: TokenFunction,
     metrics: Mapping[str, TokenFunction],
     row_metrics: Mapping[str, TokenFunction] | None = None,
-    train: tuple[np.ndarray, np.ndarray],
+    train: tuple[np.ndarray, np.ndarray] | EpochBatches,
     validation: tuple[np.ndarray, np.ndarray],
     epochs: int,
     batch_size: int,
     optimizer: Callable[[], keras.optimizers.Optimizer],
     steps_per_epoch: int | None = None,
+    objective: TokenFunction | None = None,
 ) -> Log:
     """Train, keep what there is on Ctrl-C, and leave the best weights in the model.
 
@@ -217,9 +233,11 @@ def fit(
     loss : (targets, logits) -> mean nats a token; logged as "nats_per_token", exact over an epoch
     metrics : name in the log -> (targets, logits) -> mean a token
     row_metrics : likewise -> mean over the rows that hold a token
-    train, validation : (inputs, targets), each (rows, length) int32, padded with PAD
+    train, validation : (inputs, targets), each (rows, length) int32, padded with PAD; `train` may
+        make its batches itself, each of a size that the devices share evenly
     optimizer : makes the optimizer; called in `runtime.scope()`, such as `lambda: Adam(1e-3)`
     steps_per_epoch : batches that an epoch takes from `train`, drawn anew in each; None takes all
+    objective : what is minimised, if it is not `loss` itself
 
     Returns
     -------
@@ -227,13 +245,18 @@ def fit(
         The log: "epoch", "nats_per_token", "val_nats_per_token" and each metric likewise. After an
         interruption it has the epochs that were finished, and `run.interrupted` says where.
     """
-    if not len(train[0]) or not len(validation[0]):
-        empty = "training" if not len(train[0]) else "validation"
-        raise EtudeError(f"There is no {empty} data: every piece is shorter than a window needs.")
+    for name, rows in (("training", train), ("validation", validation)):
+        if isinstance(rows, tuple) and not len(rows[0]):
+            raise EtudeError(
+                f"There is no {name} data: every piece is shorter than a window needs."
+            )
     run.write_json("stamp.json", parity_stamp(run.stamp.get("checks", ""), runtime))
     share = len(runtime.devices)
-    size = -(-min(batch_size, len(train[0])) // share) * share
-    batches = Batches(*train, size, runtime.seed, steps_per_epoch)
+    if isinstance(train, EpochBatches):
+        batches, size = train, train.shape[0]
+    else:
+        size = -(-min(batch_size, len(train[0])) // share) * share
+        batches = Batches(*train, size, runtime.seed, steps_per_epoch)
     held_out = Batches(*validation, size)
     measures = {"nats_per_token": loss, **metrics}
 
@@ -241,7 +264,8 @@ def fit(
         with runtime.scope():
             means: list = [PerToken(function, name) for name, function in measures.items()]
             means += [PerRow(function, name) for name, function in (row_metrics or {}).items()]
-            model.compile(optimizer(), PerTokenLoss(loss), metrics=means, jit_compile=jit)
+            criterion = PerTokenLoss(objective or loss)
+            model.compile(optimizer(), criterion, metrics=means, jit_compile=jit)
 
     _compile(model, runtime, compile_model, batches, epochs)
     first = 0
@@ -260,7 +284,7 @@ def _fit(
     model: keras.Model,
     run: Run,
     runtime: Runtime,
-    batches: Batches,
+    batches: EpochBatches,
     held_out: Batches,
     first: int,
     epochs: int,
@@ -289,7 +313,7 @@ def _fit(
 class _Order(keras.callbacks.Callback):
     """Tells the batches which epoch begins."""
 
-    def __init__(self, batches: Batches):
+    def __init__(self, batches: EpochBatches):
         super().__init__()
         self.batches = batches
 
@@ -371,11 +395,14 @@ def _compile(
     model: keras.Model,
     runtime: Runtime,
     compile_model: Callable[[bool], None],
-    batches: Batches,
+    batches: EpochBatches,
     epochs: int,
 ) -> None:
     """Compile with or without XLA, whichever trains faster; the weights are as before."""
-    trial = Batches(batches.inputs, batches.targets, batches.rows, batches=4)
+    batches.start(0)
+    first = [batches[index] for index in range(min(4, len(batches)))]
+    inputs, targets = (np.concatenate(parts) for parts in zip(*first, strict=True))
+    trial = Batches(inputs, targets, batches.shape[0])
     compiled: bool | None = None
     at_first: list[np.ndarray] = []
 
@@ -398,8 +425,8 @@ def _compile(
                 variable.assign(value)
             model.reset_metrics()
 
-    shape = (batches.rows, batches.inputs.shape[1])
-    config = json.dumps([model.to_json(), shape], default=str)
+    weights = [(variable.path, *variable.shape) for variable in model.variables]
+    config = json.dumps([weights, batches.shape])
     key = f"{model.name} {hashlib.sha256(config.encode()).hexdigest()[:16]}"
     jit = choose_jit(runtime, seconds_per_step, len(batches) * epochs, key)
     put_back()

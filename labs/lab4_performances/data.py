@@ -1,0 +1,217 @@
+"""The data sets of Lab 4 as corpora of event ids, and random crops of them in other keys."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labs.lab4_performances import drumming, keyboard
+from toolkit import corpus, midi, midi_reader, performance
+from toolkit.corpus import fingerprint, is_stale, open_corpus, write_corpus
+from toolkit.datasets import Recording, groove_table, maestro_table
+from toolkit.errors import EtudeError
+from toolkit.midi import read_notes, sequence_to_notes
+from toolkit.parallel import map_items
+from toolkit.paths import CACHE
+from toolkit.performance import encode_performance
+from toolkit.sound import TD11_TO_GENERAL_MIDI
+from toolkit.training import EpochBatches
+
+SPLITS = ("train", "validation", "test")
+SPECIALS = 3  # PAD, START and END come before note-seq's events
+DRUMS = ("drums", "groove")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pieces of event ids, one after another.
+
+    Attributes
+    ----------
+    tokens : uint16 array, memory-mapped; piece i is tokens[offsets[i]:offsets[i + 1]]
+    offsets : int64 array (pieces + 1,)
+    names : the pieces'
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def piece(self, index: int) -> np.ndarray:
+        """Ids of a piece, int32."""
+        return np.asarray(self.tokens[self.offsets[index] : self.offsets[index + 1]], np.int32)
+
+
+def load_splits(data: str, max_pieces: int | None = None) -> dict[str, Split]:
+    """Open a data set as ids, after preparing it if that has not been done.
+
+    Parameters
+    ----------
+    data : one of `DATA_SETS`
+    max_pieces : training pieces to use at most, and an eighth as many of the others
+
+    Raises
+    ------
+    EtudeError
+        If the data set is not here, or a split has no pieces.
+    """
+    opened = _prepare(data, DATA_SETS[data])
+    splits = {}
+    for split in SPLITS:
+        few = max_pieces if split == "train" or not max_pieces else max(2, max_pieces // 8)
+        chosen = [i for i, name in enumerate(opened.header["split"]) if name == split][:few]
+        if not chosen:
+            raise EtudeError(f"the data set {data} has no {split} pieces")
+        first, last = chosen[0], chosen[-1] + 1
+        offsets = opened.offsets[first : last + 1]
+        splits[split] = Split(opened.tokens, offsets, opened.names[first:last])
+    return splits
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a data set is made: its pieces with their splits, and what spells one.
+
+    Attributes
+    ----------
+    describe : what it is, for the header
+    pieces : lists (piece, name, split)
+    spell : piece -> events, or None if it is none of the set
+    makers : modules and files that decide the result
+    """
+
+    describe: str
+    pieces: Callable[[], list[tuple[Any, str, str]]]
+    spell: Callable[[Any], np.ndarray | None]
+    makers: tuple[Any, ...]
+
+
+def spell_score(name: str) -> np.ndarray | None:
+    """Play a score of the corpus and spell it."""
+    sequence = keyboard.perform_piece(name)
+    return None if sequence is None else encode_performance(sequence_to_notes(sequence))
+
+
+def spell_drumming(name: str) -> np.ndarray:
+    """Drum a piece by rule and spell it."""
+    return encode_performance(sequence_to_notes(drumming.perform_piece(name)))
+
+
+def spell_recording(path: Path) -> np.ndarray:
+    """Read a MIDI file and spell it."""
+    return encode_performance(read_notes(path))
+
+
+def spell_kit(path: Path) -> np.ndarray:
+    """Read a drum recording, its pitches mapped from a Roland TD-11 to General MIDI."""
+    notes = read_notes(path)
+    pitches = [TD11_TO_GENERAL_MIDI.get(pitch, pitch) for pitch in notes.pitch.tolist()]
+    return encode_performance(replace(notes, pitch=np.array(pitches, np.uint8)))
+
+
+def _recorded(table: Callable[[], list[Recording]]) -> Callable[[], list[tuple[Path, str, str]]]:
+    return lambda: [(one.path, one.path.stem, one.split) for one in table()]
+
+
+def _made(module: Any) -> Callable[[], list[tuple[str, str, str]]]:
+    return lambda: [(name, name, module.piece_split(name)) for name in module.piece_names()]
+
+
+ENCODER = (performance, midi, midi_reader, corpus)
+DATA_SETS = {
+    "keyboard": Source(
+        "music21's corpus at the keyboard", _made(keyboard), spell_score, (keyboard, *ENCODER)
+    ),
+    "drums": Source("drumming by rule", _made(drumming), spell_drumming, (drumming, *ENCODER)),
+    "maestro": Source("MAESTRO v3.0.0", _recorded(maestro_table), spell_recording, ENCODER),
+    "groove": Source("Groove v1.0.0", _recorded(groove_table), spell_kit, ENCODER),
+}
+
+
+def _prepare(data: str, source: Source, folder: Path | None = None) -> corpus.Corpus:
+    """Open a corpus whose pieces are in the order of `SPLITS`; make it if it is not there."""
+    pieces = sorted(source.pieces(), key=lambda piece: (SPLITS.index(piece[2]), str(piece[1])))
+    made_by = fingerprint(Path(__file__), *source.makers, " ".join(name for _, name, _ in pieces))
+    folder = folder or CACHE / "lab4" / f"{data}-{made_by[:12]}"
+    expected = {"source": source.describe, "made_by": made_by}
+    if is_stale(folder, expected):
+        results, failures = map_items(
+            source.spell, [piece for piece, _, _ in pieces], source.describe
+        )
+        kept = [
+            (events, name, split)
+            for events, (_, name, split) in zip(results, pieces, strict=True)
+            if events is not None
+        ]
+        header = {
+            **expected,
+            "encoding": "note-seq's performance events, 10 ms, 32 velocities, + 3: PAD START END",
+            "names": [name for _, name, _ in kept],
+            "split": [split for _, _, split in kept],
+            "skipped": {str(piece): reason for piece, reason in failures.items()},
+        }
+        write_corpus(folder, (events + SPECIALS for events, _, _ in kept), header)
+    return open_corpus(folder, expected)
+
+
+class Crops(EpochBatches):
+    """Random crops of a split whose pieces are transposed and stretched anew for each epoch.
+
+    Parameters
+    ----------
+    tasks : the lab's functions: `augment` and `make_batches`
+    split : the training pieces
+    length, batch_size : of a batch
+    batches : in an epoch
+    seed : decides, with the epoch, keys, speeds and crops
+    semitones, stretches : what a piece is moved by, one of each drawn evenly
+    """
+
+    def __init__(
+        self,
+        tasks: Any,
+        split: Split,
+        length: int,
+        batch_size: int,
+        batches: int,
+        seed: int,
+        semitones: tuple[int, ...],
+        stretches: tuple[float, ...],
+    ):
+        super().__init__()
+        self.tasks, self.split, self.shape, self.batches = (
+            tasks,
+            split,
+            (batch_size, length),
+            batches,
+        )
+        self.seed, self.semitones, self.stretches = seed, semitones, stretches
+        self.drawn: Iterator[tuple[np.ndarray, np.ndarray]] = iter(())
+
+    def start(self, epoch: int) -> None:
+        """Move the pieces, and begin to draw crops, for `epoch` (from 0)."""
+        rng = np.random.default_rng([self.seed, epoch])
+        keys = rng.choice(self.semitones, len(self.split))
+        speeds = rng.choice(self.stretches, len(self.split))
+        pieces = [
+            self.tasks.augment(self.split.piece(index), int(key), float(speed)).astype(np.uint16)
+            for index, (key, speed) in enumerate(zip(keys, speeds, strict=True))
+        ]
+        offsets = np.cumsum([0, *map(len, pieces)])
+        batch_size, length = self.shape
+        self.drawn = self.tasks.make_batches(
+            np.concatenate(pieces), offsets, length, batch_size, int(rng.integers(2**31))
+        )
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return self.batches
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the next batch; `fit` asks for them in their order."""
+        return next(self.drawn)
