@@ -35,6 +35,11 @@ lab2: ## [PRESET=full ...]|a GRU and a Transformer that write numbers as words
 
 lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options: README.md)
 
+lab4: ## [PRESET=maestro DATA=groove PRIMER=file.mid ...]|a Music Transformer: train, play on, measure
+
+lab4-continue: $(READY) ## [RUN=folder PRIMER=file.mid INSTRUMENT=...]|play on with a model that is trained
+	@$(PY) -m labs.lab4_performances.continuing $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
+
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)
 

@@ -1,0 +1,126 @@
+"""Play on from another primer with a model that is trained (`make lab4-continue`)."""
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from labs.catalogue import read_lab
+from labs.code import load_tasks
+from labs.lab4_performances import experiment
+from labs.lab4_performances.data import load_splits
+from labs.lab4_performances.playing import read_primer, write_samples
+from labs.run import make_settings
+from toolkit import console
+from toolkit.errors import EtudeError
+from toolkit.paths import RUNS, shown
+from toolkit.report import Report
+from toolkit.runs import Run
+from toolkit.runtime import configure
+
+# what may differ from the run that trained the model
+CHANGEABLE = (
+    *("instrument", "soundfont", "primer", "primer_seconds", "seed", "precision", "temperature"),
+    *("top_k", "top_p", "grammar", "samples", "max_events", "compared"),
+)
+
+
+def main() -> None:
+    """Load the weights of a finished run, play, and write a report of its own."""
+    parser = argparse.ArgumentParser(prog="make lab4-continue", description=__doc__)
+    parser.add_argument("--run", help="the run's folder (the newest that was finished)")
+    parser.add_argument("--set", default="", help='other settings: "temperature=0.9 samples=2"')
+    for name in ("primer", "instrument", "soundfont", "seed"):
+        parser.add_argument(f"--{name}", help=f"the setting `{name}`")
+    options = parser.parse_args()
+    lab = read_lab(Path(__file__).with_name("lab.toml"))
+    trained = find_run(options.run)
+    before = json.loads((trained / "settings.json").read_text(encoding="utf-8"))
+    chosen = {
+        name: value
+        for name in ("primer", "instrument", "soundfont", "seed")
+        if (value := getattr(options, name)) is not None
+    }
+    settings = combine(before, chosen, options.set)
+    code = before.get("code")
+    tasks = load_tasks(lab, None if code == "tasks.py" else code)
+    run = Run.create(f"{lab.slug}", "continued", dataclasses.asdict(settings))
+    runtime = configure(settings.seed, settings.precision, settings.devices)
+    given = read_primer(settings.primer, settings.data) if settings.primer else None
+    splits = load_splits(settings.data, settings.max_pieces)
+    model = experiment.build(tasks, settings, runtime)
+    load_weights(model, trained / "best.weights.h5")
+    kinds = experiment.play(tasks, settings, model, splits, given)
+    samples = write_samples(run, settings, kinds[:-1], "pieces")
+    report = Report(run, "Lab 4: continuations", f"Played by the model of {shown(trained)}.")
+    experiment.add_music(report, run, settings, kinds, samples)
+    report.add_code("Whose code ran", tasks.describe())
+    console.say(f"report: {shown(report.write())}")
+    run.finish()
+
+
+def find_run(folder: str | None, root: Path = RUNS / "lab4") -> Path:
+    """Find a run that has trained weights, the newest finished one unless a folder is given.
+
+    Raises
+    ------
+    EtudeError
+        If there is none.
+    """
+    if folder is not None:
+        found = Path(folder)
+        if not (found / "best.weights.h5").is_file() or not (found / "settings.json").is_file():
+            raise EtudeError(f"{folder} is no run with trained weights: give runs/lab4/…")
+        return found
+    for found in sorted(root.glob("*-*"), reverse=True):
+        status = found / "status.json"
+        if (found / "best.weights.h5").is_file() and '"finished"' in status.read_text():
+            return found
+    raise EtudeError("there is no finished run of Lab 4 yet: make lab4 first")
+
+
+def combine(before: dict[str, Any], chosen: dict[str, str], overrides: str) -> Any:
+    """Make settings of a run's own and of what is given now.
+
+    Raises
+    ------
+    EtudeError
+        If a setting is given that the trained model depends on.
+    """
+    preset = before["preset"] if before["preset"] in experiment.PRESETS else "quick"
+    given = make_settings(experiment, preset, chosen, overrides)
+    plain = experiment.PRESETS[preset]
+    values = {}
+    for field in dataclasses.fields(plain):
+        new, old = getattr(given, field.name), getattr(plain, field.name)
+        if new != old and field.name not in CHANGEABLE:
+            raise EtudeError(
+                f"{field.name} belongs to the trained model: it can be set when training, with "
+                "make lab4"
+            )
+        was = before.get(field.name, old)
+        values[field.name] = new if new != old else tuple(was) if isinstance(was, list) else was
+    return experiment.Settings(**values)
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Load a model's weights.
+
+    Raises
+    ------
+    EtudeError
+        If the file is damaged, or of another model.
+    """
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise EtudeError(
+            f"{shown(path)} is damaged or holds another model's weights ({reason}): train with "
+            "make lab4 again"
+        ) from None
+
+
+if __name__ == "__main__":
+    console.run_command(main)
