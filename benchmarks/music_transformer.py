@@ -68,7 +68,8 @@ else:
     with torch.no_grad():
         begin = time.perf_counter()
         written = model.generate(tokens[0, :primer], total)
-        seconds.append((time.perf_counter() - begin) * (total - primer) / (written.shape[1] - primer))
+        taken = time.perf_counter() - begin
+        seconds.append(taken * (total - primer) / (written.shape[1] - primer))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(json.dumps({"seconds": seconds, "bytes": peak}))
 """
