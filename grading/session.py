@@ -305,6 +305,8 @@ class Session:
             result.outcome, result.message = "failed", self.told(check, task, first)
             if self.lab.task(task.id).builds_on:
                 self.alone(check, task, result, test, first)
+            if result.outcome == "failed" and not check.hidden:
+                result.difference = getattr(first, "difference", None)
         else:
             result.outcome = "passed"
 

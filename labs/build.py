@@ -41,7 +41,7 @@ root = next(place for place in places if (place / "toolkit").is_dir())
 os.chdir(root)
 sys.path.insert(0, str(root))
 
-from labs.notebook import check
+from labs.notebook import check, hint
 from toolkit.console import hushed, quiet_tensorflow
 
 quiet_tensorflow()
