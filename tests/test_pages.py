@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from browser import chromium, faults
+from browser import ALL_VIEWS, TWO_VIEWS, chromium, faults
 from test_class_page import OWN, overview, renamed, result
 
 from grading.checks import CheckFailed, assert_close
@@ -26,6 +26,12 @@ LAB = load_lab(3)
 def browser():
     with chromium() as one:
         yield one
+
+
+@pytest.fixture(params=["two", pytest.param("all", marks=pytest.mark.verify)])
+def views(request):
+    """How pages are looked at: two views show each width and each scheme."""
+    return TWO_VIEWS if request.param == "two" else ALL_VIEWS
 
 
 def report_of(folder):
@@ -53,11 +59,11 @@ def report_of(folder):
     return report.write()
 
 
-def test_a_report_can_be_read_by_all(browser, tmp_path):
-    assert faults(browser, report_of(tmp_path)) == []
+def test_a_report_can_be_read_by_all(browser, views, tmp_path):
+    assert faults(browser, report_of(tmp_path), views) == []
 
 
-def test_a_class_page_can_be_read_by_all(browser, tmp_path):
+def test_a_class_page_can_be_read_by_all(browser, views, tmp_path):
     long = "expected [1, 2], got [3, 4]; first at [0]: 3 instead of 1 " * 5
     results = [result(f"student{n:02d}") for n in range(4)]
     results += [result(f"failed{n:02d}", ["test_windows_shift"], long) for n in range(3)]
@@ -84,7 +90,7 @@ def test_a_class_page_can_be_read_by_all(browser, tmp_path):
     )
     path = tmp_path / "class.html"
     path.write_text(page, encoding="utf-8")
-    assert faults(browser, path) == []
+    assert faults(browser, path, views) == []
 
 
 @pytest.fixture(scope="module")
@@ -110,14 +116,16 @@ COLAB_DARK = "body { background: #383838; color: #d5d5d5; }"
 
 
 @pytest.mark.parametrize("style", [JUPYTER, COLAB_DARK], ids=["Jupyter", "Colab, dark"])
-def test_a_verdict_can_be_read_by_all_in_a_notebooks_colours(browser, verdict, style, tmp_path):
+def test_a_verdict_can_be_read_by_all_in_a_notebooks_colours(
+    browser, verdict, style, views, tmp_path
+):
     path = tmp_path / "verdict.html"
     head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
     head += f"<title>A notebook</title><style>{style}</style>"
     body = f"<main><h1>A notebook</h1>{verdict}</main>"
     page = f"<!DOCTYPE html><html lang='en'><head>{head}</head><body>{body}</body></html>"
     path.write_text(page, encoding="utf-8")
-    assert faults(browser, path) == []
+    assert faults(browser, path, views) == []
 
 
 def test_the_class_table_is_sorted_by_its_buttons(browser, tmp_path):
@@ -150,7 +158,7 @@ def test_a_broken_page_is_found_out(browser, tmp_path):
         "<script>console.error('no'); undefined.x</script></body></html>",
         encoding="utf-8",
     )
-    found = "\n".join(faults(browser, path))
+    found = "\n".join(faults(browser, path, TWO_VIEWS))
     for word in (
         "400, dark: ",
         "1400, light: wider than the window by",
