@@ -3,7 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -24,11 +24,23 @@ REASONS = {
 MESSAGE = 500  # characters of a message that quotes a submission
 
 
-class CheckFailed(AssertionError):
-    """A submission failed a check: one of REASONS, and what a public check says about it."""
+class Difference(NamedTuple):
+    """Two arrays of one shape, and where they count as different."""
 
-    def __init__(self, reason: str, message: str):
+    want: np.ndarray
+    got: np.ndarray
+    far: np.ndarray
+
+
+class CheckFailed(AssertionError):
+    """A submission failed a check: one of REASONS, and what a public check says about it.
+
+    `difference` is what a notebook may draw beside the message of a public check.
+    """
+
+    def __init__(self, reason: str, message: str, difference: Difference | None = None):
         self.reason = REASONS[reason]
+        self.difference = difference
         super().__init__(message)
 
 
@@ -107,14 +119,17 @@ def assert_close(got: Any, want: Any, *, rtol: float = 1e-5, atol: float = 1e-6)
     want = np.asarray(want)
     got = assert_array(got, want.shape, "f" if want.dtype.kind == "f" else "iu")
     if not np.isfinite(got).all():
-        raise CheckFailed("finite", f"NaN or infinity came back: {spelled(got)}")
+        difference = Difference(want, got, ~np.isfinite(got))
+        raise CheckFailed("finite", f"NaN or infinity came back: {spelled(got)}", difference)
     far = np.abs(got.astype("f8") - want) > atol + rtol * np.abs(want)
     if far.any():
         place = tuple(int(index) for index in np.argwhere(far)[0])
         where = f" at {list(place)}" if place else ""
         others = f" ({int(far.sum())} of {far.size} differ)" if far.size > 1 else ""
         raise CheckFailed(
-            "value", f"expected {want[place]:.6g}{where}, got {got[place]:.6g}{others}"
+            "value",
+            f"expected {want[place]:.6g}{where}, got {got[place]:.6g}{others}",
+            Difference(want, got, far),
         )
 
 
@@ -129,6 +144,7 @@ def assert_equal(got: Any, want: Any) -> None:
                 "value",
                 f"expected {spelled(want)}, got {spelled(array)}; first at {list(place)}: "
                 f"{array[place]} instead of {want[place]}",
+                Difference(want, array, array != want),
             )
     elif type(got) is not type(want):
         raise CheckFailed("type", f"expected {spelled(want)}, got {spelled(got)}")

@@ -26,7 +26,7 @@ except ImportError:  # Windows has no such lock
 
 from grading.checks import REASONS
 from grading.results import empty_result, write_json, write_whole
-from grading.session import CheckTest, collect, grade, stamp
+from grading.session import CheckTest, collect, grade, stamp, zygote
 from grading.similarity import fingerprint
 from grading.submissions import Handed
 from labs.catalogue import Lab, load_lab
@@ -88,7 +88,7 @@ def grade_one(job: Job) -> Result:
         return ungraded(job, "failed", job.handed.problem)
     started = time.monotonic()
     tasks = list(job.tasks) if job.tasks else None
-    with _one_at_a_time, tempfile.TemporaryDirectory(prefix="etude-class-") as folder:
+    with _one_at_a_time, tempfile.TemporaryDirectory(dir=zygote(lab).folder) as folder:
         path = Path(job.handed.file)  # relative: what the student is told names no folder of ours
         with contextlib.chdir(folder):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,9 @@ GIVEN = (
     # what a student's commands start; of the rest of `grading` comes what these and checks import
     "grading/conftest.py",
     "grading/github.py",
+    "grading/notebook.py",
     "grading/submit.py",
+    "grading/templates/verdict.html",
     "grading/watch.py",
 )
 # make targets that only the course itself can reach

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from grading.checks import Difference
 from labs.catalogue import Lab, Task
 
 Outcome = Literal["passed", "failed", "not started", "error", "not run"]
@@ -25,6 +26,7 @@ class CheckResult:
     message: str = ""
     own_chain: bool = True
     seconds: float = 0.0
+    difference: Difference | None = field(default=None, repr=False)  # for pictures only
 
     @property
     def earned(self) -> float:
@@ -88,6 +90,7 @@ class LabResult:
             entry |= {"earned": task.earned, "outcome": task.outcome}
             for small, check in zip(entry["checks"], task.checks, strict=True):
                 small["earned"] = check.earned
+                del small["difference"]
         return plain
 
     def write(self, path: Path) -> None:

@@ -286,6 +286,21 @@ class Session:
             result.seconds = round(time.monotonic() - started, 3)
         return result
 
+    def run_or_note(self, name: str, test: Callable[..., None]) -> None:
+        """Run one check; an error in the grader is told in its result, and nothing is raised.
+
+        Raises
+        ------
+        EtudeError
+            If it cannot run here at all.
+        """
+        try:
+            self.run(name, with_its_fixtures(test))
+        except EtudeError:
+            raise
+        except Exception:  # told in the result as the grader's error
+            return
+
     def judge(
         self, check: Check, task: TaskResult, result: CheckResult, test: Callable[..., None]
     ) -> None:
@@ -305,6 +320,8 @@ class Session:
             result.outcome, result.message = "failed", self.told(check, task, first)
             if self.lab.task(task.id).builds_on:
                 self.alone(check, task, result, test, first)
+            if result.outcome == "failed" and not check.hidden:
+                result.difference = getattr(first, "difference", None)
         else:
             result.outcome = "passed"
 
@@ -451,12 +468,7 @@ def grade(
     try:
         for check, test in found:
             if (tasks is None or check.task in tasks) and not (public and check.hidden):
-                try:
-                    session.run(check.name, with_its_fixtures(test))
-                except EtudeError:
-                    raise
-                except Exception:  # told in the result as the grader's error
-                    continue
+                session.run_or_note(check.name, test)
     finally:
         session.close()
     return session

@@ -4,7 +4,7 @@ import argparse
 import ast
 import time
 
-from grading.session import Session, collect, grade, zygote
+from grading.session import CheckTest, Session, collect, zygote
 from grading.verdicts import show_heading, show_next, show_stamp, show_task, show_total
 from labs.catalogue import Lab, load_lab
 from toolkit.console import run_command, say
@@ -35,21 +35,28 @@ def snapshot(session: Session) -> dict[str, str]:
 
 
 def changed_tasks(lab: Lab, before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """Ids of the tasks whose code changed, and of those that build on them."""
-    changed: list[str] = []
+    """Ids of the tasks whose code changed, then of those that build on them."""
+    edited = [task.id for task in lab.tasks if before.get(task.id) != after.get(task.id)]
+    changed = list(edited)
     for task in lab.tasks:
-        differs = before.get(task.id) != after.get(task.id)
-        if differs or set(task.builds_on) & set(changed):
+        if task.id not in changed and set(task.builds_on) & set(changed):
             changed.append(task.id)
     return changed
 
 
-def show(session: Session) -> None:
-    """Print what was graded."""
+def judge(session: Session, checks: list[CheckTest], tasks: list[str], public: bool) -> None:
+    """Grade tasks in this order and print each as soon as its verdict is known."""
     show_heading(session)
-    for task in session.result.tasks:
-        if task.outcome != "not run":
-            show_task(task, session.problem)
+    if session.problem:
+        return
+    try:
+        for task in tasks:
+            for check, test in checks:
+                if check.task == task and not (public and check.hidden):
+                    session.run_or_note(check.name, test)
+            show_task(session.result.task(task))
+    finally:
+        session.close()
     show_total(session.result)
     show_next(session)
 
@@ -58,11 +65,12 @@ def watch(lab: Lab) -> None:
     """Grade the lab's `tasks.py` now and at each save, until Ctrl-C."""
     checks = collect(lab)
     public = zygote(lab).isolation.level == "open"  # this is nobody's place to accept that
-    session = grade(lab, None, checks, public=public)
+    saved = modified(lab)
+    session = Session(lab, None, [check for check, _ in checks])
     show_stamp(session.result)
-    show(session)
+    judge(session, checks, [task.id for task in lab.tasks], public)
+    before = snapshot(session)
     zygote(lab).start()  # warm before the first save
-    before, saved = snapshot(session), modified(lab)
     say(f"\nwatching {session.result.submission}: save it to be graded, Ctrl-C to stop")
     while True:
         time.sleep(POLL_SECONDS)
@@ -71,9 +79,8 @@ def watch(lab: Lab) -> None:
         saved = now
         session = Session(lab, None, [check for check, _ in checks])
         after = snapshot(session)
-        tasks = changed_tasks(lab, before, after)
-        if session.problem or tasks:
-            show(grade(lab, None, checks, tasks or None, public))
+        if session.problem or (tasks := changed_tasks(lab, before, after)):
+            judge(session, checks, [] if session.problem else tasks, public)
         before = after or before
 
 

@@ -25,23 +25,24 @@ REPOSITORY = "OWNER/etude"
 BRANCH = "main"
 
 SETUP = f"""\
-# Set-up. On Colab this fetches Etude and what it needs; elsewhere it finds the repository.
+# Set-up. On Colab this fetches Etude first; prepare(drive=True) keeps data and runs on your Drive.
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-if "google.colab" in sys.modules and not Path("etude").is_dir():
+places = [Path.cwd(), *Path.cwd().parents, Path("etude").resolve()]
+root = next((place for place in places if (place / "toolkit").is_dir()), places[-1])
+if "google.colab" in sys.modules and not root.is_dir():
     address = "https://github.com/{REPOSITORY}"
-    subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, "etude"], check=True)
-    needed = [sys.executable, "-m", "pip", "install", "--quiet", "-r", "etude/requirements.txt"]
-    subprocess.run(needed, check=True)
-places = [Path("etude").resolve(), Path.cwd(), *Path.cwd().parents]
-root = next(place for place in places if (place / "toolkit").is_dir())
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", address, str(root)], check=True)
 os.chdir(root)
 sys.path.insert(0, str(root))
 
-from labs.notebook import check
+from toolkit.colab import prepare
+
+prepare()
+from labs.notebook import check, hint
 from toolkit.console import hushed, quiet_tensorflow
 
 quiet_tensorflow()

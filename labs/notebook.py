@@ -1,4 +1,4 @@
-"""`check("3.4")` in a lab's notebook: save what was written to `tasks.py`, grade it, show how."""
+"""`check("3.4")` and `hint("3.4")` in a lab's notebook; what was written is saved to `tasks.py`."""
 
 import ast
 import json
@@ -12,14 +12,25 @@ from typing import Any
 from labs.build import keep_backup, write_atomically
 from labs.catalogue import Lab, find_task
 from toolkit.console import say
+from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
 from toolkit.source import definitions, missing, notebook_source, replaced
 
 
-def check(task_id: str) -> float:
+class Verdict(float):
+    """A task's points, which is all that nbgrader reads; a notebook shows the page instead."""
+
+    html = ""
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def check(task_id: str) -> Verdict:
     """Save this notebook's definitions to the lab's `tasks.py` and grade one task.
 
-    Where nbgrader runs many students' notebooks nothing is saved.
+    Where nbgrader runs many students' notebooks nothing is saved. Outside a notebook the verdict is
+    printed.
 
     Parameters
     ----------
@@ -28,26 +39,91 @@ def check(task_id: str) -> float:
 
     Returns
     -------
-    float
+    Verdict
         The points earned, which nbgrader takes as the check's score.
+
+    Raises
+    ------
+    EtudeError
+        If there is no such task, or it cannot be graded.
     """
     lab, task = find_task(task_id)
     with TemporaryDirectory(prefix="etude-notebook-") as folder:
-        results = Path(folder) / "result.json"
-        command = [sys.executable, "-m", "pytest", "grading", "--task", task.id]
-        command += ["--results", str(results)]
+        code = None
         if os.environ.get("NBGRADER_EXECUTION"):
-            code = Path(folder) / "tasks.py"
-            code.write_text(_source(_inputs()), encoding="utf-8")
-            command += ["--code", str(code)]
+            code = str(Path(folder) / "tasks.py")
+            Path(code).write_text(_source(_inputs()), encoding="utf-8")
         else:
             save(lab, _inputs())
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        print(done.stdout + done.stderr)
-        if not results.is_file():
-            return 0.0
-        graded = json.loads(results.read_text(encoding="utf-8"))["tasks"]
-    return next(round(entry["earned"], 2) for entry in graded if entry["id"] == task.id)
+        answer = _grader.ask(task=task.id, code=code)
+    verdict = Verdict(answer["earned"])
+    verdict.html = answer["html"]
+    if not _has_page():
+        print(answer["text"])
+    return verdict
+
+
+def hint(task_id: str, count: int = 1) -> None:
+    """Print a task's first hints.
+
+    Parameters
+    ----------
+    task_id : str
+        Such as "3.4".
+    count : 1 to 3
+        How many: from a nudge to nearly the answer.
+
+    Raises
+    ------
+    EtudeError
+        If there is no such task, or no such hint.
+    """
+    _, task = find_task(task_id)
+    if count not in range(1, len(task.hints) + 1):
+        raise EtudeError(f"hint {count}: a task has {len(task.hints)}, give 1 to {len(task.hints)}")
+    for place, text in enumerate(task.hints[:count], 1):
+        print(f"hint {place} of {len(task.hints)}: {text}")
+    if count < len(task.hints):
+        print(f'more: hint("{task.id}", {count + 1})')
+
+
+class _Grader:
+    """A process beside this one that grades: here the student's code runs, there are the answers.
+
+    It stays until this one ends, so that only the first verdict waits for imports.
+    """
+
+    def __init__(self) -> None:
+        self.process: subprocess.Popen | None = None
+
+    def ask(self, **question: str | None) -> dict[str, Any]:
+        """Give its answer to one question."""
+        if self.process is None or self.process.poll() is not None:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "grading.notebook"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(json.dumps(question) + "\n")
+            self.process.stdin.flush()
+            answer = json.loads(self.process.stdout.readline())
+        except ValueError:
+            raise EtudeError("the grader ended: run this cell again") from None
+        except BaseException:
+            self.process.kill()  # its answer would be taken for that to the next question
+            raise
+        if "stopped" in answer:
+            raise EtudeError(answer["stopped"])
+        return answer
+
+
+_grader = _Grader()
 
 
 def save(lab: Lab, cells: list[str]) -> bool:
@@ -114,3 +190,12 @@ def _inputs() -> list[str]:
 
     shell: Any = get_ipython()
     return list(shell.user_ns["In"])
+
+
+def _has_page() -> bool:
+    """Whether a notebook is there that shows HTML."""
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return hasattr(get_ipython(), "kernel")

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ from labs.catalogue import Lab, all_labs
 from labs.notebook import save
 from labs.reset import main as reset
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT
 from toolkit.source import definitions, notebook_source, unfinished
 
 NAMES = ["double", "shift", "Scale"]
@@ -246,43 +244,3 @@ def test_a_notebook_saves_what_is_finished_and_keeps_the_rest(lab, record):
     lab.tasks_file.write_text(text.replace("+ LIMIT", "+ 7"))
     assert save(lab, cells)
     assert len(backups(lab)) == 1
-
-
-NOTEBOOK_STUDENT = """
-import json, sys
-from pathlib import Path
-from IPython.core.interactiveshell import InteractiveShell
-from labs.catalogue import load_lab
-from toolkit.source import definitions, replaced
-
-lab = load_lab(3)
-answer = lab.solution_file.read_text()
-task = lab.tasks[2]
-found = definitions(answer)[task.name]
-text = "\\n".join(answer.splitlines()[found.line - 1 : found.end_line])
-shell = InteractiveShell.instance()
-for cell in json.loads(lab.notebook_file.read_text())["cells"]:
-    source = "".join(cell["source"])
-    if cell["cell_type"] != "code" or source.startswith("!"):
-        continue
-    if source.startswith("check(") and task.id not in source:
-        continue
-    done = shell.run_cell(replaced(source, task.name, text) if task.name in source else source,
-                          store_history=True)
-    done.raise_error()
-"""
-
-
-@pytest.mark.verify
-def test_the_notebook_runs_saves_and_grades(tmp_path):
-    """A student writes one task in lab3.ipynb and runs every cell but the experiment."""
-    copy = tmp_path / "etude"
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "runs", "cache")
-    shutil.copytree(ROOT, copy, ignore=ignored)
-    command = [sys.executable, "-c", NOTEBOOK_STUDENT]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "8 of 8" in done.stdout
-    source = (copy / "labs" / "lab3_notes" / "tasks.py").read_text()
-    assert not definitions(source)["build_vocabulary"].stub
-    assert definitions(source)["make_windows"].stub

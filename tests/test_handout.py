@@ -100,6 +100,8 @@ def test_only_what_students_need_is_in_a_handout(files):
         assert not name.startswith(("labs/lab1", "labs/lab2", "grading/lab1", "grading/lab2")), name
     stubs = stub_file(LAB).encode()
     assert files[TASKS] == files["labs/lab3_notes/stubs.py"] == stubs
+    in_a_notebook = {"grading/notebook.py", "grading/templates/verdict.html", "toolkit/colab.py"}
+    assert in_a_notebook <= set(files)
     assert files["README.md"].startswith(b"# ")
 
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 try:
-    from packaging.requirements import Requirement
-
     from toolkit.console import console, heading, next_step, run_command, table
     from toolkit.datasets import describe, registry
+    from toolkit.packages import installed, wanted
     from toolkit.parallel import available_cores
     from toolkit.paths import CACHE, ROOT, shown
 except ImportError as error:  # an environment too bare for the doctor itself
@@ -62,17 +61,9 @@ def check_python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
 
 def check_packages(requirements: Path = ROOT / "requirements.txt") -> Iterator[Finding]:
     """Compare the installed packages with `requirements.txt`, without importing any."""
-    for line in requirements.read_text(encoding="utf-8").splitlines():
-        line = line.partition("#")[0].strip()
-        if not line or line.startswith("-"):
-            continue
-        requirement = Requirement(line)
-        if requirement.marker and not requirement.marker.evaluate():
-            continue
-        name, bounds = requirement.name, requirement.specifier
-        try:
-            version = metadata.version(name)
-        except metadata.PackageNotFoundError:
+    for requirement in wanted(requirements):
+        name, bounds, version = requirement.name, requirement.specifier, installed(requirement.name)
+        if version is None:
             yield Finding("MISSING", name, "not installed", "make setup")
             continue
         if bounds.contains(version, prereleases=True):

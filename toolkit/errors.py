@@ -6,3 +6,7 @@ class EtudeError(Exception):
 
     Commands print the sentence and exit with status 2; nobody sees a traceback.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in the place of a traceback."""
+        return [f"stopped: {self}"]
