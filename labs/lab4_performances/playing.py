@@ -56,11 +56,12 @@ def cut_primer(tasks: Any, sequence: "NoteSequence", seconds: float, most: int) 
     EtudeError
         If nothing is played in that time.
     """
-    begin = min((note.start_time for note in sequence.notes), default=0.0)
-    part = import_note_seq().extract_subsequence(
-        sequence, begin, min(begin + seconds, sequence.total_time)
-    )
-    events = np.asarray(tasks.encode_performance(part), np.int32)
+    events = np.zeros(0, np.int32)
+    if sequence.notes:
+        begin = min(note.start_time for note in sequence.notes)
+        end = min(begin + seconds, sequence.total_time)
+        part = import_note_seq().extract_subsequence(sequence, begin, end)
+        events = np.asarray(tasks.encode_performance(part), np.int32)
     if not len(events):
         raise EtudeError(f"the primer has no notes in its first {seconds:g} seconds")
     if len(events) >= most:
