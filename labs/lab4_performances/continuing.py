@@ -91,7 +91,7 @@ def combine(before: dict[str, Any], chosen: dict[str, str], overrides: str) -> A
     preset = before["preset"] if before["preset"] in experiment.PRESETS else "quick"
     given = make_settings(experiment, preset, chosen, overrides)
     plain = experiment.PRESETS[preset]
-    values = {}
+    values: dict[str, Any] = {}
     for field in dataclasses.fields(plain):
         new, old = getattr(given, field.name), getattr(plain, field.name)
         if new != old and field.name not in CHANGEABLE:

@@ -87,7 +87,7 @@ class Source:
 
     describe: str
     pieces: Callable[[], list[tuple[Any, str, str]]]
-    spell: Callable[[Any], np.ndarray | None]
+    spell: Callable[[Any], Any]
     makers: tuple[Any, ...]
 
 

@@ -125,7 +125,7 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
     with enough_memory():
         log = train(tasks, settings, run, runtime, model, splits)
         scores = evaluate(tasks, settings, model, splits)
-    console.table(*SCORES, rows=[[spelt(cell) for cell in row] for row in scores])
+    console.table(*SCORES, rows=[tuple(map(spelt, row)) for row in scores])
     kinds = play(tasks, settings, model, splits, given)
     samples = write_samples(run, settings, kinds[:-1], "pieces")
     validation = scores[0]
@@ -359,7 +359,7 @@ def add_music(
     columns = ["pieces", *mean(kinds[0].measures).row(), "overlap"]
     printed = [0, 3, 4, 5, 7, 8, 9, 11]
     console.table(
-        *[columns[i] for i in printed], rows=[[spelt(row[i]) for i in printed] for row in rows]
+        *[columns[i] for i in printed], rows=[tuple(spelt(row[i]) for i in printed) for row in rows]
     )
     report.add_table("Measured beside real pieces", columns, rows, MEASURED)
     series = {

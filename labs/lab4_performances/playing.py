@@ -187,7 +187,7 @@ def write_samples(run: Run, settings: Any, kinds: Sequence[Kind], folder: str) -
                 if sequence.notes:
                     write_midi(sequence, midi)
                     plot_piano_roll(sequence, roll, name, seam=kind.seam)
-                picture = Picture(roll, f"piano roll of {name}")
+                picture: Picture | None = Picture(roll, f"piano roll of {name}")
                 for instrument in instruments:
                     wav = run.path(f"{stem}-{instrument.replace(' ', '-')}.wav")
                     if sequence.notes:

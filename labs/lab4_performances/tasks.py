@@ -123,7 +123,7 @@ def decode_performance(ids: Sequence[int]) -> note_seq.NoteSequence:
         0, `total_time` the last end. Before the first VELOCITY a note's velocity is 100; bin b
         plays velocity 4 b + 1. NOTE_OFF ends the longest sounding note of its pitch; without one it
         means nothing; a note that would last no time is left out. What still sounds at the end of
-        the ids ends there, sorted by start, then pitch, one step long at least.
+        the ids ends there, by start, pitch and velocity, one step long at least.
 
     Raises
     ------
@@ -669,8 +669,9 @@ class MusicTransformer(keras.Model):
 
     def build(self, input_shape):
         self.embedding.build(input_shape)
-        for layer in (*self.blocks, self.norm):
-            layer.build((None, None, self.d_model))
+        for block in self.blocks:
+            block.build((None, None, self.d_model))
+        self.norm.build((None, None, self.d_model))
 
     def call(self, ids):
         raise NotImplementedError("4.14")
@@ -837,9 +838,9 @@ def generate(
 
     `model.read` reads the primer, and the cache begins with all of it but the last id. Then, at
     each step, `model.step` gets the last id; its logits lose what may not be written (-1e9): PAD
-    and START; with `grammar` also every NOTE_OFF whose pitch does not sound, that is, was not
-    started more often than ended since START. Then `filter_logits`, then argmax of logits + noise.
-    A row is done after END; what follows is PAD.
+    and START; with `grammar` also every NOTE_OFF whose pitch does not sound: it was released as
+    often as struck since START, where releasing what does not sound counts for nothing. Then
+    `filter_logits`, then argmax of logits + noise. A row is done after END; what follows is PAD.
 
     Parameters
     ----------
