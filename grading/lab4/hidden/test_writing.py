@@ -80,7 +80,7 @@ def decided(
             less = {**options, "top_p": options["top_p"] - NEAR}
             more = {**options, "top_p": options["top_p"] + NEAR}
             tries = [script.play(primers, noise, **other)[0] for other in (less, more)]
-            if not np.array_equal(*tries):
+            if not np.array_equal(tries[0], tries[1]):
                 continue
         if gap > NEAR:
             return script, primers.astype("i4"), noise, written
