@@ -60,7 +60,7 @@ def test_loss_random(student, rng):
 @check("4.16", says="logits of any size and precision are cast to float32", hidden=True)
 def test_loss_precision(student, rng):
     targets, logits = any_ragged(rng, 2)
-    half = (logits * 1000).astype("f2")  # in float16 a log-sum is good to 0.5 here
+    half = logits.astype("f2")  # in float16 a log-sum is good to 1e-3 here
     want = np.array(nats_per_token(targets, half.astype("f4")))
     assert_close(student.masked_cross_entropy(targets, half), want, rtol=1e-5)
     large = (logits * 1e4 / np.abs(logits).max()).astype("f4")

@@ -141,16 +141,15 @@ def split(row):
 def test_generate_model(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "MusicTransformer", 11, 8, 2, 8, 2, 4, 5)
     primers = np.minimum(some_primers(rng, 3, 4), 10)
-    noise = gumbel(rng, 3, 9, 11)
-    for options in ({}, {"temperature": 2.0, "top_k": 5, "slots": 4}):
-        got = student.generate(mine, primers, noise, **options)
-        assert_equal(got, solution.generate(theirs, primers, noise, **options))
+    noise = gumbel(rng, 3, 7, 11)
+    got = student.generate(mine, primers, noise, slots=4)
+    assert_equal(got, solution.generate(theirs, primers, noise, slots=4))
 
 
 @check("4.20", says="each id is read once, in its place; noise[:, t] decides the t-th", weight=3)
 def test_generate_script(student, solution, rng):
     mine, theirs = scripts((student, solution), rng, 20)
-    for length, steps in ((1, 5), (4, 12), (9, 3)):
+    for length, steps in ((1, 4), (8, 9)):
         primers = np.minimum(some_primers(rng, 3, length), 19)
         noise = gumbel(rng, 3, steps, 20)
         got = student.generate(mine, primers, noise)
@@ -162,7 +161,7 @@ def test_generate_slots(student, solution, rng):
     mine, theirs = scripts((student, solution), rng, 20)
     primers, noise = np.minimum(some_primers(rng, 3, 3), 19), gumbel(rng, 3, 11, 20)
     want = solution.generate(theirs, primers, noise)
-    for slots in (1, 4, 11):
+    for slots in (1, 4):
         assert_equal(student.generate(mine, primers, noise, slots=slots), want)
 
 
@@ -171,8 +170,7 @@ def test_generate_end(student, solution, rng):
     mine, theirs = scripts((student, solution), rng, 20, end=3.0)
     primers, noise = np.minimum(some_primers(rng, 8, 2), 19), gumbel(rng, 8, 10, 20)
     want = solution.generate(theirs, primers, noise)
-    for slots in (4, 256):
-        assert_equal(student.generate(mine, primers, noise, slots=slots), want)
+    assert_equal(student.generate(mine, primers, noise, slots=4), want)
 
 
 @check("4.20", says="with grammar only what sounds is ended, the primer's notes too", weight=2)
@@ -192,7 +190,7 @@ def test_generate_grammar(student, solution, rng):
 @check("4.20", says="temperature, top-k and top-p act on the logits, not on the noise")
 def test_generate_filter(student, solution, rng):
     mine, theirs = scripts((student, solution), rng, 20)
-    primers, noise = np.minimum(some_primers(rng, 3, 3), 19), gumbel(rng, 3, 8, 20)
+    primers, noise = np.minimum(some_primers(rng, 3, 3), 19), gumbel(rng, 3, 5, 20)
     for options in ({"temperature": 0.3}, {"top_k": 2}, {"top_p": 0.6}):
         got = assert_array(student.generate(mine, primers, noise, **options))
         assert_equal(got, solution.generate(theirs, primers, noise, **options))
