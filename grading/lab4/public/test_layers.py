@@ -290,7 +290,7 @@ def test_block_values(student, solution, rng):
 @check("4.13", says="read hands out keys and values; what is masked is not looked at")
 def test_block_read(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "TransformerBlock", *BLOCK)
-    x, mask = floats(rng, 2, 6, 8), np.array([[1] * 6, [1, 1, 1, 0, 0, 0]], bool)
+    x, mask = floats(rng, 2, 6, 8), np.array([[1] * 6, [1, 0, 0, 1, 0, 1]], bool)
     got = student.build("do", mine, "read", x)
     got = arrays(got, output=x.shape, keys=(2, 2, 6, 4), values=(2, 2, 6, 4))
     for one, want in zip(got, solution.build("do", theirs, "read", x), strict=True):
