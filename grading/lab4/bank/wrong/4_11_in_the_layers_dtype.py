@@ -1,0 +1,10 @@
+"""The squares are taken in the layer's dtype."""
+
+
+class RMSNorm(layers.Layer):
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
+
+    def call(self, x):
+        x = x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-6)
+        return ops.cast(x * self.scale, self.compute_dtype)

@@ -1,0 +1,13 @@
+"""The mean goes over all axes but the first."""
+
+
+class RMSNorm(layers.Layer):
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
+
+    def call(self, x):
+        x = ops.cast(x, "float32")
+        x = x * ops.rsqrt(
+            ops.mean(ops.square(x), axis=tuple(range(1, len(x.shape))), keepdims=True) + 1e-6
+        )
+        return ops.cast(x * ops.cast(self.scale, "float32"), self.compute_dtype)

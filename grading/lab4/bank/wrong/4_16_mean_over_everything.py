@@ -1,0 +1,12 @@
+"""Divided by batch times length."""
+
+
+def masked_cross_entropy(targets, logits, smoothing: float = 0.0):
+    log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    chosen = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
+    losses = -(1 - smoothing) * chosen
+    if smoothing:
+        losses = losses - smoothing * ops.mean(log_probabilities, axis=-1)
+    is_token = ops.not_equal(targets, PAD)
+    count = ops.sum(ops.ones_like(losses))
+    return ops.sum(ops.where(is_token, losses, 0.0)) / count

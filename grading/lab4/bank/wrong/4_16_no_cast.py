@@ -1,0 +1,13 @@
+"""The log-softmax is taken in the logits' own precision."""
+
+
+def masked_cross_entropy(targets, logits, smoothing: float = 0.0):
+    log_probabilities = ops.log_softmax(ops.convert_to_tensor(logits), axis=-1)
+    chosen = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
+    log_probabilities, chosen = (ops.cast(x, "float32") for x in (log_probabilities, chosen))
+    losses = -(1 - smoothing) * chosen
+    if smoothing:
+        losses = losses - smoothing * ops.mean(log_probabilities, axis=-1)
+    is_token = ops.not_equal(targets, PAD)
+    count = ops.maximum(ops.sum(ops.cast(is_token, "float32")), 1.0)
+    return ops.sum(ops.where(is_token, losses, 0.0)) / count

@@ -1,0 +1,13 @@
+"""The smoothing's part counts PAD."""
+
+
+def masked_cross_entropy(targets, logits, smoothing: float = 0.0):
+    log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    chosen = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
+    losses = -(1 - smoothing) * chosen
+    if smoothing:
+        extra = -smoothing * ops.mean(log_probabilities)
+    is_token = ops.not_equal(targets, PAD)
+    count = ops.maximum(ops.sum(ops.cast(is_token, "float32")), 1.0)
+    total = ops.sum(ops.where(is_token, losses, 0.0)) / count
+    return total + extra if smoothing else total

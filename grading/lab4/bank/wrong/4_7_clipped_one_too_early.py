@@ -1,0 +1,11 @@
+"""Distances are clipped at D - 1."""
+
+
+def relative_logits(queries, embeddings, source_length: int):
+    target_length = queries.shape[1]
+    positions = np.arange(source_length - target_length, source_length)
+    distances = np.clip(
+        positions[:, None] - np.arange(source_length), 0, max(embeddings.shape[0] - 2, 0)
+    )
+    pairs = ops.take(embeddings, distances, axis=0)  # (T, S, head_dim)
+    return ops.einsum("bthk,tsk->bhts", queries, pairs)

@@ -1,0 +1,10 @@
+"""Pieces and heads are mixed up."""
+
+
+def skew(scores):
+    batch, heads = ops.shape(scores)[:2]
+    target_length, source_length = scores.shape[2:]
+    padded = ops.pad(scores, [[0, 0], [0, 0], [0, 0], [1, 0]])
+    flat = ops.reshape(padded, (batch, heads, target_length * (source_length + 1)))
+    moved = ops.reshape(flat[:, :, target_length:], (batch, heads, target_length, source_length))
+    return ops.reshape(ops.transpose(moved, (1, 0, 2, 3)), ops.shape(moved))

@@ -1,0 +1,286 @@
+"""What the worker builds or runs for Lab 4's checks; copied there alone.
+
+A NoteSequence crosses as arrays: notes (n, 7) of pitch, velocity, start, end, instrument, program
+and whether it is a drum's; pedals (m, 4) of time, controller, value and instrument.
+"""
+
+from typing import Any
+
+import keras
+import note_seq
+import numpy as np
+from keras import ops
+
+from grading.worker.fixtures import gradient_by_logits
+
+# Tasks 4.1 to 4.3: music
+
+
+def sequence_of(notes: np.ndarray, pedals: np.ndarray) -> note_seq.NoteSequence:
+    """Make a NoteSequence of arrays."""
+    sequence = note_seq.NoteSequence()
+    for pitch, velocity, start, end, instrument, program, is_drum in notes.tolist():
+        sequence.notes.add(
+            pitch=int(pitch),
+            velocity=int(velocity),
+            start_time=start,
+            end_time=end,
+            instrument=int(instrument),
+            program=int(program),
+            is_drum=bool(is_drum),
+        )
+    for time, number, value, instrument in pedals.tolist():
+        sequence.control_changes.add(
+            time=time,
+            control_number=int(number),
+            control_value=int(value),
+            instrument=int(instrument),
+        )
+    sequence.total_time = max([0.0, *notes[:, 3].tolist()])
+    return sequence
+
+
+def notes_of(sequence: note_seq.NoteSequence) -> np.ndarray:
+    """Give a NoteSequence's notes as an array, in its order."""
+    rows = [
+        (
+            note.pitch,
+            note.velocity,
+            note.start_time,
+            note.end_time,
+            note.instrument,
+            note.program,
+            note.is_drum,
+        )
+        for note in sequence.notes
+    ]
+    return np.array(rows, "f8").reshape(-1, 7)
+
+
+def sustained(notes: np.ndarray, pedals: np.ndarray, submission: Any) -> tuple[np.ndarray, bool]:
+    """Do `apply_sustain`: the notes, and whether the argument is as it was."""
+    sequence = sequence_of(notes, pedals)
+    result = submission.apply_sustain(sequence)
+    return notes_of(result), sequence == sequence_of(notes, pedals)
+
+
+def encoded(notes: np.ndarray, pedals: np.ndarray, submission: Any) -> tuple[Any, bool]:
+    """Do `encode_performance`: the ids, and whether the argument is as it was."""
+    sequence = sequence_of(notes, pedals)
+    result = submission.encode_performance(sequence)
+    return result, sequence == sequence_of(notes, pedals)
+
+
+def decoded(ids: Any, submission: Any) -> tuple[np.ndarray, float]:
+    """Do `decode_performance`: the notes and the total time."""
+    result = submission.decode_performance(ids)
+    return notes_of(result), float(result.total_time)
+
+
+def sustained_by_note_seq(notes: np.ndarray, pedals: np.ndarray) -> np.ndarray:
+    """Let note-seq apply the pedal; the notes."""
+    return notes_of(note_seq.apply_sustain_control_changes(sequence_of(notes, pedals)))
+
+
+def encoded_by_note_seq(notes: np.ndarray, pedals: np.ndarray) -> np.ndarray:
+    """Let note-seq apply the pedal, quantize, and encode; its ids and three."""
+    sequence = note_seq.apply_sustain_control_changes(sequence_of(notes, pedals))
+    steps = note_seq.quantize_note_sequence_absolute(sequence, 100)
+    encoding = note_seq.PerformanceOneHotEncoding(num_velocity_bins=32)
+    events = note_seq.Performance(steps, num_velocity_bins=32)
+    return np.array([3 + encoding.encode_event(event) for event in events], "i4")
+
+
+# Tasks 4.5 to 4.9: crops, the cache
+
+
+def batches(
+    tokens: np.ndarray,
+    offsets: np.ndarray,
+    length: int,
+    batch_size: int,
+    seed: int,
+    count: int,
+    submission: Any,
+) -> list[Any]:
+    """Take some batches of `make_batches`."""
+    made = submission.make_batches(tokens, offsets, length, batch_size, seed)
+    return [next(made) for _ in range(count)]
+
+
+def batch_of_a_long_piece(size: int, length: int, seed: int, submission: Any) -> Any:
+    """Take a batch of one piece that is too long for any memory: all its tokens are 5."""
+    tokens = np.broadcast_to(np.uint16(5), (size,))
+    return next(submission.make_batches(tokens, np.array([0, size]), length, 4, seed))
+
+
+def tensors(value: Any) -> Any:
+    """Turn arrays into tensors, in lists and tuples too."""
+    if isinstance(value, np.ndarray):
+        return ops.convert_to_tensor(value)
+    if type(value) in (list, tuple):
+        return type(value)(map(tensors, value))
+    return value
+
+
+def cache(window: int, method: str, *args: Any, submission: Any) -> Any:
+    """Do a method of a `KeyValueCache`."""
+    return getattr(submission.KeyValueCache(window), method)(*map(tensors, args))
+
+
+# Tasks 4.10 to 4.14: layers and the model
+
+
+def do(layer: Any, method: str, *args: Any) -> Any:
+    """Call a layer's method with tensors."""
+    return getattr(layer, method)(*map(tensors, args))
+
+
+def masked_call(layer: Any, x: np.ndarray, mask: np.ndarray) -> Any:
+    """Call a layer with a mask."""
+    return layer(ops.convert_to_tensor(x), mask=ops.convert_to_tensor(mask))
+
+
+def in_half_precision(
+    layer: str, sizes: list, x: np.ndarray, method: str, submission: Any, scale: float = 1.0
+) -> Any:
+    """Construct a layer where all layers compute in float16, and do a method; weights times scale.
+
+    float16 arrays come back as they are.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        made = getattr(submission, layer)(*sizes)
+        made(tensors(x))
+        for weight in made.weights:
+            weight.assign(weight * scale)
+        return getattr(made, method)(tensors(x))
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def descend(layer: Any, target: np.ndarray, *arrays: np.ndarray) -> dict[str, np.ndarray]:
+    """Take one step of descent on the squared error of a layer's output.
+
+    Returns what it changed in each weight: minus the gradient.
+    """
+    inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
+    model = keras.Model(inputs, layer(*inputs))
+    on_jax = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=on_jax, run_eagerly=not on_jax)
+    before = [np.array(weight) for weight in layer.weights]
+    model.train_on_batch(list(arrays), target)
+    return {
+        weight.path: np.array(weight) - old
+        for weight, old in zip(layer.weights, before, strict=True)
+    }
+
+
+# Tasks 4.15 to 4.17
+
+
+def rates(peak: float, warmup: int, steps: list[int], submission: Any) -> list[Any]:
+    """Ask a `WarmupSchedule` for its rates: steps as Python's ints, then as tensors."""
+    schedule = submission.WarmupSchedule(peak, warmup)
+    given = [*steps, *(ops.convert_to_tensor(step, "int32") for step in steps)]
+    return [schedule(step) for step in given]
+
+
+def rate_in_training(peak: float, warmup: int, steps: int, submission: Any) -> list[Any]:
+    """Take steps of descent with slope 1: how far each goes."""
+    optimizer = keras.optimizers.SGD(submission.WarmupSchedule(peak, warmup))
+    weight = keras.Variable(np.zeros(1, "f4"))
+    optimizer.build([weight])
+    places = [0.0]
+    for _ in range(steps):
+        optimizer.apply([ops.ones(1)], [weight])
+        places.append(float(ops.convert_to_numpy(weight)[0]))
+    return (-np.diff(places)).tolist()
+
+
+def loss_gradient(
+    targets: np.ndarray, logits: np.ndarray, smoothing: float, submission: Any
+) -> np.ndarray:
+    """Differentiate `masked_cross_entropy` by the logits."""
+
+    def loss(targets: Any, logits: Any) -> Any:
+        return submission.masked_cross_entropy(ops.cast(targets, "int32"), logits, smoothing)
+
+    return gradient_by_logits(loss, targets, logits)
+
+
+# Task 4.20: a script in the place of the model's computation
+
+
+def scripted_music(table: np.ndarray, window: int, submission: Any) -> keras.Model:
+    """Make a `MusicTransformer` that follows the script of grading/lab4/pieces.py.
+
+    Keys and values of its two blocks, two heads of two numbers each, hold an event's id, each
+    number in its own way: what is moved to another place, or taken from one, leads to another row
+    of the table.
+    """
+    rows, vocab_size = table.shape
+    factors = np.arange(1, 17, dtype="f4").reshape(4, 1, 2, 1, 2)  # part, (batch), head, (at), dim
+    powers = 3 ** np.arange(window) % rows  # by distance
+
+    class Scripted(submission.MusicTransformer):  # type: ignore[misc, name-defined]
+        """The real one's blocks, embedding and window, but other read and step."""
+
+        num_steps = 0
+
+        def parts(self, ids: Any) -> list[Any]:
+            """Write ids (batch, length) as keys and values."""
+            spelled = ops.cast(ids, "float32")[:, None, :, None]
+            return [spelled * factor for factor in factors]
+
+        def read(self, ids: Any) -> list[Any]:
+            """Keys and values of a primer."""
+            return self.parts(ids)
+
+        def step(self, ids: Any, slot: Any, old: Any, new: Any) -> tuple[Any, list[Any]]:
+            """Logits by what the cache holds, and by how long ago it was."""
+            self.num_steps += 1
+            size, slots = old[0].shape[2], new[0].shape[2]
+            here = ops.equal(ops.arange(slots), slot)[:, None]
+            own = self.parts(ids)
+            new = [ops.where(here, one, part) for one, part in zip(own, new, strict=True)]
+            distances = size + slot - ops.arange(size + slots)
+            seen = ops.logical_and(distances >= 0, distances < window)
+            weights = ops.take(powers.astype("f4"), ops.clip(distances, 0, window - 1))
+            weights = ops.where(seen, weights, 0.0)
+            total = ops.cast(ops.zeros_like(ids[:, 0]), "float32")
+            for factor, *both in zip(factors, old, new, strict=True):
+                heard = ops.concatenate(both, axis=2) * factor
+                found = ops.sum(heard, axis=(1, 3)) * weights
+                total = ops.mod(total + ops.sum(ops.mod(found, rows), axis=1), rows)
+            return ops.take(table, ops.cast(total, "int32"), axis=0), new
+
+    model = Scripted(vocab_size, 4, 2, 4, 2, 3, window)
+    model.build((None, None))
+    return model
+
+
+def num_steps(model: Any) -> int:
+    """How often a scripted model's step was called, or traced."""
+    return model.num_steps
+
+
+class Player(keras.Model):
+    """`generate` as one program."""
+
+    def __init__(self, submission: Any, model: Any, options: dict[str, Any]):
+        super().__init__()
+        self.submission, self.model, self.options = submission, model, options
+        self.compile(jit_compile=keras.backend.backend() == "jax")
+
+    def call(self, inputs: Any) -> Any:
+        """Primers and noise → ids."""
+        return self.submission.generate(self.model, *inputs, **self.options)
+
+
+def generate_in_graph(
+    model: Any, primers: np.ndarray, noise: np.ndarray, options: dict[str, Any], submission: Any
+) -> Any:
+    """Generate in a compiled model, as the lab's experiment does."""
+    return Player(submission, model, options).predict_on_batch([primers, noise])
