@@ -56,7 +56,7 @@ class Settings:
     # training pieces to use at most, and an eighth as many for validation and test; None is all
     max_pieces: int | None = None
     # each piece is moved by one of these in each epoch; drums are not transposed
-    semitones: tuple[int, ...] = (-3, -2, -1, 0, 1, 2, 3)
+    semitones: tuple[int, ...] = (-1, 0, 1)
     stretches: tuple[float, ...] = (0.95, 0.975, 1.0, 1.025, 1.05)
     length: int = 256
     # overlap of validation and test windows, and how many of validation at most
@@ -72,13 +72,13 @@ class Settings:
     tied: bool = True
     smoothing: float = 0.0
     epochs: int = 8
-    steps_per_epoch: int = 60
-    batch_size: int = 16
+    steps_per_epoch: int = 120
+    batch_size: int = 8
     learning_rate: float = 3e-3
-    warmup: int = 100
-    temperature: float = 1.0
+    warmup: int = 200
+    temperature: float = 0.95
     top_k: int = 0
-    top_p: float = 0.95
+    top_p: float = 0.92
     grammar: bool = True
     # pieces with a primer, and as many without
     samples: int = 4
@@ -91,6 +91,7 @@ class Settings:
 MAESTRO = Settings(
     data="maestro",
     primer_seconds=20.0,
+    semitones=(-3, -2, -1, 0, 1, 2, 3),
     length=2048,
     context=1024,
     eval_windows=400,
@@ -106,6 +107,8 @@ MAESTRO = Settings(
     batch_size=16,
     learning_rate=1e-3,
     warmup=2000,
+    temperature=1.0,
+    top_p=0.95,
     samples=8,
     max_events=4096,
     compared=137,
