@@ -113,7 +113,7 @@ class _Grader:
             self.process.stdin.write(json.dumps(question) + "\n")
             self.process.stdin.flush()
             answer = json.loads(self.process.stdout.readline())
-        except ValueError:
+        except (OSError, ValueError):  # its pipe is closed, or ends in the middle of a line
             raise EtudeError("the grader ended: run this cell again") from None
         except BaseException:
             self.process.kill()  # its answer would be taken for that to the next question

@@ -22,9 +22,9 @@ def named(entry):
 
 
 def sample():
-    """Give an answer of every third task, always the same: two of three are wrong ones."""
+    """Give an answer of every fifth task, always the same: two of three are wrong ones."""
     chosen = []
-    for number, (_, task) in enumerate(TASKS[::3]):
+    for number, (_, task) in enumerate(TASKS[::5]):
         those = [entry for entry in BANK if entry.task == task and entry.wrong == (number % 3 > 0)]
         chosen.append(min(those, key=lambda entry: zlib.crc32(entry.path.stem.encode())))
     return chosen

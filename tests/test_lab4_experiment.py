@@ -16,6 +16,8 @@ from toolkit.errors import EtudeError
 from toolkit.midi import read_midi, write_midi
 from toolkit.runs import Run
 
+pytestmark = pytest.mark.xdist_group("lab4")  # a run is made once
+
 TINY = dataclasses.replace(
     experiment.PRESETS["quick"],
     data="drums",

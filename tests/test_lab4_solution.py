@@ -314,7 +314,7 @@ def test_smoothing_is_kerass():
 # Writing
 
 
-def generated(model, batch=4, steps=30, seed=0, **options):
+def generated(model, batch=4, steps=20, seed=0, **options):
     noise = np.random.default_rng(seed).gumbel(size=(batch, steps, lab.VOCAB_SIZE))
     primers = np.full((batch, 3), lab.NOTE_ON + 60, np.int32)
     primers[:, 0] = lab.START
@@ -323,7 +323,7 @@ def generated(model, batch=4, steps=30, seed=0, **options):
 
 def test_slots_change_nothing_and_rows_end_at_end(model):
     whole = generated(model)
-    for slots in (1, 7, 30):
+    for slots in (7, 20):
         assert np.array_equal(generated(model, slots=slots), whole)
     assert not np.isin(whole[:, 0], (lab.PAD, lab.START)).any()
     for row in whole:
@@ -333,7 +333,7 @@ def test_slots_change_nothing_and_rows_end_at_end(model):
 
 
 def test_the_grammar_releases_only_what_sounds(model):
-    wild, tame = (generated(model, batch=8, steps=60, grammar=g) for g in (False, True))
+    wild, tame = (generated(model, batch=8, steps=30, grammar=g) for g in (False, True))
 
     def silent_releases(rows):
         count = 0
@@ -348,7 +348,7 @@ def test_the_grammar_releases_only_what_sounds(model):
                     sounding[token - lab.NOTE_OFF] -= sounding[token - lab.NOTE_OFF] > 0
         return count
 
-    assert silent_releases(wild) > 20
+    assert silent_releases(wild) > 10
     assert silent_releases(tame) == 0
 
 

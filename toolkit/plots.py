@@ -317,13 +317,13 @@ def plot_attention_roll(
         _style(panel, grid=False)
         strongest = max(float(np.max(weights)), 1e-9)
         corners, shades = [], []
-        for number, note in enumerate(notes):
+        for place, note in enumerate(notes):
             left, right = note.start_time, max(note.end_time, note.start_time + 0.03)
             low, high = note.pitch - 0.44, note.pitch + 0.44
             corners.append([(left, low), (left, high), (right, high), (right, low)])
-            share = 0.06 + 0.94 * float(weights[number]) / strongest
+            share = 0.06 + 0.94 * float(weights[place]) / strongest
             shades.append(
-                to_rgba(COLOURS[1]) if number == query else to_rgba(COLOURS[0], min(share, 1.0))
+                to_rgba(COLOURS[1]) if place == query else to_rgba(COLOURS[0], min(share, 1.0))
             )
         panel.add_collection(
             PolyCollection(corners, facecolors=shades, edgecolors=RULE, linewidths=0.4)

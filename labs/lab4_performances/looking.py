@@ -29,7 +29,7 @@ def attention_weights(tasks: Any, model: Any, ids: np.ndarray) -> np.ndarray:
         queries, keys = layer.query(normed), layer.key(normed)
         scores = ops.einsum("bthk,bshk->bhts", queries, keys)
         scores = scores + tasks.relative_logits(queries, layer.distances, length)
-        scores = ops.cast(scores, "float32") * layer.head_dim**-0.5
+        scores = layer.head_dim**-0.5 * ops.cast(scores, "float32")
         weights = ops.softmax(ops.where(seen, scores, -1e9), axis=-1)
         maps.append(ops.convert_to_numpy(weights)[0])
         hidden = block(hidden)
