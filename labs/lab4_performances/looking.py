@@ -27,9 +27,9 @@ def attention_weights(tasks: Any, model: Any, ids: np.ndarray) -> np.ndarray:
     for block in model.blocks:
         layer, normed = block.attention, block.norm_1(hidden)
         queries, keys = layer.query(normed), layer.key(normed)
-        scores = ops.einsum("bthk,bshk->bhts", queries, keys)
-        scores = scores + tasks.relative_logits(queries, layer.distances, length)
-        scores = layer.head_dim**-0.5 * ops.cast(scores, "float32")
+        by_content = ops.einsum("bqhk,bshk->bhqs", queries, keys)
+        by_distance = tasks.relative_logits(queries, layer.distances, length)
+        scores = layer.head_dim**-0.5 * ops.cast(by_content + by_distance, "float32")
         weights = ops.softmax(ops.where(seen, scores, -1e9), axis=-1)
         maps.append(ops.convert_to_numpy(weights)[0])
         hidden = block(hidden)
