@@ -16,8 +16,9 @@ Then give this command, as often as it takes:
 
 For MAESTRO, then for Groove, it goes through the stages: measure (step time and memory of the
 lab's training as it is, and without `keras.remat`), train (the faster way, for as many epochs as
-`--train` minutes hold), evaluate (validation and test, whole), write (pieces, as events). Whatever
-is finished, each epoch included, is kept in `work`, and the next call goes on from there. Where the
+`--train` minutes hold at the measured speed), evaluate (validation and test, whole); at last, for
+both, write (pieces, as events). Whatever is finished, each epoch included, is kept in `work`, and
+the next call goes on from there; so is what was compiled. Where the
 GPU's memory is too small the batch is halved, and the results say so. What comes back lies in
 `results`: `results.json`, the best weights in float16 in parts of 15 MiB, the pieces. Where Etude
 is whole again, `python -m benchmarks.gpu unpack results to` makes `.weights.h5` and MIDI of them.

@@ -32,8 +32,8 @@ from toolkit.runs import Run
 from toolkit.runtime import Runtime, configure, parity_stamp
 from toolkit.training import Interrupted
 
-# generation compiles anew for each 256 events, so pieces are shorter than the preset's
-BRIEF = dataclasses.replace(MAESTRO, max_events=1024)
+# generation is compiled for each event of the primer and each 256 written ones: both are short
+BRIEF = dataclasses.replace(MAESTRO, primer_seconds=8.0, max_events=1024)
 PLANS = {
     "maestro": BRIEF,
     # 1.7 million tokens to train on: a quarter of the weights, and more dropout
@@ -51,7 +51,6 @@ PLANS = {
         dropout=0.25,
         steps_per_epoch=200,
         warmup=500,
-        primer_seconds=8.0,
     ),
 }
 PLANS["drums"] = dataclasses.replace(PLANS["groove"], data="drums")
@@ -77,26 +76,30 @@ def main() -> int:
     jobs = [Job(Path(folder), name, state, float(soft), overrides) for name in data.split(",")]
     trained = _minutes(minutes)
     worked = False
-    for job in jobs:
-        for stage in stages.split(","):
-            if stage not in STAGES:
-                raise EtudeError(f"there is no stage {stage}: give some of {', '.join(STAGES)}")
-            if stage in job.own["done"]:
-                continue
-            if worked and time.time() + LEAST > float(soft):
-                return MORE
-            worked = True
-            try:
-                finished = getattr(job, stage)(trained.get(job.data, 5.0))
-            except Exception as error:
-                if not learning.is_out_of_memory(error):
-                    raise
-                job.lower()
-                return FULL
-            if not finished:
-                return MORE
-            job.own["done"].append(stage)
-            job.save()
+    wanted = stages.split(",")
+    for stage in wanted:
+        if stage not in STAGES:
+            raise EtudeError(f"there is no stage {stage}: give some of {', '.join(STAGES)}")
+    # pieces come last of all: generation takes long to compile, and the figures do not need it
+    order = [(job, stage) for job in jobs for stage in wanted if stage != "write"]
+    order += [(job, stage) for job in jobs for stage in wanted if stage == "write"]
+    for job, stage in order:
+        if stage in job.own["done"]:
+            continue
+        if worked and time.time() + LEAST > float(soft):
+            return MORE
+        worked = True
+        try:
+            finished = getattr(job, stage)(trained.get(job.data, 5.0))
+        except Exception as error:
+            if not learning.is_out_of_memory(error):
+                raise
+            job.lower()
+            return FULL
+        if not finished:
+            return MORE
+        job.own["done"].append(stage)
+        job.save()
     return 0
 
 
