@@ -7,7 +7,7 @@ needs besides Keras, JAX (with CUDA) and NumPy, no TensorFlow and no MIDI librar
 
 Unpack it there. If Keras is not installed, carry it beside the rest, in a folder `site`:
 
-    pip install --target site --no-deps --only-binary=:all: --python-version 3.12 \\
+    pip install --target site --no-compile --no-deps --only-binary=:all: --python-version 3.12 \\
         --platform manylinux_2_28_x86_64 keras namex optree typing-extensions
 
 Then give this command, as often as it takes:
