@@ -267,6 +267,17 @@ def test_the_loss_starts_near_that_of_guessing(model, ids):
     assert nats == pytest.approx(np.log(lab.VOCAB_SIZE), rel=0.2)
 
 
+def test_dropout_acts_in_training(ids):
+    model = lab.MusicTransformer(lab.VOCAB_SIZE, 16, 2, 16, 1, 31, 64, dropout=0.9)
+    model.compile(
+        keras.optimizers.SGD(0.0),
+        lambda targets, logits: lab.masked_cross_entropy(ops.cast(targets, "int32"), logits),
+    )
+    ids = np.asarray(ids)
+    losses = {float(model.train_on_batch(ids, ids)) for _ in range(3)}
+    assert len(losses) == 3
+
+
 def test_half_precision_bears_what_the_norm_must():
     x = np.full((1, 8), 60_000, np.float16)
     y = lab.RMSNorm(dtype="mixed_float16")(x)

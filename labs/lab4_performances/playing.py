@@ -1,6 +1,5 @@
 """Pieces that the model plays: primers, generation, files, measures."""
 
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labs.lab4_performances.data import DRUMS, Split
+from labs.lab4_performances.crops import Split
+from labs.lab4_performances.data import DRUMS
+from labs.lab4_performances.learning import write_on
 from labs.lab4_performances.measures import Measures, SeenRuns, columns, measure
 from toolkit import console
 from toolkit.errors import EtudeError
@@ -18,7 +19,6 @@ from toolkit.parallel import available_cores
 from toolkit.plots import plot_piano_roll
 from toolkit.report import Picture, Sample
 from toolkit.runs import Run
-from toolkit.runtime import compiled
 from toolkit.sound import render_wav
 
 if TYPE_CHECKING:
@@ -110,26 +110,7 @@ def play_on(
     tasks: Any, model: Any, settings: Any, name: str, primer: np.ndarray, samples: int, seen: Any
 ) -> Kind:
     """Generate `samples` pieces from one primer (only START: from nothing) in one batch."""
-    rng = np.random.default_rng([settings.seed, len(primer)])
-    shape = (samples, settings.max_events, model.embedding.input_dim)
-    noise = rng.gumbel(size=shape).astype(np.float32)
-
-    def write(model: Any, primers: Any, noise: Any) -> Any:
-        return tasks.generate(
-            model,
-            primers,
-            noise,
-            settings.temperature,
-            settings.top_k,
-            settings.top_p,
-            settings.grammar,
-        )
-
-    with warnings.catch_warnings():
-        # Keras warns of a softmax over one position: START, read alone
-        warnings.simplefilter("ignore", UserWarning)
-        written = compiled(write, model)(np.tile(primer, (samples, 1)), noise)
-    pieces = [np.concatenate([primer[1:], row[row != tasks.PAD]]) for row in written]
+    pieces = write_on(tasks, model, settings, primer, samples)
     sequences = [to_sequence(tasks, ids, settings.data) for ids in pieces]
     measured = [
         measure(sequence, seen, bool(tasks.END in ids))

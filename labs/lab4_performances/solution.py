@@ -894,6 +894,7 @@ class MusicTransformer(keras.Model):
     Call
     ----
     ids : int (batch, length), `PAD` to the right
+    training : bool or None, handed on to the layers: `fit` tells it to the model alone
 
     Returns
     -------
@@ -935,11 +936,11 @@ class MusicTransformer(keras.Model):
             block.build((None, None, self.d_model))
         self.norm.build((None, None, self.d_model))
 
-    def call(self, ids):
+    def call(self, ids, training=None):
         # BEGIN SOLUTION
-        hidden = self.dropout(self.embedding(ids) * self.d_model**0.5)
+        hidden = self.dropout(self.embedding(ids) * self.d_model**0.5, training=training)
         for block in self.blocks:
-            hidden = block(hidden)
+            hidden = block(hidden, training=training)
         return ops.cast(self.embedding(self.norm(hidden), reverse=True), "float32")
         # END SOLUTION
 

@@ -632,6 +632,7 @@ class MusicTransformer(keras.Model):
     Call
     ----
     ids : int (batch, length), `PAD` to the right
+    training : bool or None, handed on to the layers: `fit` tells it to the model alone
 
     Returns
     -------
@@ -673,7 +674,7 @@ class MusicTransformer(keras.Model):
             block.build((None, None, self.d_model))
         self.norm.build((None, None, self.d_model))
 
-    def call(self, ids):
+    def call(self, ids, training=None):
         raise NotImplementedError("4.14")
 
     def read(self, ids):
