@@ -30,6 +30,9 @@ from toolkit.paths import ROOT, shown
 from toolkit.source import Submission, definitions, merge, read_submission, syntax_error, unfinished
 
 OWN_CHAIN = "graded on your own chain; your instructor's grading also tries it alone"
+# Sets of inputs that hidden checks have: the solution answers each once for a whole class, a sixth
+# of what a submission costs, and sharing answers pays nobody who does not see the inputs.
+DRAWINGS = 16
 DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
 OPEN = (
     "hidden checks show their inputs to the submission, and here nothing keeps it in: isolation is "
@@ -101,7 +104,7 @@ class Session:
     checks
         Every check the lab has, whether it will run or not: points are shared before it starts.
     student
-        Who handed it in: hidden inputs are drawn afresh for each student.
+        Who handed it in: decides, with the course's secret, the inputs of hidden checks.
     accept_open
         Run hidden checks though the machine locks no worker in.
     parent
@@ -254,12 +257,21 @@ class Session:
     # The passes
 
     def rng(self, check: Check) -> np.random.Generator:
-        """The inputs' generator: fixed for public checks, the student's own for hidden ones."""
-        secret = os.environ.get("ETUDE_SECRET", "etude") if check.hidden else "public"
-        student = f"lab{self.lab.number}:{self.student}" if check.hidden else ""
-        text = f"{student}:{check.name}".encode()
-        digest = hmac.new(secret.encode(), text, hashlib.sha256).digest()
+        """The inputs' generator: fixed for public checks, one of `DRAWINGS` for hidden ones.
+
+        Which of them a student gets, and what they are, only who knows the secret can tell.
+        """
+        if check.hidden:
+            number = int.from_bytes(self.secret(self.student)[:8]) % DRAWINGS
+            return np.random.default_rng(list(self.secret(str(number), check.name)))
+        digest = hmac.new(b"public", f":{check.name}".encode(), hashlib.sha256).digest()
         return np.random.default_rng(list(digest))
+
+    def secret(self, *words: str) -> bytes:
+        """The course's secret digest of what is named."""
+        secret = os.environ.get("ETUDE_SECRET", "etude").encode()
+        text = ":".join((f"lab{self.lab.number}", *words)).encode()
+        return hmac.new(secret, text, hashlib.sha256).digest()
 
     def run(self, name: str, test: Callable[..., None]) -> CheckResult:
         """Run one check: the student's own chain first, then the task alone if it builds on others.

@@ -12,7 +12,7 @@ import pytest
 
 from grading.checks import assert_close, assert_equal, assert_raises
 from grading.results import Check, empty_result
-from grading.session import Session, collect, stamp, zygote
+from grading.session import DRAWINGS, Session, collect, stamp, zygote
 from grading.worker.codec import MusicXML
 from grading.workers import Raised, Refused, WorkerDied, Zygote
 from labs.catalogue import load_lab
@@ -106,6 +106,25 @@ def test_a_worker_answers_refuses_and_raises(worker):
         call(one, "bad")
     assert raised.value.line == 5
     assert raised.value.functions == ["bad"]
+
+
+def test_every_question_begins_with_the_same_random_numbers(worker):
+    one = worker(
+        "import random\n"
+        "import keras, numpy as np, tensorflow as tf\n"
+        "def python(): return random.random()\n"
+        "def numpy(): return np.random.random()\n"
+        "def of_keras(): return keras.random.normal((2,))\n"
+        "def of_tensorflow(): return tf.random.normal((2,))\n"
+        "def reseeded(): tf.random.set_seed(7); return of_tensorflow()\n"
+    )
+    names = ("python", "numpy", "of_keras", "of_tensorflow")
+    first = {name: call(one, name) for name in names}
+    other = call(one, "reseeded")
+    again = {name: call(one, name) for name in reversed(names)}
+    for name in names:
+        np.testing.assert_array_equal(first[name], again[name])
+    assert (other != first["of_tensorflow"]).all()
 
 
 @pytest.mark.parametrize(
@@ -260,14 +279,20 @@ def test_a_hidden_failure_tells_the_property_and_a_fixed_reason_only(graded):
     assert check.message == "a hidden check of this property failed: the code raised an error"
 
 
-def test_hidden_inputs_are_the_students_own_and_repeat(tmp_path):
+def test_hidden_inputs_repeat_for_a_student_and_only_the_secret_tells_which(tmp_path, monkeypatch):
     path = tmp_path / "tasks.py"
     path.write_text(SOLUTION)
     check = Check("c", "3.8", "p", 1, True, None)
-    draws = [
-        Session(LAB, str(path), [check], student).rng(check).random() for student in ("a", "a", "b")
-    ]
-    assert draws[0] == draws[1] != draws[2]
+
+    def draws():
+        sessions = [Session(LAB, str(path), [check], f"student {i}") for i in range(100)]
+        return [session.rng(check).random() for session in sessions]
+
+    first = draws()
+    assert draws() == first
+    assert len(set(first)) == DRAWINGS
+    monkeypatch.setenv("ETUDE_SECRET", "another")
+    assert not set(draws()) & set(first)
 
 
 def test_one_endless_task_costs_that_task_alone(graded):

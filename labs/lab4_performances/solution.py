@@ -682,6 +682,7 @@ class RelativeAttention(layers.Layer):
         -------
         output (batch, 1, d_model), and new_keys, new_values with this position written in.
         """
+
         # BEGIN SOLUTION
         def project(layer, row):
             """Apply a projection to rows (batch, features): one product, faster than its einsum."""
