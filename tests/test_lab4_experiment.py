@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import note_seq
 import numpy as np
@@ -10,10 +12,12 @@ import pytest
 from labs.catalogue import load_lab
 from labs.code import load_tasks
 from labs.lab4_performances import continuing, drumming, experiment, keyboard, looking, playing
-from labs.lab4_performances.data import Crops, Split, load_splits, spell_kit
+from labs.lab4_performances.crops import Crops, Split
+from labs.lab4_performances.data import load_splits, spell_kit
 from labs.lab4_performances.measures import SeenRuns, distributions, measure, overlap, sounding
 from toolkit.errors import EtudeError
 from toolkit.midi import read_midi, write_midi
+from toolkit.paths import ROOT
 from toolkit.runs import Run
 
 pytestmark = pytest.mark.xdist_group("lab4")  # a run is made once
@@ -195,6 +199,17 @@ def test_a_chorale_at_the_keyboard_is_phrased_and_pedalled():
     assert np.std(np.diff(starts)) > 0.02
     assert {change.control_number for change in played.control_changes} == {64}
     assert keyboard.perform_piece("bwv1.6") is None or played.notes
+
+
+def test_what_prepares_a_data_set_imports_neither_keras_nor_music21():
+    code = """
+import sys
+import labs.lab4_performances.data
+print({"keras", "tensorflow", "jax", "music21", "note_seq"} & set(sys.modules))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_groove_becomes_general_midi(shared_data):

@@ -11,8 +11,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from labs.lab4_performances.crops import Crops, Split
 from labs.lab4_performances.data import DATA_SETS as SOURCES
-from labs.lab4_performances.data import DRUMS, Crops, Split, load_splits
+from labs.lab4_performances.data import DRUMS, load_splits
 from labs.lab4_performances.looking import draw_attention
 from labs.lab4_performances.measures import BINS, distributions, mean, overlap
 from labs.lab4_performances.playing import (

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labs.lab4_performances.data import DRUMS, Split
+from labs.lab4_performances.crops import Split
+from labs.lab4_performances.data import DRUMS
 from labs.lab4_performances.measures import Measures, SeenRuns, columns, measure
 from toolkit import console
 from toolkit.errors import EtudeError
