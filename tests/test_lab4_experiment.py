@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -210,6 +211,43 @@ print({"keras", "tensorflow", "jax", "music21", "note_seq"} & set(sys.modules))
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "set()"
+
+
+ALL_OF_MAESTRO = """
+import resource, sys, time
+from dataclasses import replace
+from pathlib import Path
+from labs.lab4_performances import data
+from toolkit.parallel import available_cores
+if __name__ == "__main__":
+    files = [(f, f.stem, "train") for f in sorted(Path(sys.argv[1]).rglob("*.midi"))]
+    source = replace(data.DATA_SETS["maestro"], pieces=lambda: files)
+    begin = time.perf_counter()
+    print(len(data._prepare("maestro", source, Path(sys.argv[2]))))
+    print(time.perf_counter() - begin)
+    # getrusage of this process would count what its parent held when it was started
+    own = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss  # the largest
+    print((own + available_cores() * child) / 1e6)
+"""
+
+
+@pytest.mark.verify
+def test_all_of_maestro_is_prepared_in_seconds_and_little_memory(
+    shared_data, tmp_path, record_property
+):
+    script = tmp_path / "prepare.py"
+    script.write_text(ALL_OF_MAESTRO)
+    done = subprocess.run(
+        [sys.executable, script, shared_data / "maestro-v3.0.0", tmp_path / "made"],
+        capture_output=True, text=True, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": "."},
+    )  # fmt: skip
+    pieces, seconds, gigabytes = map(float, done.stdout.split()[-3:])
+    record_property("seconds", round(seconds, 1))
+    record_property("gigabytes", round(gigabytes, 2))
+    assert pieces == 1276
+    assert seconds < 15
+    assert gigabytes < 1
 
 
 def test_groove_becomes_general_midi(shared_data):
