@@ -155,8 +155,11 @@ def test_two_devices_share_the_batches_and_learn_as_one_does(backend, tmp_path):
         capture_output=True, text=True, env={**os.environ, **settings},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    runs = json.loads(done.stdout.splitlines()[-1])
-    assert (runs["one"]["devices"], runs["two"]["devices"]) == (1, 2)
-    for column, values in runs["one"]["log"].items():
-        # float32 sums in another order
-        np.testing.assert_allclose(runs["two"]["log"][column], values, rtol=1e-4, err_msg=column)
+    both = json.loads(done.stdout.splitlines()[-1])
+    assert set(both) == {"train", "train_performer"}
+    for model, runs in both.items():
+        assert (runs["one"]["devices"], runs["two"]["devices"]) == (1, 2)
+        for column, values in runs["one"]["log"].items():
+            # float32 sums in another order
+            where = f"{model}: {column}"
+            np.testing.assert_allclose(runs["two"]["log"][column], values, rtol=1e-4, err_msg=where)
