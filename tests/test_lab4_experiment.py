@@ -308,12 +308,17 @@ def test_a_distribution_overlaps_itself_wholly():
         assert overlap(shares, shares) == pytest.approx(1)
 
 
-def test_attention_maps_are_those_of_the_model(tasks):
+@pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_float16", 1e-2)])
+def test_attention_maps_are_those_of_the_model(tasks, policy, tolerance):
     import keras
 
     keras.utils.set_random_seed(0)
-    model = tasks.MusicTransformer(tasks.VOCAB_SIZE, 16, 2, 24, 2, 9, 64)
-    model.build((None, 20))
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = tasks.MusicTransformer(tasks.VOCAB_SIZE, 16, 2, 24, 2, 9, 64)
+        model.build((None, 20))
+    finally:
+        keras.config.set_dtype_policy("float32")
     ids = np.random.default_rng(0).integers(3, tasks.VOCAB_SIZE, 20).astype(np.int32)
     weights = looking.attention_weights(tasks, model, ids)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
@@ -324,7 +329,7 @@ def test_attention_maps_are_those_of_the_model(tasks):
     mixed = np.einsum("hts,bshk->bthk", weights[0], values)
     expected = np.asarray(block.attention(normed))
     ours = np.asarray(block.attention.output_projection(mixed))
-    np.testing.assert_allclose(ours, expected, atol=1e-5)
+    np.testing.assert_allclose(ours, expected, atol=tolerance)
 
 
 def test_every_event_knows_its_note(tasks):
