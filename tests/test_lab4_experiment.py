@@ -182,6 +182,17 @@ def test_a_primer_is_cut_in_time_and_to_the_window(tasks, capsys):
         playing.cut_primer(tasks, piece(), 2.0, 100)
 
 
+def test_a_key_is_struck_again_only_after_it_came_up():
+    written = piece(
+        *((60, 50, 0, 3), (60, 60, 1, 4), (60, 70, 4, 5)),
+        *((62, 50, 0, 3), (64, 50, 2, 3), (64, 60, 2, 4)),
+    )
+    played = playing.one_note_a_key(written)
+    assert [(note.pitch, note.start_time, note.end_time) for note in played.notes] == [
+        (60, 0, 1), (60, 1, 4), (60, 4, 5), (62, 0, 3), (64, 2, 4)
+    ]  # fmt: skip
+
+
 # Data
 
 
