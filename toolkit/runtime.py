@@ -297,7 +297,8 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        run = tf.function(lambda *arrays: function(model, *arrays))
+        # without AutoGraph: it reads the source anew, which may have been edited in the meantime
+        run = tf.function(lambda *arrays: function(model, *arrays), autograph=False)
         return lambda *arrays: np.asarray(run(*map(tf.convert_to_tensor, arrays)))
     import jax
 
