@@ -135,10 +135,33 @@ def test_foreign_or_damaged_weights_are_refused(tasks, finished, tmp_path):
         continuing.load_weights(model, broken)
 
 
-def test_a_full_device_is_told_with_what_to_lower():
-    with pytest.raises(EtudeError, match="lower batch_size"), experiment.enough_memory():
-        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate")
-    with pytest.raises(RuntimeError, match="something else"), experiment.enough_memory():
+def test_settings_that_are_no_run_of_this_lab_are_refused(tmp_path):
+    for text in ("{", "[]", '{"preset": "quick", "units": 64}'):
+        (tmp_path / "settings.json").write_text(text)
+        with pytest.raises(EtudeError, match="damaged or of another lab's run"):
+            continuing.read_settings(tmp_path)
+
+
+def test_a_bad_primer_leaves_no_run_behind(finished, monkeypatch, tmp_path):
+    primer = tmp_path / "drums.mid"
+    primer.write_bytes(b"no music")
+    monkeypatch.setattr("toolkit.runs.RUNS", tmp_path / "runs")
+    monkeypatch.setattr("sys.argv", ["x", "--run", str(finished.folder), "--primer", str(primer)])
+    with pytest.raises(EtudeError, match="not a MIDI file"):
+        continuing.main()
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying"), MemoryError()]
+)
+def test_a_full_device_is_told_with_what_to_lower(error):
+    with (
+        pytest.raises(EtudeError, match=r'batch_size 8 .*SET="batch_size=4", then length'),
+        experiment.enough_memory("batch_size", 8, "length"),
+    ):
+        raise error
+    with pytest.raises(RuntimeError, match="something else"), experiment.enough_memory("a", 1, "b"):
         raise RuntimeError("something else")
 
 

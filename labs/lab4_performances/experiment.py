@@ -126,7 +126,7 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
     console.say(describe(tasks, splits))
     model = build(tasks, settings, runtime)
     begin = time.perf_counter()
-    with enough_memory():
+    with enough_memory("batch_size", settings.batch_size, "length"):
         log = train(tasks, settings, run, runtime, model, splits)
         scores = evaluate(tasks, settings, model, splits)
     console.table(*SCORES, rows=[tuple(map(spelt, row)) for row in scores])
@@ -209,17 +209,20 @@ def build(tasks: Any, settings: Settings, runtime: Runtime) -> keras.Model:
     return model
 
 
+FULL = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM", "MemoryError")
+
+
 @contextmanager
-def enough_memory() -> Iterator[None]:
-    """Say which setting to lower when the device's memory is full."""
+def enough_memory(first: str, value: int, then: str) -> Iterator[None]:
+    """Say which setting to lower when the memory is full."""
     try:
         yield
     except Exception as error:
         words = f"{type(error).__name__} {error}"
-        if any(sign in words for sign in ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM")):
+        if any(sign in words for sign in FULL):
             raise EtudeError(
-                'the device has too little memory for this: lower batch_size first, SET="batch_'
-                'size=4", then length'
+                f"{first} {value} takes more memory than the device has: lower it first, "
+                f'SET="{first}={max(value // 2, 1)}", then {then}'
             ) from error
         raise
 
@@ -328,13 +331,14 @@ def play(
         f"{settings.samples} pieces from nothing"
     )
     begin = time.perf_counter()
-    kinds = [
-        play_on(tasks, model, settings, name, start, settings.samples, seen)
-        for name, start in (
-            ("continuation", primer),
-            ("from nothing", np.array([tasks.START], np.int32)),
-        )
-    ]
+    with enough_memory("samples", settings.samples, "max_events"):
+        kinds = [
+            play_on(tasks, model, settings, name, start, settings.samples, seen)
+            for name, start in (
+                ("continuation", primer),
+                ("from nothing", np.array([tasks.START], np.int32)),
+            )
+        ]
     written = sum(len(ids) for kind in kinds for ids in kind.ids)
     seconds = time.perf_counter() - begin
     console.say(f"{written:,} events in {seconds:.1f} s, compiling included")
