@@ -220,6 +220,17 @@ def test_the_skew_agrees_with_the_definition(target, source, distance):
     )
 
 
+@pytest.mark.verify
+def test_the_skew_takes_a_third_of_the_definitions_memory_at_most(record_property):
+    from benchmarks.relative_memory import run
+
+    megabytes = {way: run(way, 1024)["bytes"] / 1e6 for way in ("gather", "skew")}
+    record_property("megabytes", megabytes)
+    assert megabytes["skew"] < megabytes["gather"] / 3
+    # the vectors of all pairs, float32, are in the one and not in the other
+    assert megabytes["gather"] > 1024**2 * 64 * 4 / 1e6 > megabytes["skew"]
+
+
 def test_attention_is_the_definition_whatever_the_chunks(monkeypatch):
     keras.utils.set_random_seed(3)
     layer = lab.RelativeAttention(16, 4, 9, 12)

@@ -1,5 +1,6 @@
 """Seeds, precision, devices and compilation, decided in one place."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -14,7 +15,14 @@ import tiny_run
 
 from toolkit import runtime
 from toolkit.errors import EtudeError
-from toolkit.runtime import Runtime, check_shards, choose_jit, configure, parity_stamp
+from toolkit.runtime import (
+    Runtime,
+    check_shards,
+    choose_jit,
+    compiled,
+    configure,
+    parity_stamp,
+)
 
 ON_CPU = Runtime("tensorflow", "CPU, 2 cores", "float32", ("/device:CPU:0",), 0)
 
@@ -125,6 +133,17 @@ def test_the_stamp_of_a_command_that_trains_nothing_does_not_load_keras():
     assert done.stdout.strip() == "False"
 
 
+def test_code_that_is_edited_while_a_run_trains_is_compiled_as_it_was(keras, tmp_path, monkeypatch):
+    file = tmp_path / "edited.py"
+    file.write_text(
+        "def double(model, x):\n    return twice(x)\n\ndef twice(x):\n    return 2 * x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("edited")
+    file.write_text("# a longer text\n\n\n\ndef other(a, b, c):\n    return a\n")
+    assert compiled(module.double, None)(np.float32(3)) == 6
+
+
 def test_a_device_that_saw_no_data_is_noticed():
     two = replace(ON_CPU, devices=("a", "b"))
     part = SimpleNamespace
@@ -155,8 +174,11 @@ def test_two_devices_share_the_batches_and_learn_as_one_does(backend, tmp_path):
         capture_output=True, text=True, env={**os.environ, **settings},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    runs = json.loads(done.stdout.splitlines()[-1])
-    assert (runs["one"]["devices"], runs["two"]["devices"]) == (1, 2)
-    for column, values in runs["one"]["log"].items():
-        # float32 sums in another order
-        np.testing.assert_allclose(runs["two"]["log"][column], values, rtol=1e-4, err_msg=column)
+    both = json.loads(done.stdout.splitlines()[-1])
+    assert set(both) == {"train", "train_performer"}
+    for model, runs in both.items():
+        assert (runs["one"]["devices"], runs["two"]["devices"]) == (1, 2)
+        for column, values in runs["one"]["log"].items():
+            # float32 sums in another order
+            where = f"{model}: {column}"
+            np.testing.assert_allclose(runs["two"]["log"][column], values, rtol=1e-4, err_msg=where)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_run
-from tiny_run import SETTINGS, accuracy, build, data, nats, train
+from tiny_run import SETTINGS, accuracy, build, data, nats, train, train_performer
 
 from toolkit.errors import EtudeError
 from toolkit.runs import Run
@@ -21,6 +21,16 @@ SCRIPT = Path(tiny_run.__file__)
 
 def new_run(root: Path, resume: bool = False) -> Run:
     return Run.create("lab3_notes", "quick", SETTINGS, resume=resume, root=root)
+
+
+def killed_run(root: Path, *options: str) -> Run:
+    """A run that was killed in its third epoch, to go on with."""
+    command = [sys.executable, SCRIPT, root, *options, "kill=2:1"]
+    killed = subprocess.run(command, capture_output=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    run = new_run(root, resume=True)
+    assert run.log()["epoch"] == [1, 2]
+    return run
 
 
 def weights(model) -> list[np.ndarray]:
@@ -144,11 +154,12 @@ def test_sixteen_bits_learn_too(precision, tmp_path):
 
 
 def test_a_run_killed_in_an_epoch_goes_on_to_the_same_weights(unbroken, tmp_path):
-    killed = subprocess.run([sys.executable, SCRIPT, tmp_path, "kill=2:1"], capture_output=True)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    run = new_run(tmp_path, resume=True)
-    assert run.log()["epoch"] == [1, 2]
-    assert_same(*train(run), unbroken)
+    assert_same(*train(killed_run(tmp_path)), unbroken)
+
+
+def test_so_does_a_music_transformer_on_its_crops(tmp_path):
+    unbroken = train_performer(new_run(tmp_path / "unbroken"))
+    assert_same(*train_performer(killed_run(tmp_path, "performances")), unbroken)
 
 
 def test_ctrl_c_keeps_whole_epochs_and_the_best_weights_and_can_go_on(unbroken, tmp_path, disturb):

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -127,14 +128,20 @@ def _share_batches(backend: str, names: list[str]) -> Any:
         if len(names) == 1:
             return None
         # Keras accepts keras.distribution on TensorFlow and then silently uses one device.
-        import tensorflow as tf
-
-        return tf.distribute.MirroredStrategy(names)
+        return _mirrored(tuple(names))
     parallel = None
     if len(names) > 1:
         parallel = keras.distribution.DataParallel(devices=names, auto_shard_dataset=False)
     keras.distribution.set_distribution(parallel)
     return None
+
+
+@cache
+def _mirrored(names: tuple[str, ...]) -> Any:
+    """Make one strategy a process: the sums of a second one get mixed up with the first's."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)
 
 
 def check_shards(runtime: Runtime, model: Any, counted: Any) -> None:
@@ -290,7 +297,8 @@ def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        run = tf.function(lambda *arrays: function(model, *arrays))
+        # without AutoGraph: it reads the source anew, which may have been edited in the meantime
+        run = tf.function(lambda *arrays: function(model, *arrays), autograph=False)
         return lambda *arrays: np.asarray(run(*map(tf.convert_to_tensor, arrays)))
     import jax
 

@@ -8,10 +8,8 @@ from typing import Any
 
 from labs.catalogue import read_lab
 from labs.code import load_tasks
-from labs.lab4_performances import experiment
 from labs.lab4_performances.data import load_splits
-from labs.lab4_performances.playing import read_primer, write_samples
-from labs.run import make_settings
+from labs.run import load_experiment, make_settings
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, shown
@@ -28,6 +26,7 @@ CHANGEABLE = (
 
 def main() -> None:
     """Load the weights of a finished run, play, and write a report of its own."""
+    console.quiet_tensorflow()
     parser = argparse.ArgumentParser(prog="make lab4-continue", description=__doc__)
     parser.add_argument("--run", help="the run's folder (the newest that was finished)")
     parser.add_argument("--set", default="", help='other settings: "temperature=0.9 samples=2"')
@@ -36,21 +35,25 @@ def main() -> None:
     options = parser.parse_args()
     lab = read_lab(Path(__file__).with_name("lab.toml"))
     trained = find_run(options.run)
-    before = json.loads((trained / "settings.json").read_text(encoding="utf-8"))
+    before = read_settings(trained)
+    experiment = load_experiment(lab)
+    from labs.lab4_performances.playing import read_primer, write_samples
+
     chosen = {
         name: value
         for name in ("primer", "instrument", "soundfont", "seed")
         if (value := getattr(options, name)) is not None
     }
     settings = combine(before, chosen, options.set)
+    # before anything that takes time or leaves a folder
+    given = read_primer(settings.primer, settings.data) if settings.primer else None
     code = before.get("code")
     tasks = load_tasks(lab, None if code == "tasks.py" else code)
-    run = Run.create(f"{lab.slug}", "continued", dataclasses.asdict(settings))
     runtime = configure(settings.seed, settings.precision, settings.devices)
-    given = read_primer(settings.primer, settings.data) if settings.primer else None
     splits = load_splits(settings.data, settings.max_pieces)
     model = experiment.build(tasks, settings, runtime)
     load_weights(model, trained / "best.weights.h5")
+    run = Run.create(lab.slug, "continued", dataclasses.asdict(settings))
     kinds = experiment.play(tasks, settings, model, splits, given)
     samples = write_samples(run, settings, kinds[:-1], "pieces")
     report = Report(run, "Lab 4: continuations", f"Played by the model of {shown(trained)}.")
@@ -80,6 +83,26 @@ def find_run(folder: str | None, root: Path = RUNS / "lab4") -> Path:
     raise EtudeError("there is no finished run of Lab 4 yet: make lab4 first")
 
 
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings of a run of this lab.
+
+    Raises
+    ------
+    EtudeError
+        If the file is damaged, or of another lab's run.
+    """
+    path = folder / "settings.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        if {"preset", "d_model", "window"} <= settings.keys():
+            return settings
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise EtudeError(
+        f"{shown(path)} is damaged or of another lab's run: give a run of Lab 4, RUN=runs/lab4/…"
+    )
+
+
 def combine(before: dict[str, Any], chosen: dict[str, str], overrides: str) -> Any:
     """Make settings of a run's own and of what is given now.
 
@@ -88,6 +111,8 @@ def combine(before: dict[str, Any], chosen: dict[str, str], overrides: str) -> A
     EtudeError
         If a setting is given that the trained model depends on.
     """
+    from labs.lab4_performances import experiment
+
     preset = before["preset"] if before["preset"] in experiment.PRESETS else "quick"
     given = make_settings(experiment, preset, chosen, overrides)
     plain = experiment.PRESETS[preset]

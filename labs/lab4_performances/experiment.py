@@ -57,7 +57,7 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
     model = build(tasks, settings, runtime)
     begin = time.perf_counter()
     still = replace(settings, semitones=(0,))  # drums are not transposed
-    with enough_memory():
+    with enough_memory("batch_size", settings.batch_size, "length"):
         moved = still if settings.data in DRUMS else settings
         log = train(tasks, moved, run, runtime, model, splits)
         scores = evaluate(tasks, settings, model, splits)
@@ -126,13 +126,14 @@ def play(
         f"{settings.samples} pieces from nothing"
     )
     begin = time.perf_counter()
-    kinds = [
-        play_on(tasks, model, settings, name, start, settings.samples, seen)
-        for name, start in (
-            ("continuation", primer),
-            ("from nothing", np.array([tasks.START], np.int32)),
-        )
-    ]
+    with enough_memory("samples", settings.samples, "max_events"):
+        kinds = [
+            play_on(tasks, model, settings, name, start, settings.samples, seen)
+            for name, start in (
+                ("continuation", primer),
+                ("from nothing", np.array([tasks.START], np.int32)),
+            )
+        ]
     written = sum(len(ids) for kind in kinds for ids in kind.ids)
     seconds = time.perf_counter() - begin
     console.say(f"{written:,} events in {seconds:.1f} s, compiling included")

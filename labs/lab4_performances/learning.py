@@ -146,27 +146,27 @@ def build(tasks: Any, settings: Settings, runtime: Runtime) -> keras.Model:
     return model
 
 
+FULL = ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM", "MemoryError")
+
+
 @contextmanager
-def enough_memory() -> Iterator[None]:
-    """Say which setting to lower when the device's memory is full."""
+def enough_memory(first: str, value: int, then: str) -> Iterator[None]:
+    """Say which setting to lower when the memory is full."""
     try:
         yield
     except Exception as error:
         if is_out_of_memory(error):
             raise EtudeError(
-                'the device has too little memory for this: lower batch_size first, SET="batch_'
-                'size=4", then length'
+                f"{first} {value} takes more memory than the device has: lower it first, "
+                f'SET="{first}={max(value // 2, 1)}", then {then}'
             ) from error
         raise
 
 
-# Training and evaluation
-
-
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that the device's memory is full."""
+    """Tell whether an error says that the memory is full."""
     words = f"{type(error).__name__} {error}"
-    return any(sign in words for sign in ("RESOURCE_EXHAUSTED", "ResourceExhausted", "OOM"))
+    return any(sign in words for sign in FULL)
 
 
 # Training and evaluation

@@ -27,10 +27,11 @@ def attention_weights(tasks: Any, model: Any, ids: np.ndarray) -> np.ndarray:
     maps = []
     for block in model.blocks:
         layer, normed = block.attention, block.norm_1(hidden)
-        queries, keys = layer.query(normed), layer.key(normed)
+        # the weight of the distances is float32 even where layers compute in 16 bits
+        queries, keys = (ops.cast(part(normed), "float32") for part in (layer.query, layer.key))
         by_content = ops.einsum("bqhk,bshk->bhqs", queries, keys)
         by_distance = tasks.relative_logits(queries, layer.distances, length)
-        scores = layer.head_dim**-0.5 * ops.cast(by_content + by_distance, "float32")
+        scores = layer.head_dim**-0.5 * (by_content + by_distance)
         weights = ops.softmax(ops.where(seen, scores, -1e9), axis=-1)
         maps.append(ops.convert_to_numpy(weights)[0])
         hidden = block(hidden)
