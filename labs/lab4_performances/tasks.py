@@ -483,6 +483,7 @@ class RelativeAttention(layers.Layer):
         -------
         output (batch, 1, d_model), and new_keys, new_values with this position written in.
         """
+
         raise NotImplementedError("4.10")
 
 
