@@ -52,6 +52,7 @@ def call(bundle, work, *options):
     return done, (done.stdout.splitlines() or [""])[-1]
 
 
+@pytest.mark.verify  # a minute: three processes train
 def test_slices_end_as_one_call_does_and_the_weights_come_back(bundle):
     stages = ("--stages", "train,evaluate,write")
     # begin nothing after the first epoch
