@@ -137,18 +137,20 @@ def to_sequence(tasks: Any, ids: np.ndarray, data: str) -> "NoteSequence":
 
 
 def one_note_a_key(sequence: "NoteSequence") -> "NoteSequence":
-    """End a note where its key is struck again, in place; of two struck at once one is kept.
+    """Play each pitch with one key, in place: struck again it ends its note, once up it is up.
 
     A key that is down cannot be struck, and a MIDI file cannot say that it was. A model forgets:
     of its notes one in ten begins while its pitch still sounds, of real ones one in a hundred.
-    Left as they are, each release would end the note before, and a pitch never falls silent.
+    Left as they are, each release would end the note before, and a pitch never falls silent. Of
+    two notes struck at once one is kept.
     """
     sounding: dict[int, Any] = {}
     struck_twice = []
     for note in sorted(sequence.notes, key=lambda note: (note.start_time, note.end_time)):
         before = sounding.get(note.pitch)
         if before is not None and before.end_time > note.start_time:
-            before.end_time = note.start_time
+            # the first release after both strikes is the key's
+            note.end_time, before.end_time = before.end_time, note.start_time
             if before.start_time == note.start_time:
                 struck_twice.append(before)
         sounding[note.pitch] = note
