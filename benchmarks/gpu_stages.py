@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -127,25 +126,22 @@ class Timer(keras.callbacks.Callback):
 
     Attributes
     ----------
-    steps : seconds of each batch but an epoch's first
+    ends : when the first and the last batch of each epoch were done, on the device too
     epochs : seconds of each epoch, from the last one's end: validation and backup included
     """
 
     def __init__(self, until: float, noted: Callable[[int, float], None] = lambda *_: None):
         super().__init__()
         self.until, self.noted = until, noted
-        self.steps: list[float] = []
+        self.ends: list[float] = []
         self.epochs: list[float] = []
         self.begin = self.last = time.perf_counter()
-        self.first = 0.0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Note how long the batch took."""
-        now = time.perf_counter()
-        self.first = self.first or now - self.begin
-        if batch:
-            self.steps.append(now - self.batch)
-        self.batch = now
+        """Note when the device has done an epoch's first batch, and its last."""
+        if batch in (0, self.params["steps"] - 1):
+            jax.block_until_ready(logs)  # JAX comes back before the device has finished
+            self.ends.append(time.perf_counter())
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Note how long the epoch took, and stop if there is no time for another."""
@@ -245,7 +241,7 @@ class Job:
         shutil.rmtree(folder, ignore_errors=True)
         timer = Timer(float("inf"))
         self.fit(short, runtime, Timed(folder, "lab4", self.data, {}, timer=timer), way)
-        step = statistics.median(timer.steps)
+        step = (timer.ends[-1] - timer.ends[-2]) / max(steps - 1, 1)  # of the second epoch
         tokens = short.batch_size * short.length
         flops = flops_a_token(short, tasks.VOCAB_SIZE) * tokens / step
         card = jax.devices()[0]
@@ -260,7 +256,7 @@ class Job:
             "teraflops": flops / 1e12,
             "share_of_peak": flops / peak if peak and "MIG" not in card.device_kind else None,
             "peak_gigabytes": memory.get("peak_bytes_in_use", 0) / 1e9 or None,
-            "seconds_to_first_step": timer.first,
+            "seconds_to_first_step": timer.ends[0] - timer.begin,
             "seconds_an_epoch_besides": max(timer.epochs[1] - steps * step, 0.0),
         }
         share, gigabytes = found["share_of_peak"], found["peak_gigabytes"]
@@ -269,7 +265,7 @@ class Job:
             f"{short.length} tokens, {tokens / step:,.0f} tokens a second, {flops / 1e12:.3g} "
             f"TFLOP/s{f', {share:.1%} of the peak' if share else ''}"
             f"{f', {gigabytes:.1f} GB at most' if gigabytes else ''}; first step after "
-            f"{timer.first:.1f} s"
+            f"{found['seconds_to_first_step']:.1f} s"
         )
         return found
 
