@@ -261,6 +261,10 @@ def test_model_dropout(student, rng):
     hidden = assert_array(music(ids, training=True), (8, 8, 16), "f")
     lost = (hidden < 0.1).mean()
     assert_holds(abs(lost - 0.5) < 0.1, "the wrong share is dropped in the blocks")
+    # Keras says that it trains only to a model whose call asks; the weights stand still
+    losses = student.build("losses_of_fit", music, ids, ids, 2)
+    differ = type(losses) is list and len(losses) == 2 and losses[0] != losses[1]
+    assert_holds(differ, "nothing is dropped when `fit` trains the model")
 
 
 @check("4.14", says="training the model learns one batch by heart", hidden=True)
