@@ -37,7 +37,7 @@ def differences(notes: Notes, sequence) -> list[str]:
     return [n for n in names if not np.array_equal(getattr(notes, n), getattr(expected, n))]
 
 
-def maestro_sample(maestro: Path, size: int = 40) -> list[Path]:
+def maestro_sample(maestro: Path, size: int = 20) -> list[Path]:
     """Choose files evenly from all years and splits."""
     with open(maestro / "maestro-v3.0.0.csv", encoding="utf-8") as table:
         rows = sorted(csv.DictReader(table), key=lambda r: (r["year"], r["split"], r["duration"]))

@@ -13,6 +13,8 @@ from toolkit import chorales, note_grid
 from toolkit.errors import EtudeError
 from toolkit.midi import DTYPES, Notes, read_notes
 
+pytestmark = pytest.mark.xdist_group("chorales")  # they are spelled once
+
 NAMES = ["bwv269", "bwv112.5-sc", "bwv277", "bwv62.6", "bwv274"]
 
 

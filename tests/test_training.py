@@ -157,6 +157,7 @@ def test_a_run_killed_in_an_epoch_goes_on_to_the_same_weights(unbroken, tmp_path
     assert_same(*train(killed_run(tmp_path)), unbroken)
 
 
+@pytest.mark.verify
 def test_so_does_a_music_transformer_on_its_crops(tmp_path):
     unbroken = train_performer(new_run(tmp_path / "unbroken"))
     assert_same(*train_performer(killed_run(tmp_path, "performances")), unbroken)
