@@ -111,6 +111,14 @@ def assert_array(value: Any, shape: tuple | None = None, kind: str = "biuf") -> 
     return value
 
 
+def assert_dtype(value: Any, shape: tuple[int | None, ...], dtype: str) -> np.ndarray:
+    """Demand an array of a shape and of one dtype, "int32"."""
+    array = assert_array(value, shape, "f" if dtype.startswith("float") else "iu")
+    if array.dtype != dtype:
+        raise CheckFailed("dtype", f"expected {dtype}, got {array.dtype}")
+    return array
+
+
 def assert_close(got: Any, want: Any, *, rtol: float = 1e-5, atol: float = 1e-6) -> None:
     """Demand the numbers of `want` to a tolerance: |got − want| ≤ atol + rtol · |want|.
 

@@ -1,12 +1,13 @@
 """What Lab 2's checks of numbers and words share."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 from num2words import num2words
 
-from grading.checks import CheckFailed, assert_array, assert_holds, spelled
+from grading.checks import CheckFailed, assert_dtype, assert_holds, spelled
 from grading.proxy import Code
 
 # always in training, as the lab gives them
@@ -14,6 +15,8 @@ SPECIAL_NUMBERS = [*range(21), 30, 40, 50, 60, 70, 80, 90, 100, 1000, 10**6, 10*
 SPLITS = ("train", "validation", "test")
 
 Splits = dict[str, list[int]]
+
+int32 = partial(assert_dtype, dtype="int32")
 
 
 def drawn(got: Any) -> Splits:
@@ -80,14 +83,6 @@ def two_arrays(got: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray
         raise CheckFailed("type", f"expected (inputs, targets), got {spelled(got)}")
     inputs, targets = (int32(one, shape) for one in got)
     return inputs, targets
-
-
-def int32(got: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Demand an int32 array of a shape."""
-    array = assert_array(got, shape, "iu")
-    if array.dtype != "int32":
-        raise CheckFailed("dtype", f"expected int32, got {array.dtype}")
-    return array
 
 
 def complaint(student: Code, name: str, *args: Any) -> str:

@@ -1,14 +1,24 @@
 """Hand-made performances as the arrays that cross, and what is demanded of those that come back."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_array, assert_holds, assert_parts, spelled
+from grading.checks import (
+    CheckFailed,
+    assert_array,
+    assert_dtype,
+    assert_holds,
+    assert_parts,
+    spelled,
+)
 from grading.proxy import Code
 
 PAD, START, END = range(3)
 NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY, VOCAB_SIZE = 3, 131, 259, 359, 391
+
+int32 = partial(assert_dtype, dtype="int32")
 
 
 def notes(*rows: tuple) -> np.ndarray:
@@ -68,14 +78,6 @@ def unchanged(answer: Any, what: str) -> Any:
     result, same = assert_parts(answer, what, "whether the argument is as it was")
     assert_holds(same is True, "the sequence that was passed in was changed")
     return result
-
-
-def int32(value: Any, shape: tuple) -> np.ndarray:
-    """Demand an array of int32."""
-    array = assert_array(value, shape, "iu")
-    if array.dtype != "int32":
-        raise CheckFailed("dtype", f"expected int32, got {array.dtype}")
-    return array
 
 
 def two_arrays(answer: Any, shape: tuple) -> list[np.ndarray]:
