@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,6 +118,10 @@ def assert_dtype(value: Any, shape: tuple[int | None, ...], dtype: str) -> np.nd
     if array.dtype != dtype:
         raise CheckFailed("dtype", f"expected {dtype}, got {array.dtype}")
     return array
+
+
+int32 = partial(assert_dtype, dtype="int32")
+float32 = partial(assert_dtype, dtype="float32")
 
 
 def assert_close(got: Any, want: Any, *, rtol: float = 1e-5, atol: float = 1e-6) -> None:

@@ -51,14 +51,14 @@ def assert_float32_scalar(measure: Callable, targets: np.ndarray, logits: np.nda
         assert_holds(value.dtype == "float32", f"expected float32, got {value.dtype}")
 
 
-def assert_loss_values(loss: Callable, wanted: Callable, rng: np.random.Generator) -> None:
+def assert_values(loss: Callable, wanted: Callable, rng: np.random.Generator) -> None:
     """Demand the loss that is wanted, at float32's accuracy."""
     for lengths in LENGTHS:
         targets, logits = ragged(rng, lengths)
         assert_close(loss(targets, logits), wanted(targets, logits))
 
 
-def assert_loss_ignores_padding(loss: Callable, rng: np.random.Generator) -> None:
+def assert_padding_ignored(loss: Callable, rng: np.random.Generator) -> None:
     """Demand that logits at padding make no difference, and 0 if all is padding."""
     targets, logits = ragged(rng)
     value = assert_array(loss(targets, logits), (), "f")
@@ -67,7 +67,7 @@ def assert_loss_ignores_padding(loss: Callable, rng: np.random.Generator) -> Non
     assert_close(loss(np.zeros_like(targets), logits), np.zeros((), "f4"))
 
 
-def assert_loss_gradient(
+def assert_gradient(
     student: Code, solution: Code, rng: np.random.Generator, *smoothing: float
 ) -> None:
     """Demand the solution's gradient by the logits, which the labs' `loss_gradient` finds."""
@@ -78,7 +78,7 @@ def assert_loss_gradient(
     assert_close(got, want, atol=3e-6)
 
 
-def assert_accuracy_values(accuracy: Callable, wanted: Callable, rng: np.random.Generator) -> None:
+def assert_accuracies(accuracy: Callable, wanted: Callable, rng: np.random.Generator) -> None:
     """Demand the accuracy that is wanted, where many guesses are right."""
     for lengths in LENGTHS[:2]:
         targets, logits = ragged(rng, lengths, vocab_size=4)

@@ -6,12 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import (
-    counted,
-    gradient_by_logits,
-    half_precision,
-    step_of_descent,
-)
+from grading.worker.fixtures import counted, gradient_by_logits, half_precision, step_of_descent
 from grading.worker.fixtures import do as do
 from grading.worker.fixtures import num_calls as num_calls
 

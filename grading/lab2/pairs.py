@@ -1,13 +1,12 @@
 """What Lab 2's checks of numbers and words share."""
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
 from num2words import num2words
 
-from grading.checks import CheckFailed, assert_dtype, assert_holds, spelled
+from grading.checks import CheckFailed, assert_holds, int32, spelled
 from grading.proxy import Code
 
 # always in training, as the lab gives them
@@ -15,8 +14,6 @@ SPECIAL_NUMBERS = [*range(21), 30, 40, 50, 60, 70, 80, 90, 100, 1000, 10**6, 10*
 SPLITS = ("train", "validation", "test")
 
 Splits = dict[str, list[int]]
-
-int32 = partial(assert_dtype, dtype="int32")
 
 
 def drawn(got: Any) -> Splits:

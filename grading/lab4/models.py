@@ -1,7 +1,6 @@
 """What Lab 4's checks of layers and the model share; NumPy only."""
 
 import re
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ MODEL_ARGUMENTS = (
     *("vocab_size", "d_model", "num_heads", "ff_dim", "num_layers", "max_distance", "window"),
     *("dropout", "tied"),
 )
-float32 = partial(assert_dtype, dtype="float32")
 
 
 def layer(code: Code, kind: str, *sizes: float) -> Handle:

@@ -1,24 +1,14 @@
 """Hand-made performances as the arrays that cross, and what is demanded of those that come back."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from grading.checks import (
-    CheckFailed,
-    assert_array,
-    assert_dtype,
-    assert_holds,
-    assert_parts,
-    spelled,
-)
+from grading.checks import CheckFailed, assert_array, assert_holds, assert_parts, int32, spelled
 from grading.proxy import Code
 
 PAD, START, END = range(3)
 NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY, VOCAB_SIZE = 3, 131, 259, 359, 391
-
-int32 = partial(assert_dtype, dtype="int32")
 
 
 def notes(*rows: tuple) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from grading import hidden
 from grading.checks import (
     assert_array,
     assert_close,
@@ -9,14 +10,6 @@ from grading.checks import (
     assert_frequencies,
     assert_holds,
     check,
-)
-from grading.hidden import (
-    any_ragged,
-    assert_any_loss,
-    assert_gradient_despite,
-    assert_learned,
-    assert_no_overflow,
-    assert_seeds,
 )
 from grading.lab1.models import (
     ARCHITECTURES,
@@ -153,7 +146,7 @@ def test_network_overfits(student, solution, rng):
     ids[:, 0] = np.arange(1, 5)  # rows that begin alike could not be told apart
     countries = np.array([0, 1, 2, 0], "i4")
     model.train([ids, countries], targets, steps=60, learning_rate=0.05)
-    logits = assert_learned(model, same, LAYER, targets, ids, countries)
+    logits = hidden.assert_learned(model, same, LAYER, targets, ids, countries)
     states = zero_states("rnn", 4, 24, 1)
     assert_close(step_through(stepper, ids, states, countries), logits, atol=1e-4)
 
@@ -163,17 +156,17 @@ def test_network_overfits(student, solution, rng):
 
 @check("1.10", says="the mean over characters that are not padding", weight=2, hidden=True)
 def test_loss_random(student, rng):
-    assert_any_loss(student.nats_per_character, rng)
+    hidden.assert_any_loss(student.nats_per_character, rng)
 
 
 @check("1.10", says="no overflow at ±1e4", weight=2, hidden=True)
 def test_loss_large(student, rng):
-    assert_no_overflow(student.nats_per_character, rng)
+    hidden.assert_no_overflow(student.nats_per_character, rng)
 
 
 @check("1.10", says="padding changes neither value nor gradient", weight=2, hidden=True)
 def test_loss_hidden_gradient(student, rng):
-    assert_gradient_despite(1e4, student, *any_ragged(rng, 2))
+    hidden.assert_gradient_despite(1e4, student, *hidden.any_ragged(rng, 2))
 
 
 # Task 1.11: sampling
@@ -218,7 +211,7 @@ def test_sample_cold(student, rng):
 
 @check("1.11", says="seeds as numpy.random.default_rng takes them", hidden=True)
 def test_sample_generator(student, rng):
-    assert_seeds(student, rng)
+    hidden.assert_seeds(student, rng)
 
 
 # Task 1.12: writing, with the scripted stepper of the public checks

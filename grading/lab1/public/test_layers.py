@@ -3,16 +3,7 @@
 import numpy as np
 
 from grading.checks import assert_array, assert_close, assert_equal, assert_holds, check
-from grading.lab1.models import (
-    LAYER,
-    attention,
-    blocks,
-    cells,
-    layer,
-    same_steps,
-    stepped,
-    three,
-)
+from grading.lab1.models import LAYER, attention, blocks, cells, layer, same_steps, stepped, three
 from grading.models import assert_changed, by_layer, randomize
 from grading.proxy import model
 

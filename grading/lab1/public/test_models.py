@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from grading import losses
 from grading.checks import (
     assert_array,
     assert_close,
@@ -27,14 +28,6 @@ from grading.lab1.models import (
     table_of,
     written,
     zero_states,
-)
-from grading.losses import (
-    assert_float32_scalar,
-    assert_loss_gradient,
-    assert_loss_ignores_padding,
-    assert_loss_values,
-    nats_per_token,
-    ragged,
 )
 from grading.models import (
     DRAWS,
@@ -165,7 +158,8 @@ def test_network_training(student, rng):
         logits = assert_array(model(*inputs), (9, 5, 9), "f")
         # logits vary by at most 0.9, after the Transformer's last norm: half their variance is
         # what ln V is missed by, and six deviations of the mean of 45 losses, 0.13 each
-        assert_close(np.array(nats_per_token(targets, logits)), np.array(math.log(9)), atol=1.2)
+        loss = losses.nats_per_token(targets, logits)
+        assert_close(loss, np.array(math.log(9)), atol=1.2)
         before = by_layer(model, LAYER)
         student.build("descend", model, list(inputs), targets)
         after, shared = by_layer(model, LAYER), by_layer(stepper, LAYER)
@@ -179,22 +173,22 @@ def test_network_training(student, rng):
 
 @check("1.10", says="a float32 scalar, whatever the targets' dtype")
 def test_loss_contract(student, rng):
-    assert_float32_scalar(student.nats_per_character, *ragged(rng))
+    losses.assert_float32_scalar(student.nats_per_character, *losses.ragged(rng))
 
 
 @check("1.10", says="nats a character, whichever row it is in", weight=3)
 def test_loss_values(student, solution, rng):
-    assert_loss_values(student.nats_per_character, solution.nats_per_character, rng)
+    losses.assert_values(student.nats_per_character, solution.nats_per_character, rng)
 
 
 @check("1.10", says="logits at padding make no difference; 0 if all is padding", weight=2)
 def test_loss_padding(student, rng):
-    assert_loss_ignores_padding(student.nats_per_character, rng)
+    losses.assert_padding_ignored(student.nats_per_character, rng)
 
 
 @check("1.10", says="Keras can train with it: its gradient", weight=2)
 def test_loss_gradient(student, solution, rng):
-    assert_loss_gradient(student, solution, rng)
+    losses.assert_gradient(student, solution, rng)
 
 
 # Task 1.11: sampling. Frequencies are tested so that a right sampler fails once in a million.

@@ -2,29 +2,28 @@
 
 import numpy as np
 
-from grading.checks import assert_close, assert_equal, assert_holds, check
-from grading.hidden import any_ragged, assert_any_loss, assert_gradient_despite, assert_no_overflow
+from grading import hidden
+from grading.checks import assert_close, assert_equal, assert_holds, check, int32
 from grading.lab2.beams import Script, assert_found, decided, rows_of_beams, some_digits
-from grading.lab2.pairs import int32
 
 # Task 2.14: the loss
 
 
 @check("2.14", says="every token counts the same, wherever it stands", weight=2, hidden=True)
 def test_loss_random(student, rng):
-    assert_any_loss(student.masked_cross_entropy, rng)
+    hidden.assert_any_loss(student.masked_cross_entropy, rng)
 
 
 @check("2.14", says="no overflow at ±1e4", weight=2, hidden=True)
 def test_loss_large(student, rng):
-    assert_no_overflow(student.masked_cross_entropy, rng)
+    hidden.assert_no_overflow(student.masked_cross_entropy, rng)
 
 
 @check("2.14", says="padding changes neither value nor gradient", weight=2, hidden=True)
 def test_loss_hidden_gradient(student, rng):
-    targets, logits = any_ragged(rng, 2)
+    targets, logits = hidden.any_ragged(rng, 2)
     for size in (1.0, 1e4):
-        assert_gradient_despite(size, student, targets, logits)
+        hidden.assert_gradient_despite(size, student, targets, logits)
 
 
 # Tasks 2.15 and 2.16: accuracy and exact match

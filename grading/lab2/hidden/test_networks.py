@@ -2,17 +2,10 @@
 
 import numpy as np
 
+from grading import hidden
 from grading.checks import assert_array, assert_close, assert_holds, check
-from grading.hidden import assert_learned
 from grading.lab2.beams import some_digits
-from grading.lab2.models import (
-    LAYER,
-    Networks,
-    first_states,
-    networks,
-    same_networks,
-    stepped,
-)
+from grading.lab2.models import LAYER, Networks, first_states, networks, same_networks, stepped
 from grading.models import Weights, randomize, set_layers, silence
 
 ATOL = 1e-5  # some tens of float32 roundings, on logits of about 1 to 10
@@ -24,7 +17,7 @@ def assert_learns(mine: Networks, theirs: Networks, rng: np.random.Generator, ra
     digits[:, 0] = rng.permutation(10)[:4] + 1  # rows with the same digits could not be told apart
     words = np.c_[np.ones((4, 1), int), targets[:, :-1]]
     mine[0].train([digits, words], targets, steps=60, learning_rate=rate)
-    assert_learned(mine[0], theirs[0], LAYER, targets, digits, words)
+    hidden.assert_learned(mine[0], theirs[0], LAYER, targets, digits, words)
 
 
 # Task 2.8: the GRU encoder-decoder

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from grading import hidden
 from grading.checks import (
     assert_array,
     assert_close,
@@ -10,21 +11,7 @@ from grading.checks import (
     assert_holds,
     check,
 )
-from grading.hidden import (
-    any_ragged,
-    assert_any_loss,
-    assert_gradient_despite,
-    assert_learned,
-    assert_no_overflow,
-    assert_seeds,
-)
-from grading.lab3.models import (
-    END,
-    LAYER,
-    continuations,
-    networks,
-    steps_from_zeros,
-)
+from grading.lab3.models import END, LAYER, continuations, networks, steps_from_zeros
 from grading.models import DRAWS, Weights, counts, give_weights, randomize, set_layers
 
 # Task 3.5: the network
@@ -72,7 +59,7 @@ def test_network_overfits(student, solution, rng):
     ids, targets = rng.integers(1, 9, (4, 5)), rng.integers(1, 9, (4, 5))
     ids[:, 0] = range(1, 5)  # rows that begin alike could not be told apart
     model.train(ids, targets, steps=25, learning_rate=0.1)
-    logits = assert_learned(model, same, LAYER, targets, ids)
+    logits = hidden.assert_learned(model, same, LAYER, targets, ids)
     assert_close(steps_from_zeros(stepper, ids, 24, 1), logits, atol=1e-4)
 
 
@@ -81,19 +68,19 @@ def test_network_overfits(student, solution, rng):
 
 @check("3.6", says="every token counts the same, wherever it stands", weight=2, hidden=True)
 def test_loss_random(student, rng):
-    assert_any_loss(student.masked_cross_entropy, rng)
+    hidden.assert_any_loss(student.masked_cross_entropy, rng)
 
 
 @check("3.6", says="no overflow at ±1e4", weight=2, hidden=True)
 def test_loss_large(student, rng):
-    assert_no_overflow(student.masked_cross_entropy, rng)
+    hidden.assert_no_overflow(student.masked_cross_entropy, rng)
 
 
 @check("3.6", says="padding changes neither value nor gradient", weight=2, hidden=True)
 def test_loss_hidden_gradient(student, rng):
-    targets, logits = any_ragged(rng, 2)
+    targets, logits = hidden.any_ragged(rng, 2)
     size = np.where(np.arange(targets.shape[1]) % 2, 1.0, 1e4)[:, None]  # of logits at padding
-    assert_gradient_despite(size, student, targets, logits)
+    hidden.assert_gradient_despite(size, student, targets, logits)
 
 
 # Task 3.7: accuracy
@@ -102,7 +89,7 @@ def test_loss_hidden_gradient(student, rng):
 @check("3.7", says="the mean over tokens, padding left out", weight=2, hidden=True)
 def test_accuracy_random(student, rng):
     for _ in range(3):
-        targets, logits = any_ragged(rng, 1)
+        targets, logits = hidden.any_ragged(rng, 1)
         logits += 2 * np.eye(logits.shape[-1], dtype="f4")[targets]  # many guesses are right
         rights = (logits.argmax(axis=-1) == targets)[targets != 0]
         assert_close(student.masked_accuracy(targets, logits), np.array(rights.mean()))
@@ -185,7 +172,7 @@ def test_sample_cold(student, rng):
 
 @check("3.8", says="seeds as numpy.random.default_rng takes them", hidden=True)
 def test_sample_generator(student, rng):
-    assert_seeds(student, rng)
+    hidden.assert_seeds(student, rng)
 
 
 # Task 3.9: generation, with the scripted stepper of the public checks

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from grading import losses
 from grading.checks import (
     assert_array,
     assert_close,
@@ -14,22 +15,7 @@ from grading.checks import (
     check,
     spelled,
 )
-from grading.lab3.models import (
-    END,
-    LAYER,
-    continuations,
-    networks,
-    steps_from_zeros,
-)
-from grading.losses import (
-    assert_accuracy_values,
-    assert_float32_scalar,
-    assert_loss_gradient,
-    assert_loss_ignores_padding,
-    assert_loss_values,
-    nats_per_token,
-    ragged,
-)
+from grading.lab3.models import END, LAYER, continuations, networks, steps_from_zeros
 from grading.models import (
     DRAWS,
     NEVER,
@@ -111,7 +97,7 @@ def test_network_training(student, rng):
     model, stepper = networks(student, 11, 5, 6, 2, 0.2)
     ids, targets = np.arange(33).reshape(11, 3) % 11, rng.integers(1, 11, (11, 3))
     # initial weights are small, the logits about 0.1: their squares are what ln V is missed by
-    loss = nats_per_token(targets, assert_array(model(ids), (11, 3, 11), "f"))
+    loss = losses.nats_per_token(targets, assert_array(model(ids), (11, 3, 11), "f"))
     assert_close(loss, np.array(math.log(11)), atol=0.1)
     before = by_layer(model, LAYER)
     model.train(ids, targets, steps=1, learning_rate=0.01)
@@ -126,22 +112,22 @@ def test_network_training(student, rng):
 
 @check("3.6", says="a float32 scalar, whatever the targets' dtype")
 def test_loss_contract(student, rng):
-    assert_float32_scalar(student.masked_cross_entropy, *ragged(rng))
+    losses.assert_float32_scalar(student.masked_cross_entropy, *losses.ragged(rng))
 
 
 @check("3.6", says="nats per token, whichever row a token is in", weight=3)
 def test_loss_values(student, solution, rng):
-    assert_loss_values(student.masked_cross_entropy, solution.masked_cross_entropy, rng)
+    losses.assert_values(student.masked_cross_entropy, solution.masked_cross_entropy, rng)
 
 
 @check("3.6", says="logits at padding make no difference; 0 if all is padding", weight=2)
 def test_loss_padding(student, rng):
-    assert_loss_ignores_padding(student.masked_cross_entropy, rng)
+    losses.assert_padding_ignored(student.masked_cross_entropy, rng)
 
 
 @check("3.6", says="Keras can train with it: its gradient", weight=2)
 def test_loss_gradient(student, solution, rng):
-    assert_loss_gradient(student, solution, rng)
+    losses.assert_gradient(student, solution, rng)
 
 
 # Task 3.7: accuracy
@@ -149,20 +135,20 @@ def test_loss_gradient(student, solution, rng):
 
 @check("3.7", says="a float32 scalar, whatever the targets' dtype; Keras's metric")
 def test_accuracy_contract(student, solution, rng):
-    targets, logits = ragged(rng)
-    assert_float32_scalar(student.masked_accuracy, targets, logits)
+    targets, logits = losses.ragged(rng)
+    losses.assert_float32_scalar(student.masked_accuracy, targets, logits)
     want = float(solution.masked_accuracy(targets, logits))
     assert_close(student.build("accuracy_metric", targets, logits), np.array(want))
 
 
 @check("3.7", says="the share of tokens guessed right, whichever row they are in", weight=3)
 def test_accuracy_values(student, solution, rng):
-    assert_accuracy_values(student.masked_accuracy, solution.masked_accuracy, rng)
+    losses.assert_accuracies(student.masked_accuracy, solution.masked_accuracy, rng)
 
 
 @check("3.7", says="a guess at padding does not count; 0 if all is padding", weight=2)
 def test_accuracy_padding(student, solution, rng):
-    targets, logits = ragged(rng)
+    targets, logits = losses.ragged(rng)
     share = solution.masked_accuracy(targets, logits)
     for guess in (0, 3):  # at padding: right, if PAD counted; wrong
         logits[targets == 0, :] = 9.0 * (np.arange(7) == guess)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import assert_array, assert_close, assert_equal, assert_holds, check
+from grading.checks import assert_array, assert_close, assert_equal, assert_holds, check, float32
 from grading.lab4.hidden.oracles import attend, relative_scores
 from grading.lab4.models import (
     LAYER,
@@ -10,7 +10,6 @@ from grading.lab4.models import (
     continue_by_steps,
     dropped,
     float16,
-    float32,
     layer,
     network,
     pair,

@@ -12,6 +12,7 @@ from grading.checks import (
     assert_parts,
     assert_raises,
     check,
+    float32,
 )
 from grading.lab4.models import (
     LAYER,
@@ -19,7 +20,6 @@ from grading.lab4.models import (
     assert_gradient,
     continue_by_steps,
     float16,
-    float32,
     layer,
     network,
     pair,
