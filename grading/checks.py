@@ -3,6 +3,7 @@
 import math
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -109,6 +110,18 @@ def assert_array(value: Any, shape: tuple | None = None, kind: str = "biuf") -> 
         wanted = " or ".join(names[letter] for letter in kind)
         raise CheckFailed("dtype", f"expected dtype {wanted}, got {value.dtype}")
     return value
+
+
+def assert_dtype(value: Any, shape: tuple[int | None, ...], dtype: str) -> np.ndarray:
+    """Demand an array of a shape and of one dtype, "int32"."""
+    array = assert_array(value, shape, "f" if dtype.startswith("float") else "iu")
+    if array.dtype != dtype:
+        raise CheckFailed("dtype", f"expected {dtype}, got {array.dtype}")
+    return array
+
+
+int32 = partial(assert_dtype, dtype="int32")
+float32 = partial(assert_dtype, dtype="float32")
 
 
 def assert_close(got: Any, want: Any, *, rtol: float = 1e-5, atol: float = 1e-6) -> None:

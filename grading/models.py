@@ -1,4 +1,4 @@
-"""What the checks of several labs' networks share: weights, steps, losses, draws; NumPy only.
+"""What the checks of several labs' networks share: weights, training, steps, draws; NumPy only.
 
 A lab passes `names`, a pattern of its layers' names: a weight is known by the layers so named on
 its path and its own name, ("block_0", "query", "kernel"); what else lies between is the author's.
@@ -10,10 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_array, assert_holds, assert_parts, spelled
-from grading.proxy import Handle, model
+from grading.checks import (
+    CheckFailed,
+    assert_array,
+    assert_close,
+    assert_holds,
+    assert_parts,
+    spelled,
+)
+from grading.proxy import Code, Handle, model
 
 NEVER = -50.0  # a logit: exp(-50) is below one in 10^21
+DRAWS = 10_000  # in one call, where frequencies are tested
 MAX_WEIGHTS = 1_000_000  # more than any model of a check has
 
 Weights = dict[tuple[str, ...], np.ndarray]
@@ -89,6 +97,17 @@ def give_weights(network: Handle, other: Handle, names: re.Pattern[str]) -> None
     set_layers(other, by_layer(network, names), names)
 
 
+def silence(network: Handle, *parts: str) -> None:
+    """Set all weights of some layers to zero, "contract" in every block."""
+    network.set_weights(
+        {
+            path: np.zeros_like(value)
+            for path, value in weights_of(network).items()
+            if any(f"_{part}/" in path for part in parts)
+        }
+    )
+
+
 def demand_same_weights(network: Handle, wanted: Handle, names: re.Pattern[str]) -> None:
     """Demand that a model has another's weights by name and shape."""
     weights, others = by_layer(network, names), by_layer(wanted, names)
@@ -100,6 +119,38 @@ def demand_same_weights(network: Handle, wanted: Handle, names: re.Pattern[str])
             value.shape == others[key].shape,
             f"{'/'.join(key)} should have shape {others[key].shape}, not {value.shape}",
         )
+
+
+# Training
+
+
+def assert_changed(before: Weights, after: Weights) -> None:
+    """Demand that training changed every weight.
+
+    The keys' biases are left out: softmax takes away what all of a query's scores have in common.
+    """
+    for key, value in after.items():
+        if key[-1] != "bias" or not key[-2].endswith("key"):
+            still = key in before and np.array_equal(value, before[key])
+            assert_holds(not still, f"{'/'.join(key)} did not change when the model was trained")
+
+
+def assert_same_descent(
+    student: Code,
+    solution: Code,
+    layers: tuple[Handle, Handle],
+    names: re.Pattern[str],
+    target: np.ndarray,
+    *inputs: np.ndarray,
+) -> None:
+    """Demand the solution's gradient in every weight of a layer, in a step of Keras's training."""
+    got = student.build("descend", layers[0], target, *inputs)
+    if type(got) is not dict:
+        raise CheckFailed("type", f"expected weights, got {spelled(got)}")
+    moves = {key_of(str(path), names): move for path, move in got.items()}
+    for path, want in solution.build("descend", layers[1], target, *inputs).items():
+        # the gradient is what a step changed in weights of up to 2: a few roundings of those
+        assert_close(moves.get(key_of(path, names)), want, rtol=1e-3, atol=1e-5)
 
 
 # Steps
@@ -130,46 +181,18 @@ def step_through(
     return np.stack(logits, axis=1)
 
 
-# Losses
-
-
-def ragged(
-    rng: np.random.Generator,
-    lengths: tuple[int, ...] = (5, 1, 0, 3),
-    longest: int = 5,
-    vocab_size: int = 7,
-    scale: float = 2.0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw targets with so many tokens in the rows, then padding; and logits of a scale."""
-    targets = rng.integers(1, vocab_size, (len(lengths), longest))
-    targets[np.arange(longest) >= np.array(lengths)[:, None]] = 0
-    return targets, rng.normal(0, scale, (*targets.shape, vocab_size)).astype("f4")
-
-
-def any_ragged(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw sizes too: a row is full, one empty, one has one token."""
-    batch, longest, vocab_size = (int(size) for size in rng.integers(4, 9, 3))
-    lengths = rng.permutation(np.r_[longest, 0, 1, rng.integers(0, longest, batch - 3)])
-    return ragged(rng, tuple(lengths.tolist()), longest, vocab_size, scale)
-
-
-def nats_per_token(targets: np.ndarray, logits: np.ndarray) -> float:
-    """Average cross-entropy over targets that are not 0, in float64."""
-    logits = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
-    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    rows, positions = np.nonzero(targets)
-    return -float(log_probabilities[rows, positions, targets[rows, positions]].mean())
-
-
-def nats_gradient(targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Differentiate `nats_per_token` by the logits, in float64."""
-    is_token = (targets != 0)[..., None]
-    powers = np.exp(logits.astype("f8") - logits.max(axis=-1, keepdims=True))
-    right = targets[..., None] == np.arange(logits.shape[-1])
-    return (powers / powers.sum(axis=-1, keepdims=True) - right) * is_token / is_token.sum()
-
-
 # Draws
+
+
+def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """Draw an array of float32."""
+    return rng.normal(size=shape).astype("f4")
+
+
+def rows_of(probabilities: list[float]) -> np.ndarray:
+    """Repeat the logits of one distribution for DRAWS; a probability of 0 is a logit of −inf."""
+    with np.errstate(divide="ignore"):
+        return np.tile(np.log(probabilities), (DRAWS, 1))
 
 
 def counts(ids: Any, vocab_size: int, draws: int) -> np.ndarray:

@@ -97,6 +97,7 @@ def test_only_what_students_need_is_in_a_handout(files):
         parts = Path(name).parts
         assert not {"hidden", "bank", "tests", "benchmarks", "__pycache__"} & set(parts), name
         assert Path(name).name not in ("solution.py", "bank.py", "handout.py", "instructor.md")
+        assert name != "grading/hidden.py"  # bodies of hidden checks
         assert not name.startswith(("labs/lab1", "labs/lab2", "grading/lab1", "grading/lab2")), name
     stubs = stub_file(LAB).encode()
     assert files[TASKS] == files["labs/lab3_notes/stubs.py"] == stubs

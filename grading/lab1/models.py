@@ -10,11 +10,12 @@ from grading.checks import (
     CheckFailed,
     assert_array,
     assert_close,
+    assert_equal,
     assert_holds,
     assert_parts,
     spelled,
 )
-from grading.models import Weights, randomize_both, two_models
+from grading.models import randomize_both, two_models
 from grading.proxy import Code, Handle, model
 
 SPECIALS = ["PAD", "START", "END"]
@@ -104,15 +105,6 @@ def attention(
     return np.einsum("bhqk,bhkd->bhqd", weights, value)
 
 
-def changed(before: Weights, after: Weights) -> None:
-    """Demand that training changed every weight."""
-    for key, value in after.items():
-        # a constant added to all of a query's scores makes no difference: keys need no bias
-        if key[-2:] != ("key", "bias"):
-            still = key in before and np.array_equal(value, before[key])
-            assert_holds(not still, f"{'/'.join(key)} did not change when the model was trained")
-
-
 def dropped_share(zeros: np.ndarray, share: float) -> None:
     """Demand that such a share was dropped; false alarms: at most one in a million.
 
@@ -179,6 +171,30 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     weights = np.exp((logits.astype("f8") - logits.max()) / temperature)
     weights[[PAD, START]] = 0
     return weights / weights.sum()
+
+
+def same_names(
+    student: Code,
+    solution: Code,
+    script: tuple[np.ndarray, list],
+    max_length: int,
+    wanted: list[str],
+    starts: list[str] | None = None,
+) -> None:
+    """Demand the solution's names, the likeliest ones, by a script of table and states."""
+    got, want = (
+        code.generate_names(
+            code.build("scripted_stepper", *script),
+            VOCABULARY,
+            COUNTRIES,
+            wanted,
+            starts,
+            max_length=max_length,
+            temperature=0.0,
+        )
+        for code in (student, solution)
+    )
+    assert_equal(written(got, wanted, max_length), want)
 
 
 def written(names: Any, wanted: list[str], max_length: int) -> list[str]:

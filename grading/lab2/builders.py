@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import counted, gradient_by_logits
+from grading.worker.fixtures import counted, gradient_by_logits, half_precision, step_of_descent
+from grading.worker.fixtures import do as do
 from grading.worker.fixtures import num_calls as num_calls
 
 # Tasks 2.1 to 2.6
@@ -30,37 +31,20 @@ def complaint(name: str, *args: Any, submission: Any) -> str | None:
 # Tasks 2.7 to 2.14
 
 
-def do(layer: Any, method: str, *arrays: np.ndarray) -> Any:
-    """Call a layer's method, `project`, `attend` or `step`, with tensors."""
-    return getattr(layer, method)(*map(ops.convert_to_tensor, arrays))
-
-
 def in_half_precision(layer: str, sizes: list, *arrays: np.ndarray, submission: Any) -> Any:
     """Construct a layer where all layers compute in float16, and call it."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
+    with half_precision():
         return getattr(submission, layer)(*sizes)(list(arrays))
-    finally:
-        keras.config.set_dtype_policy(before)
 
 
 def descend(layer: Any, target: np.ndarray, *arrays: np.ndarray) -> dict[str, np.ndarray]:
-    """Take one step of descent on the squared error of a layer's first output.
+    """Take one step of descent on the squared error of a layer's first output."""
 
-    Returns what it changed in each weight: minus the gradient.
-    """
-    inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
-    outputs = layer(inputs)
-    model = keras.Model(inputs, outputs[0] if isinstance(outputs, (list, tuple)) else outputs)
-    on_jax = keras.backend.backend() == "jax"
-    model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=on_jax, run_eagerly=not on_jax)
-    before = [np.array(weight) for weight in layer.weights]
-    model.train_on_batch(list(arrays), target)
-    return {
-        weight.path: np.array(weight) - old
-        for weight, old in zip(layer.weights, before, strict=True)
-    }
+    def first(inputs: list) -> Any:
+        outputs = layer(inputs)
+        return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
+
+    return step_of_descent(layer, first, target, arrays)
 
 
 def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> np.ndarray:

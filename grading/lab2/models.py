@@ -7,11 +7,12 @@ import numpy as np
 
 from grading.checks import CheckFailed, assert_array, assert_close, assert_holds, spelled
 from grading.models import (
+    assert_changed,
+    assert_same_descent,
     by_layer,
-    key_of,
+    floats,
     randomize_both,
     step_through,
-    weights_of,
 )
 from grading.proxy import Code, Handle, model
 
@@ -29,11 +30,6 @@ def layer(code: Code, kind: str, *args: Any, **kwargs: Any) -> Handle:
     """Construct a layer, named "attention" or "block"; demand that it is one."""
     name = "block" if kind.endswith("Block") else "attention"
     return model(getattr(code, kind)(*args, **kwargs, name=name), "a layer")
-
-
-def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Draw an array of float32."""
-    return rng.normal(size=shape).astype("f4")
 
 
 def tokens(lengths: tuple[int, ...], width: int) -> np.ndarray:
@@ -72,24 +68,7 @@ def assert_gradient(
     output = theirs(*inputs)
     randomize_both(mine, theirs, LAYER, rng)
     target = floats(rng, *np.shape(output[0] if type(output) is list else output))
-    got = student.build("descend", mine, target, *inputs)
-    if type(got) is not dict:
-        raise CheckFailed("type", f"expected weights, got {spelled(got)}")
-    moves = {key_of(str(path), LAYER): move for path, move in got.items()}
-    for path, want in solution.build("descend", theirs, target, *inputs).items():
-        # the gradient is what a step changed in weights of up to 2: a few roundings of those
-        assert_close(moves.get(key_of(path, LAYER)), want, rtol=1e-3, atol=1e-5)
-
-
-def silence(network: Handle, *parts: str) -> None:
-    """Set all weights of some layers to zero, "contract" in every block."""
-    network.set_weights(
-        {
-            path: np.zeros_like(value)
-            for path, value in weights_of(network).items()
-            if any(f"_{part}/" in path for part in parts)
-        }
-    )
+    assert_same_descent(student, solution, (mine, theirs), LAYER, target, *inputs)
 
 
 # Attention, in float64
@@ -245,18 +224,11 @@ def assert_models(parts: Networks, layers: set[str], digits: np.ndarray, vocab_s
 
 
 def assert_trains(parts: Networks, digits: np.ndarray, words: np.ndarray) -> None:
-    """Demand that a step of training changes every weight, and the other two models' with it.
-
-    The keys' biases are left out: softmax takes away what all scores have in common.
-    """
+    """Demand that a step of training changes every weight, and the other two models' with it."""
     before = by_layer(parts[0], LAYER)
     parts[0].train([digits, words], np.roll(words, -1, axis=1), steps=1, learning_rate=0.01)
     after = by_layer(parts[0], LAYER)
-    for key, value in after.items():
-        name = "/".join(key)
-        if not name.endswith("_key/bias"):
-            still = key in before and np.array_equal(value, before[key])
-            assert_holds(not still, f"{name} did not change when the model was trained")
+    assert_changed(before, after)
     for other in parts[1:]:
         for key, value in by_layer(other, LAYER).items():
             assert_close(value, after.get(key, np.array(0.0)))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from num2words import num2words
 
-from grading.checks import CheckFailed, assert_array, assert_holds, spelled
+from grading.checks import CheckFailed, assert_holds, int32, spelled
 from grading.proxy import Code
 
 # always in training, as the lab gives them
@@ -80,14 +80,6 @@ def two_arrays(got: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray
         raise CheckFailed("type", f"expected (inputs, targets), got {spelled(got)}")
     inputs, targets = (int32(one, shape) for one in got)
     return inputs, targets
-
-
-def int32(got: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """Demand an int32 array of a shape."""
-    array = assert_array(got, shape, "iu")
-    if array.dtype != "int32":
-        raise CheckFailed("dtype", f"expected int32, got {array.dtype}")
-    return array
 
 
 def complaint(student: Code, name: str, *args: Any) -> str:

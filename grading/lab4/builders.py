@@ -11,7 +11,8 @@ import note_seq
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import gradient_by_logits
+from grading.worker.fixtures import do as do
+from grading.worker.fixtures import gradient_by_logits, half_precision, step_of_descent, tensors
 
 # Tasks 4.1 to 4.3: music
 
@@ -114,26 +115,12 @@ def batch_of_a_long_piece(size: int, length: int, seed: int, submission: Any) ->
     return next(submission.make_batches(tokens, np.array([0, size]), length, 4, seed))
 
 
-def tensors(value: Any) -> Any:
-    """Turn arrays into tensors, in lists and tuples too."""
-    if isinstance(value, np.ndarray):
-        return ops.convert_to_tensor(value)
-    if type(value) in (list, tuple):
-        return type(value)(map(tensors, value))
-    return value
-
-
 def cache(window: int, method: str, *args: Any, submission: Any) -> Any:
     """Do a method of a `KeyValueCache`."""
     return getattr(submission.KeyValueCache(window), method)(*map(tensors, args))
 
 
 # Tasks 4.10 to 4.14: layers and the model
-
-
-def do(layer: Any, method: str, *args: Any) -> Any:
-    """Call a layer's method with tensors."""
-    return getattr(layer, method)(*map(tensors, args))
 
 
 def masked_call(layer: Any, x: np.ndarray, mask: np.ndarray) -> Any:
@@ -148,33 +135,17 @@ def in_half_precision(
 
     float16 arrays come back as they are.
     """
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
+    with half_precision():
         made = getattr(submission, layer)(*sizes)
         made(tensors(x))
         for weight in made.weights:
             weight.assign(weight * scale)
-        return getattr(made, method)(tensors(x))
-    finally:
-        keras.config.set_dtype_policy(before)
+        return do(made, method, x)
 
 
-def descend(layer: Any, target: np.ndarray, *arrays: np.ndarray) -> dict[str, np.ndarray]:
-    """Take one step of descent on the squared error of a layer's output.
-
-    Returns what it changed in each weight: minus the gradient.
-    """
-    inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
-    model = keras.Model(inputs, layer(*inputs))
-    on_jax = keras.backend.backend() == "jax"
-    model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=on_jax, run_eagerly=not on_jax)
-    before = [np.array(weight) for weight in layer.weights]
-    model.train_on_batch(list(arrays), target)
-    return {
-        weight.path: np.array(weight) - old
-        for weight, old in zip(layer.weights, before, strict=True)
-    }
+def descend(layer: Any, target: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Take one step of descent on the squared error of a layer's output."""
+    return step_of_descent(layer, lambda inputs: layer(*inputs), target, [x])
 
 
 # Tasks 4.15 to 4.17

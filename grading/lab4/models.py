@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_array, assert_close, assert_holds, assert_parts
-from grading.models import key_of, randomize_both, weights_of
+from grading.checks import CheckFailed, assert_array, assert_dtype, assert_holds, assert_parts
+from grading.models import assert_same_descent, floats, randomize, randomize_both, silence
 from grading.proxy import Code, Handle, model
 
 # the model's layers, those that checks build, "attention" and "block", and what is in them
@@ -46,11 +46,6 @@ def pair(
     return mine, theirs
 
 
-def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    """Draw an array of float32."""
-    return rng.normal(size=shape).astype("f4")
-
-
 def arrays(answer: Any, **shapes: tuple[int, ...]) -> list[np.ndarray]:
     """Demand a list of float arrays of these names and shapes."""
     parts = assert_parts(answer, *shapes)
@@ -58,19 +53,9 @@ def arrays(answer: Any, **shapes: tuple[int, ...]) -> list[np.ndarray]:
     return [assert_array(one, shape, "f") for one, shape in pairs]
 
 
-def float32(value: Any, shape: tuple) -> np.ndarray:
-    """Demand an array of float32."""
-    array = assert_array(value, shape, "f")
-    if array.dtype != "float32":
-        raise CheckFailed("dtype", f"expected float32, got {array.dtype}")
-    return array
-
-
 def float16(value: Any, shape: tuple) -> np.ndarray:
     """Demand an array of float16 in which everything is finite."""
-    array = assert_array(value, shape, "f")
-    if array.dtype != "float16":
-        raise CheckFailed("dtype", f"expected float16, got {array.dtype}")
+    array = assert_dtype(value, shape, "float16")
     if not np.isfinite(array).all():
         raise CheckFailed("finite", "NaN or infinity came back")
     return array
@@ -85,26 +70,8 @@ def assert_gradient(
     student: Code, solution: Code, kind: str, sizes: tuple, x: np.ndarray, rng: np.random.Generator
 ) -> None:
     """Demand the solution's gradient in every weight of a layer, in a step of Keras's training."""
-    mine, theirs = pair(student, solution, rng, kind, *sizes)
-    target = floats(rng, *x.shape)
-    got = student.build("descend", mine, target, x)
-    if type(got) is not dict:
-        raise CheckFailed("type", "expected weights")
-    moves = {key_of(str(path), LAYER): move for path, move in got.items()}
-    for path, want in solution.build("descend", theirs, target, x).items():
-        # the gradient is what a step changed in weights of up to 2: a few roundings of those
-        assert_close(moves.get(key_of(path, LAYER)), want, rtol=1e-3, atol=1e-5)
-
-
-def silence(network: Handle, *parts: str) -> None:
-    """Set all weights of some layers to zero, "contract" in every block."""
-    network.set_weights(
-        {
-            path: np.zeros_like(value)
-            for path, value in weights_of(network).items()
-            if any(f"_{part}/" in path for part in parts)
-        }
-    )
+    layers = pair(student, solution, rng, kind, *sizes)
+    assert_same_descent(student, solution, layers, LAYER, floats(rng, *x.shape), x)
 
 
 def dropped(block: Handle, x: np.ndarray, silent: str, rng: np.random.Generator) -> float:
@@ -112,9 +79,7 @@ def dropped(block: Handle, x: np.ndarray, silent: str, rng: np.random.Generator)
 
     The other one's is silenced, so that what a block adds to x is this one's alone.
     """
-    block.set_weights(
-        {p: rng.normal(0, 0.5, v.shape).astype("f4") for p, v in weights_of(block).items()}
-    )
+    randomize(block, rng)
     silence(block, silent)
     found = assert_array(block(x), x.shape, "f") - x
     changed = assert_array(block(x, training=True), x.shape, "f") - x

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_array, assert_holds, assert_parts, spelled
+from grading.checks import CheckFailed, assert_array, assert_holds, assert_parts, int32, spelled
 from grading.proxy import Code
 
 PAD, START, END = range(3)
@@ -68,14 +68,6 @@ def unchanged(answer: Any, what: str) -> Any:
     result, same = assert_parts(answer, what, "whether the argument is as it was")
     assert_holds(same is True, "the sequence that was passed in was changed")
     return result
-
-
-def int32(value: Any, shape: tuple) -> np.ndarray:
-    """Demand an array of int32."""
-    array = assert_array(value, shape, "iu")
-    if array.dtype != "int32":
-        raise CheckFailed("dtype", f"expected int32, got {array.dtype}")
-    return array
 
 
 def two_arrays(answer: Any, shape: tuple) -> list[np.ndarray]:

@@ -1,10 +1,12 @@
 """What several labs' builders build their checks' models of; in the worker, with Keras."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 
 class CountedModel(keras.Model):
@@ -29,6 +31,50 @@ def counted(inputs: list, outputs: list) -> CountedModel:
 def num_calls(model: CountedModel) -> int:
     """How often a counted model has been called."""
     return model.num_calls
+
+
+def tensors(value: Any) -> Any:
+    """Turn arrays into tensors, in lists and tuples too."""
+    if isinstance(value, np.ndarray):
+        return ops.convert_to_tensor(value)
+    if type(value) in (list, tuple):
+        return type(value)(map(tensors, value))
+    return value
+
+
+def do(layer: Any, method: str, *args: Any) -> Any:
+    """Call a layer's method with tensors."""
+    return getattr(layer, method)(*map(tensors, args))
+
+
+@contextmanager
+def half_precision() -> Iterator[None]:
+    """Let all layers that are made meanwhile compute in float16."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def step_of_descent(
+    layer: Any, output: Callable[[list], Any], target: np.ndarray, arrays: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Take one step of descent on the squared error of what `output` makes of a layer's inputs.
+
+    Returns what it changed in each of the layer's weights: minus the gradient.
+    """
+    inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
+    model = keras.Model(inputs, output(inputs))
+    on_jax = keras.backend.backend() == "jax"
+    model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=on_jax, run_eagerly=not on_jax)
+    before = [np.array(weight) for weight in layer.weights]
+    model.train_on_batch(list(arrays), target)
+    return {
+        weight.path: np.array(weight) - old
+        for weight, old in zip(layer.weights, before, strict=True)
+    }
 
 
 def logits_model(logits: np.ndarray) -> tuple[keras.Model, np.ndarray]:

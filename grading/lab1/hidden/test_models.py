@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from grading import hidden
 from grading.checks import (
     assert_array,
     assert_close,
@@ -21,27 +22,24 @@ from grading.lab1.models import (
     VOCABULARY,
     dropped_share,
     networks,
+    same_names,
     softmax,
     table_of,
     written,
     zero_states,
 )
 from grading.models import (
+    DRAWS,
     NEVER,
     Weights,
-    any_ragged,
     by_layer,
     counts,
-    draws_of,
     give_weights,
-    nats_gradient,
-    nats_per_token,
     randomize,
     set_layers,
     step_through,
 )
 
-DRAWS = 10_000
 SHARE = 0.3  # of dropout
 
 # Task 1.9: the networks
@@ -148,12 +146,7 @@ def test_network_overfits(student, solution, rng):
     ids[:, 0] = np.arange(1, 5)  # rows that begin alike could not be told apart
     countries = np.array([0, 1, 2, 0], "i4")
     model.train([ids, countries], targets, steps=60, learning_rate=0.05)
-    give_weights(model, same, LAYER)
-    logits = same(ids, countries)
-    # chance is ln 8 = 2.1; the solution comes below 0.05 for every draw tried
-    assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
-    # trained logits are about 10: ten times the roundings of those that are not
-    assert_close(model(ids, countries), logits, atol=1e-4)
+    logits = hidden.assert_learned(model, same, LAYER, targets, ids, countries)
     states = zero_states("rnn", 4, 24, 1)
     assert_close(step_through(stepper, ids, states, countries), logits, atol=1e-4)
 
@@ -163,30 +156,17 @@ def test_network_overfits(student, solution, rng):
 
 @check("1.10", says="the mean over characters that are not padding", weight=2, hidden=True)
 def test_loss_random(student, rng):
-    for _ in range(3):
-        targets, logits = any_ragged(rng, 2)
-        targets[0] = rng.permutation(targets[0])  # padding need not be at the end
-        want = nats_per_token(targets, logits)
-        assert_close(student.nats_per_character(targets, logits), np.array(want))
+    hidden.assert_any_loss(student.nats_per_character, rng)
 
 
 @check("1.10", says="no overflow at ±1e4", weight=2, hidden=True)
 def test_loss_large(student, rng):
-    targets, logits = any_ragged(rng, 1)
-    for large in (logits * 1e4 / np.abs(logits).max(), np.sign(logits) * np.float32(1e4)):
-        # float32 at 1e4 is rounded by 1e-3
-        want = np.array(nats_per_token(targets, large))
-        assert_close(student.nats_per_character(targets, large), want, atol=1e-3)
+    hidden.assert_no_overflow(student.nats_per_character, rng)
 
 
 @check("1.10", says="padding changes neither value nor gradient", weight=2, hidden=True)
 def test_loss_hidden_gradient(student, rng):
-    targets, logits = any_ragged(rng, 2)
-    want, is_character = nats_gradient(targets, logits), (targets != PAD)[..., None]
-    given = np.where(is_character, logits, 1e4 * np.sign(logits)).astype("f4")
-    # the gradient is what a step changed in the logits: a few roundings of those
-    got = assert_array(student.build("loss_gradient", targets, given), given.shape, "f")
-    assert_close(got, want, atol=3e-6)
+    hidden.assert_gradient_despite(1e4, student, *hidden.any_ragged(rng, 2))
 
 
 # Task 1.11: sampling
@@ -231,16 +211,7 @@ def test_sample_cold(student, rng):
 
 @check("1.11", says="seeds as numpy.random.default_rng takes them", hidden=True)
 def test_sample_generator(student, rng):
-    logits, seed = rng.normal(size=(40, 50)), int(rng.integers(1000))
-    first, again = (
-        draws_of(student.build("sample_with_generator", logits, seed, 3), 3, 40) for _ in range(2)
-    )
-    for one, other in zip(first, again, strict=True):
-        assert_equal(other, one)
-    # 40 draws from some 30 likely ids agree by chance less than once in 10^40
-    assert_holds((first[1] != first[2]).any(), "two draws with one generator are the same")
-    none = [assert_array(student.sample_next(logits), (40,), "iu") for _ in range(2)]
-    assert_holds((none[0] != none[1]).any(), "two draws without a seed are the same")
+    hidden.assert_seeds(student, rng)
 
 
 # Task 1.12: writing, with the scripted stepper of the public checks
@@ -256,19 +227,7 @@ def test_generate_random(student, solution, rng):
     for states, end in zip(SCRIPTED, (1.0, 3.0), strict=True):
         table, wanted = table_of(rng, end), random_wanted(rng, 9)
         starts = ["".join(rng.choice(list("ABab-"), rng.integers(0, 4))) for _ in wanted]
-        got, want = (
-            code.generate_names(
-                code.build("scripted_stepper", table, states),
-                VOCABULARY,
-                COUNTRIES,
-                wanted,
-                starts,
-                max_length=8,
-                temperature=0.0,
-            )
-            for code in (student, solution)
-        )
-        assert_equal(written(got, wanted, 8), want)
+        same_names(student, solution, (table, states), 8, wanted, starts)
 
 
 def probabilities(solution, table, country, temperature=1.0):

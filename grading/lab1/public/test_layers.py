@@ -3,18 +3,8 @@
 import numpy as np
 
 from grading.checks import assert_array, assert_close, assert_equal, assert_holds, check
-from grading.lab1.models import (
-    LAYER,
-    attention,
-    blocks,
-    cells,
-    changed,
-    layer,
-    same_steps,
-    stepped,
-    three,
-)
-from grading.models import by_layer, randomize
+from grading.lab1.models import LAYER, attention, blocks, cells, layer, same_steps, stepped, three
+from grading.models import assert_changed, by_layer, randomize
 from grading.proxy import model
 
 # Task 1.3: the country
@@ -88,7 +78,7 @@ def check_training(student, kind, rng, **settings):
     before = by_layer(cell, LAYER)
     inputs = rng.normal(size=(3, 5, 3)).astype("f4")
     student.build("descend", walked, inputs, rng.integers(0, 4, (3, 5)))
-    changed(before, by_layer(cell, LAYER))
+    assert_changed(before, by_layer(cell, LAYER))
 
 
 @check("1.4", says="an output and a list of one state, each (batch, units)")
@@ -317,4 +307,4 @@ def test_block_training(student, rng):
     before = by_layer(block, LAYER)
     inputs = rng.normal(size=(3, 5, 6)).astype("f4")
     student.build("descend", whole, inputs, rng.integers(0, 6, (3, 5)))
-    changed(before, by_layer(block, LAYER))
+    assert_changed(before, by_layer(block, LAYER))

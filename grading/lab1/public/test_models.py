@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from grading import losses
 from grading.checks import (
     assert_array,
     assert_close,
@@ -22,24 +23,23 @@ from grading.lab1.models import (
     SCRIPTED,
     START,
     VOCABULARY,
-    changed,
     networks,
+    same_names,
     table_of,
     written,
     zero_states,
 )
 from grading.models import (
+    DRAWS,
     NEVER,
+    assert_changed,
     by_layer,
     counts,
-    nats_per_token,
-    ragged,
     randomize,
     randomize_both,
+    rows_of,
     step_through,
 )
-
-DRAWS = 10_000  # in one call
 
 # Task 1.9: the networks. The same sums in another order, two layers and eight positions deep,
 # differ by some tens of float32 roundings of 6e-8, on logits of some units: hence 5e-5. JAX
@@ -158,11 +158,12 @@ def test_network_training(student, rng):
         logits = assert_array(model(*inputs), (9, 5, 9), "f")
         # logits vary by at most 0.9, after the Transformer's last norm: half their variance is
         # what ln V is missed by, and six deviations of the mean of 45 losses, 0.13 each
-        assert_close(np.array(nats_per_token(targets, logits)), np.array(math.log(9)), atol=1.2)
+        loss = losses.nats_per_token(targets, logits)
+        assert_close(loss, np.array(math.log(9)), atol=1.2)
         before = by_layer(model, LAYER)
         student.build("descend", model, list(inputs), targets)
         after, shared = by_layer(model, LAYER), by_layer(stepper, LAYER)
-        changed(before, after)
+        assert_changed(before, after)
         for key, value in after.items():
             assert_close(shared.get(key), value)
 
@@ -172,45 +173,25 @@ def test_network_training(student, rng):
 
 @check("1.10", says="a float32 scalar, whatever the targets' dtype")
 def test_loss_contract(student, rng):
-    targets, logits = ragged(rng)
-    for dtype in ("int32", "int64", "float32"):
-        loss = assert_array(student.nats_per_character(targets.astype(dtype), logits), (), "f")
-        assert_holds(loss.dtype == "float32", f"expected float32, got {loss.dtype}")
+    losses.assert_float32_scalar(student.nats_per_character, *losses.ragged(rng))
 
 
 @check("1.10", says="nats a character, whichever row it is in", weight=3)
 def test_loss_values(student, solution, rng):
-    for lengths in ((5, 5), (5, 1, 0, 3), (0, 1)):
-        targets, logits = ragged(rng, lengths)
-        got = student.nats_per_character(targets, logits)
-        assert_close(got, solution.nats_per_character(targets, logits))
+    losses.assert_values(student.nats_per_character, solution.nats_per_character, rng)
 
 
 @check("1.10", says="logits at padding make no difference; 0 if all is padding", weight=2)
 def test_loss_padding(student, rng):
-    targets, logits = ragged(rng)
-    loss = assert_array(student.nats_per_character(targets, logits), (), "f")
-    other = np.where((targets == PAD)[..., None], rng.normal(0, 100, logits.shape), logits)
-    assert_close(student.nats_per_character(targets, other.astype("f4")), loss)
-    nothing = student.nats_per_character(np.zeros_like(targets), logits)
-    assert_close(nothing, np.zeros((), "f4"))
+    losses.assert_padding_ignored(student.nats_per_character, rng)
 
 
 @check("1.10", says="Keras can train with it: its gradient", weight=2)
 def test_loss_gradient(student, solution, rng):
-    targets, logits = ragged(rng)
-    # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
-    want = solution.build("loss_gradient", targets, logits)
-    assert_close(student.build("loss_gradient", targets, logits), want, atol=3e-6)
+    losses.assert_gradient(student, solution, rng)
 
 
 # Task 1.11: sampling. Frequencies are tested so that a right sampler fails once in a million.
-
-
-def rows_of(probabilities, draws=DRAWS):
-    """Repeat the logits of one distribution; a probability of 0 is a logit of −inf."""
-    with np.errstate(divide="ignore"):
-        return np.tile(np.log(probabilities), (draws, 1))
 
 
 @check("1.11", says="int32 ids (batch,); a bad temperature raises ValueError")
@@ -282,20 +263,7 @@ def test_generate_contract(student, rng):
 
 def check_argmax(student, solution, rng, end, states, wanted, starts=None):
     """Demand the solution's names, the likeliest ones."""
-    table = table_of(rng, end)
-    got, want = (
-        code.generate_names(
-            code.build("scripted_stepper", table, states),
-            VOCABULARY,
-            COUNTRIES,
-            wanted,
-            starts,
-            max_length=9,
-            temperature=0.0,
-        )
-        for code in (student, solution)
-    )
-    assert_equal(written(got, wanted, 9), want)
+    same_names(student, solution, (table_of(rng, end), states), 9, wanted, starts)
 
 
 @check("1.12", says="each id is fed once, with its country and the states that came back", weight=3)

@@ -9,16 +9,14 @@ from grading.lab2.models import (
     arrays,
     assert_zero_outside,
     attended,
-    floats,
     layer,
     look_up,
     memory_of,
     project,
-    silence,
     step_all,
     tokens,
 )
-from grading.models import give_weights, randomize
+from grading.models import floats, give_weights, randomize, silence
 
 
 def holes(rng: np.random.Generator, *shape: int) -> np.ndarray:

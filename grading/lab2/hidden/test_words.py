@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from grading.checks import assert_equal, assert_frequencies, assert_holds, assert_raises, check
+from grading.checks import (
+    assert_equal,
+    assert_frequencies,
+    assert_holds,
+    assert_raises,
+    check,
+    int32,
+)
 from grading.lab2.pairs import (
     SPECIAL_NUMBERS,
     SPLITS,
@@ -10,7 +17,6 @@ from grading.lab2.pairs import (
     by_length,
     complaint,
     drawn,
-    int32,
     some_numbers,
     spelt,
     two_arrays,

@@ -10,14 +10,13 @@ from grading.lab2.models import (
     assert_gradient,
     assert_zero_outside,
     attended,
-    floats,
     layer,
     look_up,
     project,
     step_all,
     tokens,
 )
-from grading.models import randomize, randomize_both
+from grading.models import floats, randomize, randomize_both
 
 # The same sums in another order differ by some tens of float32 roundings of 6e-8, on values of
 # about 1 to 10: hence 1e-5 where two ways to the same numbers are compared.

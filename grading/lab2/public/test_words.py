@@ -8,6 +8,7 @@ from grading.checks import (
     assert_holds,
     assert_raises,
     check,
+    int32,
     spelled,
 )
 from grading.lab2.pairs import (
@@ -17,7 +18,6 @@ from grading.lab2.pairs import (
     by_length,
     complaint,
     drawn,
-    int32,
     some_numbers,
     spelt,
     two_arrays,

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from grading import losses
 from grading.checks import (
     assert_array,
     assert_close,
@@ -14,25 +15,18 @@ from grading.checks import (
     check,
     spelled,
 )
-from grading.lab3.models import (
-    END,
-    LAYER,
-    continuations,
-    networks,
-    steps_from_zeros,
-)
+from grading.lab3.models import END, LAYER, continuations, networks, steps_from_zeros
 from grading.models import (
+    DRAWS,
     NEVER,
+    assert_changed,
     by_layer,
     counts,
     draws_of,
-    nats_per_token,
-    ragged,
     randomize,
     randomize_both,
+    rows_of,
 )
-
-DRAWS = 10_000  # in one call
 
 # Task 3.5: the network. The same sums in another order differ by some tens of float32 roundings
 # of 6e-8, on logits of about 1: hence 1e-5 where two ways to the same logits are compared.
@@ -103,14 +97,13 @@ def test_network_training(student, rng):
     model, stepper = networks(student, 11, 5, 6, 2, 0.2)
     ids, targets = np.arange(33).reshape(11, 3) % 11, rng.integers(1, 11, (11, 3))
     # initial weights are small, the logits about 0.1: their squares are what ln V is missed by
-    loss = nats_per_token(targets, assert_array(model(ids), (11, 3, 11), "f"))
+    loss = losses.nats_per_token(targets, assert_array(model(ids), (11, 3, 11), "f"))
     assert_close(loss, np.array(math.log(11)), atol=0.1)
     before = by_layer(model, LAYER)
     model.train(ids, targets, steps=1, learning_rate=0.01)
     after, stepped = by_layer(model, LAYER), by_layer(stepper, LAYER)
+    assert_changed(before, after)
     for key, value in after.items():
-        still = key in before and np.array_equal(value, before[key])
-        assert_holds(not still, f"{'/'.join(key)} did not change when the model was trained")
         assert_close(stepped.get(key), value)
 
 
@@ -119,36 +112,22 @@ def test_network_training(student, rng):
 
 @check("3.6", says="a float32 scalar, whatever the targets' dtype")
 def test_loss_contract(student, rng):
-    targets, logits = ragged(rng)
-    for dtype in ("int32", "int64", "float32"):
-        loss = assert_array(student.masked_cross_entropy(targets.astype(dtype), logits), (), "f")
-        assert_holds(loss.dtype == "float32", f"expected float32, got {loss.dtype}")
+    losses.assert_float32_scalar(student.masked_cross_entropy, *losses.ragged(rng))
 
 
 @check("3.6", says="nats per token, whichever row a token is in", weight=3)
 def test_loss_values(student, solution, rng):
-    for lengths in ((5, 5), (5, 1, 0, 3), (0, 1)):
-        targets, logits = ragged(rng, lengths=lengths)
-        got = student.masked_cross_entropy(targets, logits)
-        assert_close(got, solution.masked_cross_entropy(targets, logits))
+    losses.assert_values(student.masked_cross_entropy, solution.masked_cross_entropy, rng)
 
 
 @check("3.6", says="logits at padding make no difference; 0 if all is padding", weight=2)
 def test_loss_padding(student, rng):
-    targets, logits = ragged(rng)
-    loss = assert_array(student.masked_cross_entropy(targets, logits), (), "f")
-    other = np.where((targets == 0)[..., None], rng.normal(0, 100, logits.shape), logits)
-    assert_close(student.masked_cross_entropy(targets, other.astype("f4")), loss)
-    nothing = student.masked_cross_entropy(np.zeros_like(targets), logits)
-    assert_close(nothing, np.zeros((), "f4"))
+    losses.assert_padding_ignored(student.masked_cross_entropy, rng)
 
 
 @check("3.6", says="Keras can train with it: its gradient", weight=2)
 def test_loss_gradient(student, solution, rng):
-    targets, logits = ragged(rng)
-    # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
-    want = solution.build("loss_gradient", targets, logits)
-    assert_close(student.build("loss_gradient", targets, logits), want, atol=3e-6)
+    losses.assert_gradient(student, solution, rng)
 
 
 # Task 3.7: accuracy
@@ -156,26 +135,20 @@ def test_loss_gradient(student, solution, rng):
 
 @check("3.7", says="a float32 scalar, whatever the targets' dtype; Keras's metric")
 def test_accuracy_contract(student, solution, rng):
-    targets, logits = ragged(rng)
-    for dtype in ("int32", "int64", "float32"):
-        share = assert_array(student.masked_accuracy(targets.astype(dtype), logits), (), "f")
-        assert_holds(share.dtype == "float32", f"expected float32, got {share.dtype}")
+    targets, logits = losses.ragged(rng)
+    losses.assert_float32_scalar(student.masked_accuracy, targets, logits)
     want = float(solution.masked_accuracy(targets, logits))
     assert_close(student.build("accuracy_metric", targets, logits), np.array(want))
 
 
 @check("3.7", says="the share of tokens guessed right, whichever row they are in", weight=3)
 def test_accuracy_values(student, solution, rng):
-    for lengths in ((5, 5), (5, 1, 0, 3)):
-        targets, logits = ragged(rng, lengths, vocab_size=4)
-        logits += 3 * np.eye(4, dtype="f4")[targets]  # many guesses are right
-        got = student.masked_accuracy(targets, logits)
-        assert_close(got, solution.masked_accuracy(targets, logits))
+    losses.assert_accuracies(student.masked_accuracy, solution.masked_accuracy, rng)
 
 
 @check("3.7", says="a guess at padding does not count; 0 if all is padding", weight=2)
 def test_accuracy_padding(student, solution, rng):
-    targets, logits = ragged(rng)
+    targets, logits = losses.ragged(rng)
     share = solution.masked_accuracy(targets, logits)
     for guess in (0, 3):  # at padding: right, if PAD counted; wrong
         logits[targets == 0, :] = 9.0 * (np.arange(7) == guess)
@@ -184,12 +157,6 @@ def test_accuracy_padding(student, solution, rng):
 
 
 # Task 3.8: sampling. Frequencies are tested so that a right sampler fails once in a million.
-
-
-def rows_of(probabilities, draws=DRAWS):
-    """Repeat the logits of one distribution; a probability of 0 is a logit of −inf."""
-    with np.errstate(divide="ignore"):
-        return np.tile(np.log(probabilities), (draws, 1))
 
 
 @check("3.8", says="int32 ids (batch,); bad arguments raise ValueError")

@@ -9,6 +9,7 @@ from grading.checks import (
     assert_holds,
     assert_parts,
     check,
+    int32,
 )
 from grading.lab4.hidden.oracles import crop_counts, crops_of, random_ids, random_performance
 from grading.lab4.performances import (
@@ -18,7 +19,6 @@ from grading.lab4.performances import (
     START,
     assert_notes,
     corpus,
-    int32,
     notes,
     pedals,
     some_batches,

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from grading import hidden, losses
 from grading.checks import assert_array, assert_close, assert_holds, assert_parts, check
 from grading.lab4.performances import VOCAB_SIZE
-from grading.models import any_ragged, nats_gradient, nats_per_token
 
 # Task 4.12: the scale of the loss
 
@@ -45,13 +45,13 @@ def smoothed(targets: np.ndarray, logits: np.ndarray, smoothing: float) -> float
     logits = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
     found = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     every = -found.mean(axis=-1)[targets != 0].mean()
-    return float((1 - smoothing) * nats_per_token(targets, logits) + smoothing * every)
+    return float((1 - smoothing) * losses.nats_per_token(targets, logits) + smoothing * every)
 
 
 @check("4.16", says="every token counts the same, wherever it stands", weight=2, hidden=True)
 def test_loss_random(student, rng):
     for smoothing in (0.0, 0.1, float(rng.uniform(0.2, 0.9))):
-        targets, logits = any_ragged(rng, 2)
+        targets, logits = hidden.any_ragged(rng, 2)
         targets[0] = rng.permutation(targets[0])  # padding need not be at the end
         got = student.masked_cross_entropy(targets, logits, smoothing)
         assert_close(got, np.array(smoothed(targets, logits, smoothing)))
@@ -59,20 +59,20 @@ def test_loss_random(student, rng):
 
 @check("4.16", says="logits of any size and precision are cast to float32", hidden=True)
 def test_loss_precision(student, rng):
-    targets, logits = any_ragged(rng, 2)
+    targets, logits = hidden.any_ragged(rng, 2)
     half = logits.astype("f2")  # in float16 a log-sum is good to 1e-3 here
-    want = np.array(nats_per_token(targets, half.astype("f4")))
+    want = np.array(losses.nats_per_token(targets, half.astype("f4")))
     assert_close(student.masked_cross_entropy(targets, half), want, rtol=1e-5)
     large = (logits * 1e4 / np.abs(logits).max()).astype("f4")
-    want = np.array(nats_per_token(targets, large))
+    want = np.array(losses.nats_per_token(targets, large))
     # float32 at 1e4 is rounded by 1e-3
     assert_close(student.masked_cross_entropy(targets, large), want, atol=1e-3)
 
 
 @check("4.16", says="the gradient, 0 at PAD whatever the logits there", weight=2, hidden=True)
 def test_loss_hidden_gradient(student, rng):
-    targets, logits = any_ragged(rng, 2)
-    want = nats_gradient(targets, logits)
+    targets, logits = hidden.any_ragged(rng, 2)
+    want = losses.nats_gradient(targets, logits)
     at_padding = (targets == 0)[..., None]
     given = np.where(at_padding, 1e4 * np.sign(logits), logits).astype("f4")
     # the gradient is what a step changed in the logits: a few roundings of those
@@ -88,7 +88,7 @@ def test_loss_hidden_gradient(student, rng):
 @check("4.17", says="right tokens of all tokens, wherever they stand", hidden=True)
 def test_accuracy_random(student, rng):
     for _ in range(3):
-        targets, logits = any_ragged(rng, 2)
+        targets, logits = hidden.any_ragged(rng, 2)
         targets[0] = rng.permutation(targets[0])
         logits += 2 * np.eye(logits.shape[-1], dtype="f4")[targets]
         want = (logits.argmax(axis=-1) == targets)[targets != 0].mean()

@@ -11,6 +11,7 @@ from grading.checks import (
     assert_parts,
     assert_raises,
     check,
+    int32,
 )
 from grading.lab4.performances import (
     END,
@@ -21,7 +22,6 @@ from grading.lab4.performances import (
     assert_notes,
     corpus,
     ids_of,
-    int32,
     notes,
     pedals,
     some_batches,

@@ -9,17 +9,11 @@ from grading.checks import (
     assert_holds,
     assert_raises,
     check,
-)
-from grading.lab4.models import float32, network, pair
-from grading.lab4.performances import (
-    END,
-    NOTE_OFF,
-    NOTE_ON,
-    START,
-    TIME_SHIFT,
-    VOCAB_SIZE,
+    float32,
     int32,
 )
+from grading.lab4.models import network, pair
+from grading.lab4.performances import END, NOTE_OFF, NOTE_ON, START, TIME_SHIFT, VOCAB_SIZE
 from grading.proxy import model
 
 # Task 4.19: what may come next

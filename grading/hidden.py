@@ -1,0 +1,85 @@
+"""What hidden checks of several labs share; NumPy only.
+
+Nothing that students get may import it: what public checks import goes into the handout.
+"""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+
+from grading.checks import assert_array, assert_close, assert_equal, assert_holds
+from grading.losses import nats_gradient, nats_per_token, ragged
+from grading.models import draws_of, give_weights
+from grading.proxy import Code, Handle
+
+# Networks
+
+
+def assert_learned(
+    network: Handle, same: Handle, names: re.Pattern[str], targets: np.ndarray, *inputs: np.ndarray
+) -> np.ndarray:
+    """Demand that a batch is known by heart; the solution's model has the last word, its logits.
+
+    Chance is ln 6 = 1.8 or more; the solutions come below 0.1 for every draw tried.
+    """
+    give_weights(network, same, names)
+    logits = same(*inputs)
+    assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
+    # trained logits are about 10: ten times the roundings of those that are not
+    assert_close(network(*inputs), logits, atol=1e-4)
+    return logits
+
+
+# Losses
+
+
+def any_ragged(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw sizes too: a row is full, one empty, one has one token."""
+    batch, longest, vocab_size = (int(size) for size in rng.integers(4, 9, 3))
+    lengths = rng.permutation(np.r_[longest, 0, 1, rng.integers(0, longest, batch - 3)])
+    return ragged(rng, tuple(lengths.tolist()), longest, vocab_size, scale)
+
+
+def assert_any_loss(loss: Callable, rng: np.random.Generator) -> None:
+    """Demand nats a token, wherever the tokens stand."""
+    for _ in range(3):
+        targets, logits = any_ragged(rng, 2)
+        targets[0] = rng.permutation(targets[0])  # padding need not be at the end
+        assert_close(loss(targets, logits), nats_per_token(targets, logits))
+
+
+def assert_no_overflow(loss: Callable, rng: np.random.Generator) -> None:
+    """Demand nats a token where logits are ±1e4."""
+    targets, logits = any_ragged(rng, 1)
+    for large in (logits * 1e4 / np.abs(logits).max(), np.sign(logits) * np.float32(1e4)):
+        # float32 at 1e4 is rounded by 1e-3
+        assert_close(loss(targets, large), nats_per_token(targets, large), atol=1e-3)
+
+
+def assert_gradient_despite(
+    size: float | np.ndarray, student: Code, targets: np.ndarray, logits: np.ndarray
+) -> None:
+    """Demand the gradient by the logits, whatever the size of those at padding."""
+    is_token = (targets != 0)[..., None]
+    given = np.where(is_token, logits, size * np.sign(logits)).astype("f4")
+    # the gradient is what a step changed in the logits: a few roundings of those
+    got = assert_array(student.build("loss_gradient", targets, given), given.shape, "f")
+    assert_close(got, nats_gradient(targets, logits), atol=3e-6)
+
+
+# Sampling
+
+
+def assert_seeds(student: Code, rng: np.random.Generator) -> None:
+    """Demand that `sample_next` takes seeds as numpy.random.default_rng does."""
+    logits, seed = rng.normal(size=(40, 50)), int(rng.integers(1000))
+    first, again = (
+        draws_of(student.build("sample_with_generator", logits, seed, 3), 3, 40) for _ in range(2)
+    )
+    for one, other in zip(first, again, strict=True):
+        assert_equal(other, one)
+    # 40 draws from some 30 likely ids agree by chance less than once in 10^40
+    assert_holds((first[1] != first[2]).any(), "two draws with one generator are the same")
+    none = [assert_array(student.sample_next(logits), (40,), "iu") for _ in range(2)]
+    assert_holds((none[0] != none[1]).any(), "two draws without a seed are the same")

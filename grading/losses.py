@@ -1,0 +1,86 @@
+"""What several labs' checks ask of a loss and of an accuracy; NumPy only."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from grading.checks import assert_array, assert_close, assert_holds
+from grading.proxy import Code
+
+LENGTHS = ((5, 5), (5, 1, 0, 3), (0, 1))  # of rows, in tokens
+
+# Targets, logits, and what is right by definition
+
+
+def ragged(
+    rng: np.random.Generator,
+    lengths: tuple[int, ...] = (5, 1, 0, 3),
+    longest: int = 5,
+    vocab_size: int = 7,
+    scale: float = 2.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw targets with so many tokens in the rows, then padding; and logits of a scale."""
+    targets = rng.integers(1, vocab_size, (len(lengths), longest))
+    targets[np.arange(longest) >= np.array(lengths)[:, None]] = 0
+    return targets, rng.normal(0, scale, (*targets.shape, vocab_size)).astype("f4")
+
+
+def nats_per_token(targets: np.ndarray, logits: np.ndarray) -> float:
+    """Average cross-entropy over targets that are not 0, in float64."""
+    logits = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    rows, positions = np.nonzero(targets)
+    return -float(log_probabilities[rows, positions, targets[rows, positions]].mean())
+
+
+def nats_gradient(targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Differentiate `nats_per_token` by the logits, in float64."""
+    is_token = (targets != 0)[..., None]
+    powers = np.exp(logits.astype("f8") - logits.max(axis=-1, keepdims=True))
+    right = targets[..., None] == np.arange(logits.shape[-1])
+    return (powers / powers.sum(axis=-1, keepdims=True) - right) * is_token / is_token.sum()
+
+
+# Bodies of checks
+
+
+def assert_float32_scalar(measure: Callable, targets: np.ndarray, logits: np.ndarray) -> None:
+    """Demand a float32 scalar, whatever the targets' dtype."""
+    for dtype in ("int32", "int64", "float32"):
+        value = assert_array(measure(targets.astype(dtype), logits), (), "f")
+        assert_holds(value.dtype == "float32", f"expected float32, got {value.dtype}")
+
+
+def assert_values(loss: Callable, wanted: Callable, rng: np.random.Generator) -> None:
+    """Demand the loss that is wanted, at float32's accuracy."""
+    for lengths in LENGTHS:
+        targets, logits = ragged(rng, lengths)
+        assert_close(loss(targets, logits), wanted(targets, logits))
+
+
+def assert_padding_ignored(loss: Callable, rng: np.random.Generator) -> None:
+    """Demand that logits at padding make no difference, and 0 if all is padding."""
+    targets, logits = ragged(rng)
+    value = assert_array(loss(targets, logits), (), "f")
+    other = np.where((targets == 0)[..., None], rng.normal(0, 100, logits.shape), logits)
+    assert_close(loss(targets, other.astype("f4")), value)
+    assert_close(loss(np.zeros_like(targets), logits), np.zeros((), "f4"))
+
+
+def assert_gradient(
+    student: Code, solution: Code, rng: np.random.Generator, *smoothing: float
+) -> None:
+    """Demand the solution's gradient by the logits, which the labs' `loss_gradient` finds."""
+    targets, logits = ragged(rng)
+    want = solution.build("loss_gradient", targets, logits, *smoothing)
+    # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
+    got = student.build("loss_gradient", targets, logits, *smoothing)
+    assert_close(got, want, atol=3e-6)
+
+
+def assert_accuracies(accuracy: Callable, wanted: Callable, rng: np.random.Generator) -> None:
+    """Demand the accuracy that is wanted, where many guesses are right."""
+    for lengths in LENGTHS[:2]:
+        targets, logits = ragged(rng, lengths, vocab_size=4)
+        logits += 3 * np.eye(4, dtype="f4")[targets]
+        assert_close(accuracy(targets, logits), wanted(targets, logits))
