@@ -6,12 +6,11 @@ The weights are random and never write END, so every number takes all its steps:
 """
 
 import json
-import os
 import time
 
 from toolkit.console import quiet_tensorflow, run_command, say
 from toolkit.parallel import available_cores
-from toolkit.paths import ROOT
+from toolkit.paths import ROOT, write_whole
 
 RESULTS = ROOT / "benchmarks" / "results" / "decoding_numbers.json"
 COUNT = 8192
@@ -63,10 +62,7 @@ def main() -> None:
             "numbers a CPU second": round(COUNT / cpu),
         }
         say(f"{name}: {COUNT / wall:,.0f} numbers a second, {COUNT / cpu:,.0f} a CPU second")
-    RESULTS.parent.mkdir(exist_ok=True)
-    temporary = RESULTS.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, RESULTS)
+    write_whole(RESULTS, json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ import numpy as np
 
 from toolkit import console
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown
+from toolkit.paths import ROOT, shown, write_whole
 
 DATA = "maestro,groove"
 CORPORA = ROOT / "corpora"
@@ -222,9 +222,7 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 def write_state(folder: Path, state: dict[str, Any]) -> None:
     """Write it, whole or not at all."""
-    fresh = folder / f".state.{os.getpid()}"
-    fresh.write_text(json.dumps(state, indent=1) + "\n")
-    os.replace(fresh, folder / "state.json")
+    write_whole(folder / "state.json", json.dumps(state, indent=1) + "\n")
 
 
 def summary(
@@ -263,7 +261,7 @@ def export(folder: Path, out: Path, names: list[str], state: dict[str, Any]) -> 
         pieces = folder / name / "pieces.npz"
         if pieces.exists():
             (out / f"{name}-pieces.npz").write_bytes(pieces.read_bytes())
-    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    write_whole(out / "results.json", json.dumps(results, indent=1) + "\n")
 
 
 def export_weights(path: Path, out: Path, name: str) -> list[list]:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import console
-from toolkit.paths import ROOT
+from toolkit.paths import ROOT, write_whole
 
 RESULTS = ROOT / "benchmarks" / "results" / "music_transformer.json"
 BATCH, LENGTH, PRIMER, TOTAL = 2, 2048, 256, 1024
@@ -188,8 +188,7 @@ def report(peer: Path | None, found: dict[str, list[dict[str, Any]]]) -> None:
         "gigabytes": gigabytes,
         "ratios": ratios,
     }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    write_whole(RESULTS, json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

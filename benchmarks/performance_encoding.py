@@ -7,7 +7,6 @@ The ratio compares CPU time on one core, so that other work on the machine hardl
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from toolkit.console import run_command, say
 from toolkit.errors import EtudeError
 from toolkit.midi import import_note_seq
 from toolkit.parallel import available_cores
-from toolkit.paths import ROOT
+from toolkit.paths import ROOT, write_whole
 from toolkit.performance import encode_file, encode_files
 
 RESULTS = ROOT / "benchmarks" / "results" / "performance_encoding.json"
@@ -76,10 +75,7 @@ def main() -> None:
         "cores": available_cores(),
         "wall seconds for all files on all cores": round(wall, 2),
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    temporary = RESULTS.with_suffix(f".{os.getpid()}")
-    temporary.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, RESULTS)
+    write_whole(RESULTS, json.dumps(figures, indent=2) + "\n")
     say(
         f"{len(paths)} files: {1000 * ours:.2f} CPU ms a file, "
         f"{theirs / ours_on_sample:.0f} times as fast as note-seq ({identical} of {len(sample)} "

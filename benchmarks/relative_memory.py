@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import console
-from toolkit.paths import ROOT
+from toolkit.paths import ROOT, write_whole
 
 RESULTS = ROOT / "benchmarks" / "results" / "relative_memory.json"
 LENGTHS = (256, 512, 1024, 2048)
@@ -69,9 +69,8 @@ def main() -> None:
             for name, of in training.items()
         ],
     )  # fmt: skip
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
     result = {"cores": os.cpu_count(), "logits": logits, "training": training}
-    RESULTS.write_text(json.dumps(result, indent=2) + "\n")
+    write_whole(RESULTS, json.dumps(result, indent=2) + "\n")
 
 
 def run(what: str, length: int) -> dict[str, Any]:

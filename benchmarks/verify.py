@@ -16,7 +16,7 @@ from typing import Any
 
 from toolkit import console
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown
+from toolkit.paths import ROOT, shown, write_whole
 
 RESULTS = ROOT / "benchmarks" / "results" / "verify.json"
 # The outcome of a skipped test matters: "untested" is not "passed".
@@ -124,10 +124,7 @@ def read_results(path: Path, state: str) -> dict[str, Any]:
 
 def write_results(path: Path, state: str, results: dict[str, Any]) -> None:
     """Write all results, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(json.dumps({"tree": state, "proofs": results}, indent=2) + "\n")
-    os.replace(fresh, path)
+    write_whole(path, json.dumps({"tree": state, "proofs": results}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from pathlib import Path
 from labs.catalogue import Lab, all_labs, load_lab
 from toolkit.console import run_command, say
 from toolkit.parallel import available_cores
-from toolkit.paths import ROOT
+from toolkit.paths import ROOT, write_whole
 from toolkit.source import definitions
 
 RESULTS = ROOT / "benchmarks" / "results" / "watching.json"
@@ -43,7 +43,7 @@ def main() -> None:
         say(f"lab {lab.number}: slowest {max(seconds.values()):.2f} s")
     if not chosen:
         content = {"cores": available_cores(), "seconds": figures}
-        RESULTS.write_text(json.dumps(content, indent=2) + "\n")
+        write_whole(RESULTS, json.dumps(content, indent=2) + "\n")
 
 
 def measure(lab: Lab, folder: Path) -> dict[str, float]:

@@ -26,7 +26,7 @@ except ImportError:  # Windows has no such lock
 
 from grading.checks import REASONS
 from grading.handout import with_imports
-from grading.results import empty_result, write_json, write_whole
+from grading.results import empty_result, write_json
 from grading.session import CheckTest, collect, grade, stamp, zygote
 from grading.similarity import fingerprint
 from grading.submissions import Handed
@@ -34,7 +34,7 @@ from labs.catalogue import Lab, load_lab
 from toolkit.console import progress, say, warn
 from toolkit.errors import EtudeError
 from toolkit.parallel import each_result
-from toolkit.paths import ROOT, shown
+from toolkit.paths import ROOT, shown, write_whole
 
 Result = dict[str, Any]
 Answers = Generator[tuple[int, Result | None, str | None], None, None]

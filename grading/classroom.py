@@ -9,7 +9,7 @@ from statistics import mean
 from grading.class_changes import changes, class_record
 from grading.class_page import Overview, class_csv, class_html, to_look_at
 from grading.class_run import Classroom, Result, alone_in, writing
-from grading.results import write_json, write_whole
+from grading.results import write_json
 from grading.roster import Roster, read_roster
 from grading.session import stamp
 from grading.similarity import similar_pairs
@@ -18,7 +18,7 @@ from labs.catalogue import Lab, load_lab
 from toolkit.console import heading, next_step, run_command, say, warn
 from toolkit.console import stamp as show_stamp
 from toolkit.errors import EtudeError
-from toolkit.paths import RUNS, shown
+from toolkit.paths import RUNS, shown, write_whole
 
 SHOWN = 10  # of those who need a look, on the console
 

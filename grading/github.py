@@ -15,12 +15,11 @@ from typing import Any
 
 from grading.results import TaskResult
 from grading.session import grade
-from labs.build import write_atomically
 from labs.catalogue import Lab, Task, find_task, load_lab
 from labs.update import read_manifest
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown
+from toolkit.paths import ROOT, shown, write_whole
 
 FOLDER = ROOT / "handout"
 MESSAGE = 2000  # characters: an output of a step is bounded
@@ -136,7 +135,7 @@ def main() -> None:
     read_manifest(folder)
     path = folder / ".github" / "workflows" / "classroom.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, workflow(lab).encode())
+    write_whole(path, workflow(lab))
     next_step(f"push {shown(folder)} as the assignment's template repository", path)
 
 

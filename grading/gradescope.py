@@ -17,11 +17,10 @@ from grading.handout import tracked_files, with_imports
 from grading.results import CheckResult, TaskResult
 from grading.session import Session, collect
 from grading.verdicts import points
-from labs.build import write_atomically
 from labs.catalogue import Lab, load_lab
 from toolkit.console import next_step, run_command, say, warn
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT
+from toolkit.paths import ROOT, write_whole
 
 FOLDER = ROOT / "gradescope"
 SETTINGS = "autograder.json"
@@ -158,7 +157,7 @@ def grade_submission(base: Path) -> Path:
         seconds = round(time.monotonic() - began, 1)
         results = as_results(session, settings["hidden"], told) | {"execution_time": seconds}
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, json.dumps(results, indent=1, allow_nan=False).encode())
+        write_whole(target, json.dumps(results, indent=1, allow_nan=False))
 
     write(finished=False)
     try:

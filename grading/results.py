@@ -1,7 +1,6 @@
 """The one result model: what the console, the JSON and every later door are made from."""
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Literal
 
 from grading.checks import Difference
 from labs.catalogue import Lab, Task
+from toolkit.paths import write_whole
 
 Outcome = Literal["passed", "failed", "not started", "error", "not run"]
 PUBLIC_SHARE = 0.6
@@ -101,21 +101,6 @@ class LabResult:
 def write_json(path: Path, content: Any) -> None:
     """Write plain values as JSON, whole or not at all."""
     write_whole(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text whole or not at all; what was there stays if it cannot be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not path.is_file():  # a device or a pipe: root could replace it
-        path.write_text(text, encoding="utf-8")
-        return
-    part = path.with_name(f".{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8", newline="")
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 @dataclass(frozen=True)

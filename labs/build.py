@@ -8,7 +8,6 @@ import argparse
 import ast
 import hashlib
 import json
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, Literal
 from labs.catalogue import Figure, Lab, Task, all_labs
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
-from toolkit.paths import CACHE, shown
+from toolkit.paths import CACHE, shown, write_whole
 from toolkit.source import definitions, stubbed
 
 # Where the course is published: what the Colab badge opens and the set-up cell clones.
@@ -254,11 +253,11 @@ def write_files(
                     continue
                 if present != committed(path):
                     keep_backup(path)
-            write_atomically(path, content)
+            write_whole(path, content)
             written.append(path)
         made[str(path)] = _digest(content)
     record.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(record, json.dumps(made, indent=1).encode())
+    write_whole(record, json.dumps(made, indent=1))
     if edited:
         names = ", ".join(shown(path) for path in edited)
         raise EtudeError(
@@ -285,16 +284,9 @@ def keep_backup(path: Path) -> Path:
     while backup.exists():
         count += 1
         backup = path.with_name(f"{path.name}.{time.strftime('%Y%m%d-%H%M%S')}-{count}.backup")
-    write_atomically(backup, path.read_bytes())
+    write_whole(backup, path.read_bytes())
     say(f"kept {shown(backup)}")
     return backup
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_bytes(content)
-    os.replace(fresh, path)
 
 
 def _digest(content: bytes) -> str:

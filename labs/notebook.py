@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from labs.build import keep_backup, write_atomically
+from labs.build import keep_backup
 from labs.catalogue import Lab, find_task
 from toolkit.console import say
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown
+from toolkit.paths import ROOT, shown, write_whole
 from toolkit.source import definitions, missing, notebook_source, replaced
 
 
@@ -153,7 +153,7 @@ def save(lab: Lab, cells: list[str]) -> bool:
         return False
     if loses:
         keep_backup(lab.tasks_file)
-    write_atomically(lab.tasks_file, text.encode())
+    write_whole(lab.tasks_file, text)
     say(f"saved to {shown(lab.tasks_file)}")
     return True
 

@@ -2,11 +2,11 @@
 
 import argparse
 
-from labs.build import committed, keep_backup, stub_file, write_atomically
+from labs.build import committed, keep_backup, stub_file
 from labs.catalogue import Lab, find_task
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
-from toolkit.paths import shown
+from toolkit.paths import shown, write_whole
 from toolkit.source import definitions, replaced
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     else:
         if lab.tasks_file.is_file():
             keep_backup(lab.tasks_file)
-        write_atomically(lab.tasks_file, text.encode())
+        write_whole(lab.tasks_file, text)
         say(f"{task.name} (task {task.id}) is a stub again in {shown(lab.tasks_file)}")
     try:
         line = definitions(text)[task.name].line

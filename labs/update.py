@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labs.build import keep_backup, write_atomically
+from labs.build import keep_backup
 from toolkit.console import next_step, run_command, say, warn
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown
+from toolkit.paths import ROOT, shown, write_whole
 
 MANIFEST = "handout.json"
 # what a student writes in; everything else is the course's
@@ -59,7 +59,7 @@ def install(files: dict[str, bytes], folder: Path) -> Changes:
                 continue
             keep_backup(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+        write_whole(path, content)
         changes.written.append(name)
     for name in sorted(before.keys() - files.keys()):
         path = folder / name
@@ -67,7 +67,7 @@ def install(files: dict[str, bytes], folder: Path) -> Changes:
             path.unlink()
             changes.removed.append(name)
     manifest = {name: digest(content) for name, content in sorted(files.items())}
-    write_atomically(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    write_whole(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     return changes
 
 

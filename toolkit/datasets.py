@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from toolkit.console import next_step, progress, run_command, say, table, warn
 from toolkit.errors import EtudeError
-from toolkit.paths import CACHE, DATASETS, shown
+from toolkit.paths import CACHE, DATASETS, shown, write_whole
 
 REGISTRY = DATASETS / "registry.toml"
 MB = 1_000_000
@@ -180,10 +180,7 @@ def _write_record(data_set: DataSet, folder: Path, source: str, sha256: str = ""
         )
     place = folder.relative_to(CACHE) if folder.is_relative_to(CACHE) else folder
     fields = {"folder": str(place), "missing": missing, "source": source, "sha256": sha256}
-    path = _record_path(data_set)
-    made = path.with_suffix(".json.part")
-    made.write_text(json.dumps(fields, indent=1), encoding="utf-8")
-    os.replace(made, path)
+    write_whole(_record_path(data_set), json.dumps(fields, indent=1))
     if missing > 0:
         warn(
             f"{missing:,} of {data_set.files:,} files of {data_set.name} are missing in "

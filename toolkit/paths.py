@@ -1,5 +1,6 @@
 """Where things are: the one place that knows the repository's layout."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -7,6 +8,22 @@ DATASETS = ROOT / "datasets"
 CACHE = DATASETS / "cache"
 LABS = ROOT / "labs"
 RUNS = ROOT / "runs"
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all; what was there stays if it cannot be."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not path.is_file():  # a device or a pipe: root could replace it
+        path.write_bytes(data)
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def shown(path: Path) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from toolkit.errors import EtudeError
 from toolkit.page import render, today
+from toolkit.paths import write_whole
 from toolkit.runs import Run
 
 
@@ -139,9 +140,7 @@ class Report:
             written=today(),
         )
         path = self.run.path("report.html")
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(page, encoding="utf-8")
-        os.replace(fresh, path)
+        write_whole(path, page)
         return path
 
     def _add(self, kind: str, heading: str, **content: Any) -> None:

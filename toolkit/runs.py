@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from toolkit import console
 from toolkit.errors import EtudeError
-from toolkit.paths import RUNS, shown
+from toolkit.paths import RUNS, shown, write_whole
 
 Log = dict[str, list[float]]
 # what the best weights are best at, unless an experiment says otherwise
@@ -92,10 +92,8 @@ class Run:
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a value beside the run's other files, whole or not at all."""
-        path = self.path(name)
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.write_text(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
-        os.replace(fresh, path)
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+        write_whole(self.path(name), text + "\n")
 
     @property
     def stamp(self) -> dict[str, str]:
@@ -189,9 +187,7 @@ def trim_log(path: Path, epochs: int) -> None:
         return
     head, *rows = path.read_text().splitlines(keepends=True) or [""]
     kept = [row for row in rows if row.endswith("\n") and int(row.split(",")[0]) < epochs]
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text("".join([head, *kept]) if kept else "")
-    os.replace(fresh, path)
+    write_whole(path, "".join([head, *kept]) if kept else "")
 
 
 def _number(text: str) -> float:

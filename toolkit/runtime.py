@@ -17,7 +17,7 @@ from typing import Any
 
 from toolkit import __version__
 from toolkit.errors import EtudeError
-from toolkit.paths import CACHE
+from toolkit.paths import CACHE, write_whole
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 # Below this many seconds of training, XLA costs more than it can win: a step of Lab 2's networks
@@ -244,10 +244,7 @@ def _remember(cache: Path, key: str, seconds: list[float]) -> None:
         known = json.loads(cache.read_text())
     except (OSError, ValueError):
         known = {}
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    fresh = cache.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps({**known, key: seconds}, indent=1))
-    os.replace(fresh, cache)
+    write_whole(cache, json.dumps({**known, key: seconds}, indent=1))
 
 
 def parity_stamp(checks_hash: str, runtime: Runtime | None = None) -> dict[str, str]:
