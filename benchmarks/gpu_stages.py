@@ -22,10 +22,10 @@ import numpy as np
 from benchmarks.gpu import CORPORA, FULL, MORE, STAGES, read_state, unpack_ids, write_state
 from labs.lab4_performances import learning
 from labs.lab4_performances import solution as tasks
-from labs.lab4_performances.crops import Split
 from labs.lab4_performances.learning import MAESTRO, Settings
 from labs.run import make_settings
 from toolkit import console
+from toolkit.corpus import Split
 from toolkit.errors import EtudeError
 from toolkit.runs import Run
 from toolkit.runtime import Runtime, configure, parity_stamp

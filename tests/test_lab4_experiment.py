@@ -13,9 +13,10 @@ import pytest
 from labs.catalogue import load_lab
 from labs.code import load_tasks
 from labs.lab4_performances import continuing, drumming, experiment, keyboard, looking, playing
-from labs.lab4_performances.crops import Crops, Split
+from labs.lab4_performances.crops import Crops
 from labs.lab4_performances.data import load_splits, spell_kit
 from labs.lab4_performances.measures import SeenRuns, distributions, measure, overlap, sounding
+from toolkit.corpus import Split
 from toolkit.errors import EtudeError
 from toolkit.midi import read_midi, write_midi
 from toolkit.paths import ROOT

@@ -1,7 +1,7 @@
 """A training run small enough for tests, in this process or one of its own.
 
 As a script: `python tiny_run.py ROOT [performances] [resume] [kill=EPOCH:BATCH]`, or
-`python tiny_run.py devices ROOT`.
+`python tiny_run.py devices train ROOT` (or `train_performer`).
 """
 
 import json
@@ -77,7 +77,7 @@ def build_performer(dropout: float = 0.3):
 def performances(pieces: int, seed: int):
     """Make pieces of Lab 4's events: each repeats a few notes."""
     from labs.lab4_performances import solution as lab
-    from labs.lab4_performances.crops import Split
+    from toolkit.corpus import Split
 
     rng = np.random.default_rng(seed)
     made = []
@@ -93,10 +93,12 @@ def train(run: Run, runtime: Runtime | None = None, dropout: float = 0.3, epochs
     """Train a fresh tiny model; returns it and its log."""
     import keras
 
+    from toolkit.training import fit
+
     runtime = runtime or configure(seed=3)
     with runtime.scope():
         model = build(SETTINGS["units"], dropout)
-    return model, _fit(
+    return model, fit(
         model,
         run,
         runtime,
@@ -118,6 +120,7 @@ def train_performer(
 
     from labs.lab4_performances import solution as lab
     from labs.lab4_performances.crops import Crops
+    from toolkit.training import fit
 
     runtime = runtime or configure(seed=3)
     with runtime.scope():
@@ -129,7 +132,7 @@ def train_performer(
         return keras.optimizers.Adam(1e-2, epsilon=1e-4)
 
     windows = lab.evaluation_windows(split.tokens, split.offsets, LENGTH, 8)
-    return model, _fit(
+    return model, fit(
         model,
         run,
         runtime,
@@ -141,12 +144,6 @@ def train_performer(
         batch_size=4,
         **{"optimizer": optimizer, **options},
     )
-
-
-def _fit(*given, **options):
-    from toolkit.training import fit
-
-    return fit(*given, **options)
 
 
 def at_batch(epoch: int, batch: int, act) -> None:

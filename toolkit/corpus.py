@@ -59,6 +59,29 @@ class Corpus:
         return self.header["names"]
 
 
+@dataclass(frozen=True)
+class Split:
+    """Pieces of event ids, one after another.
+
+    Attributes
+    ----------
+    tokens : uint16 array, memory-mapped; piece i is tokens[offsets[i]:offsets[i + 1]]
+    offsets : int64 array (pieces + 1,)
+    names : the pieces'
+    """
+
+    tokens: np.ndarray
+    offsets: np.ndarray
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def piece(self, index: int) -> np.ndarray:
+        """Ids of a piece, int32."""
+        return np.asarray(self.tokens[self.offsets[index] : self.offsets[index + 1]], np.int32)
+
+
 def write_corpus(folder: Path, pieces: Iterable[np.ndarray], header: Mapping[str, Any]) -> None:
     """Write a corpus in place of the one in `folder`, if there is one.
 

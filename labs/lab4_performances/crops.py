@@ -1,36 +1,13 @@
-"""Splits of a prepared data set, and random crops of them in other keys."""
+"""Random crops of a split of performances, in other keys and at other speeds."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from toolkit.corpus import Split
 from toolkit.training import EpochBatches
-
-
-@dataclass(frozen=True)
-class Split:
-    """Pieces of event ids, one after another.
-
-    Attributes
-    ----------
-    tokens : uint16 array, memory-mapped; piece i is tokens[offsets[i]:offsets[i + 1]]
-    offsets : int64 array (pieces + 1,)
-    names : the pieces'
-    """
-
-    tokens: np.ndarray
-    offsets: np.ndarray
-    names: list[str]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def piece(self, index: int) -> np.ndarray:
-        """Ids of a piece, int32."""
-        return np.asarray(self.tokens[self.offsets[index] : self.offsets[index + 1]], np.int32)
 
 
 class Crops(EpochBatches):

@@ -6,13 +6,13 @@ The processes that prepare them import this module, and neither Keras nor Tensor
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from labs.lab4_performances import drumming, keyboard
 from toolkit import corpus, midi, midi_reader, performance
-from toolkit.corpus import fingerprint, is_stale, open_corpus, write_corpus
+from toolkit.corpus import Split, fingerprint, is_stale, open_corpus, write_corpus
 from toolkit.datasets import Recording, groove_table, maestro_table
 from toolkit.errors import EtudeError
 from toolkit.midi import read_notes, sequence_to_notes
@@ -21,15 +21,12 @@ from toolkit.paths import CACHE
 from toolkit.performance import encode_performance
 from toolkit.sound import TD11_TO_GENERAL_MIDI
 
-if TYPE_CHECKING:
-    from labs.lab4_performances.crops import Split
-
 SPLITS = ("train", "validation", "test")
 SPECIALS = 3  # PAD, START and END come before note-seq's events
 DRUMS = ("drums", "groove")
 
 
-def load_splits(data: str, max_pieces: int | None = None) -> dict[str, "Split"]:
+def load_splits(data: str, max_pieces: int | None = None) -> dict[str, Split]:
     """Open a data set as ids, after preparing it if that has not been done.
 
     Parameters
@@ -42,8 +39,6 @@ def load_splits(data: str, max_pieces: int | None = None) -> dict[str, "Split"]:
     EtudeError
         If the data set is not here, or a split has no pieces.
     """
-    from labs.lab4_performances.crops import Split  # with Keras, which preparing does without
-
     opened = _prepare(data, DATA_SETS[data])
     splits = {}
     for split in SPLITS:

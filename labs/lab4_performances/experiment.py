@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from labs.lab4_performances.crops import Split
 from labs.lab4_performances.data import DATA_SETS as SOURCES
 from labs.lab4_performances.data import DRUMS, load_splits
 from labs.lab4_performances.learning import (
@@ -37,6 +36,7 @@ from labs.lab4_performances.playing import (
 )
 from labs.promises import promises
 from toolkit import console
+from toolkit.corpus import Split
 from toolkit.plots import plot_curves, plot_histograms
 from toolkit.report import Picture, Report
 from toolkit.runs import Log, Run

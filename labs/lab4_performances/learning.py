@@ -14,8 +14,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from labs.lab4_performances.crops import Crops, Split
+from labs.lab4_performances.crops import Crops
 from toolkit import console
+from toolkit.corpus import Split
 from toolkit.errors import EtudeError
 from toolkit.runs import Log, Run
 from toolkit.runtime import Runtime, compiled

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from labs.lab4_performances.crops import Split
 from labs.lab4_performances.data import DRUMS
+from toolkit.corpus import Split
 from toolkit.plots import plot_attention_roll
 from toolkit.report import Picture
 from toolkit.runs import Run

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labs.lab4_performances.crops import Split
 from labs.lab4_performances.data import DRUMS
 from labs.lab4_performances.learning import write_on
 from labs.lab4_performances.measures import Measures, SeenRuns, columns, measure
 from toolkit import console
+from toolkit.corpus import Split
 from toolkit.errors import EtudeError
 from toolkit.midi import import_note_seq, read_midi, write_midi
 from toolkit.parallel import available_cores
