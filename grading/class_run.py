@@ -25,7 +25,7 @@ except ImportError:  # Windows has no such lock
     fcntl = None  # type: ignore[assignment]
 
 from grading.checks import REASONS
-from grading.handout import with_imports
+from grading.imports import with_imports
 from grading.results import empty_result, write_json
 from grading.session import CheckTest, collect, grade, stamp, zygote
 from grading.similarity import fingerprint
@@ -68,10 +68,10 @@ def state_of(lab: Lab) -> str:
     digest = hashlib.sha256(json.dumps(stamp(lab)).encode())
     digest.update(os.environ.get("ETUDE_SECRET", "etude").encode())
     folder = ROOT / "grading" / f"lab{lab.number}"
-    checks = [path for path in folder.rglob("*.py") if "bank" not in path.parts]
-    shared = with_imports([str(path.relative_to(ROOT)) for path in checks])
-    checks = [ROOT / "grading" / "worker" / "fixtures.py", *map(ROOT.joinpath, shared)]
-    for path in sorted([*checks, lab.solution_file, lab.folder / "lab.toml"]):
+    paths = [path for path in folder.rglob("*.py") if "bank" not in path.parts]
+    paths += [ROOT / "grading" / "session.py", lab.solution_file, lab.folder / "lab.toml"]
+    for name in sorted(with_imports([str(path.relative_to(ROOT)) for path in paths])):
+        path = ROOT / name
         digest.update(f"{path.name}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 

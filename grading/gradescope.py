@@ -13,7 +13,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from grading.handout import tracked_files, with_imports
+from grading.handout import tracked_files
+from grading.imports import with_imports
 from grading.results import CheckResult, TaskResult
 from grading.session import Session, collect
 from grading.verdicts import points

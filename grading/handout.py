@@ -5,13 +5,13 @@ only an instructor needs; in the solutions' place stand their answers to the pub
 """
 
 import argparse
-import ast
 import re
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+from grading.imports import with_imports
 from grading.reference import answers_file
 from grading.session import Session, collect, new_reference
 from labs.build import generate, stub_file
@@ -91,25 +91,6 @@ def lab_files(lab: Lab, tracked: list[str]) -> Iterator[str]:
         shared = path.parent == checks and path != answers_file(lab)
         if given or shared or checks / "public" in path.parents:
             yield name
-
-
-def with_imports(names: list[str]) -> list[str]:
-    """Add the modules of `grading` that these files import, directly or not."""
-    found: list[str] = []
-    todo = list(names)
-    while todo:
-        name = todo.pop()
-        if name in found or not (ROOT / name).is_file():
-            continue
-        found.append(name)
-        if not (name.startswith("grading/") and name.endswith(".py")):
-            continue
-        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("grading"):
-                below = (node.module or "").split(".")[1:2]
-                modules = below or [alias.name for alias in node.names]
-                todo += [f"grading/{module}.py" for module in modules]
-    return found
 
 
 def recorded_answers(lab: Lab) -> str:

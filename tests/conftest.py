@@ -1,6 +1,7 @@
 """What every test shares: quiet TensorFlow, where the real data is, the verify switch."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from toolkit.paths import ROOT
 
 quiet_tensorflow()
 os.environ.setdefault("MPLBACKEND", "Agg")
+# A shell starts what runs in the background (`make test &`) with Ctrl-C ignored, and children
+# inherit that; the tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
