@@ -5,9 +5,10 @@
     python -m benchmarks.music_transformer --peer peer --peer-python peer-env/bin/python
 
 Both at the same sizes: 6 layers, d 512, 8 heads, feed-forward 1,024, 2,048 positions. Each
-measurement is a process of its own; ours and theirs take turns. The peer is run as it is, but for
-two signatures that do not fit torch 2 and a submodule of which only four constants are needed.
-Results go to `benchmarks/results/music_transformer.json`.
+measurement is a process of its own; ours and theirs take turns. Ours trains on TensorFlow, and
+writes on TensorFlow and on JAX. The peer is run as it is, but for two signatures that do not fit
+torch 2 and a submodule of which only four constants are needed. Results go to
+`benchmarks/results/music_transformer.json`.
 """
 
 import argparse
@@ -15,10 +16,12 @@ import functools
 import json
 import os
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,8 @@ from toolkit.paths import ROOT, write_whole
 RESULTS = ROOT / "benchmarks" / "results" / "music_transformer.json"
 BATCH, LENGTH, PRIMER, TOTAL = 2, 2048, 256, 1024
 STEPS = 3
-SLOTS = 128  # of the cache's new part: half the default, so half as much is copied at each event
+BACKENDS = ("tensorflow", "jax")
+SLOTS = 64  # of the cache's new part, instead of 256: less of it is copied at each event
 
 PEER = """
 import json, resource, sys, time, types
@@ -89,14 +93,10 @@ def main() -> None:
         what, pieces = options.ours
         print(json.dumps(measure_ours(what, int(pieces))))
         return
-    jobs: dict[str, list[str]] = {
-        name: [sys.executable, "-m", "benchmarks.music_transformer", "--ours", what, pieces]
-        for name, what, pieces in (
-            ("ours, training", "train", str(BATCH)),
-            ("ours, generation", "generate", "1"),
-            ("ours, generation of 8", "generate", "8"),
-        )
-    }
+    jobs: dict[str, list[str]] = {"ours, training": ours("train", BATCH)}
+    for backend in BACKENDS:
+        jobs[f"ours, generation, {backend}"] = ours("generate", 1, backend)
+        jobs[f"ours, generation of 8, {backend}"] = ours("generate", 8, backend)
     if options.peer:
         sizes = [str(size) for size in (BATCH, LENGTH, PRIMER, TOTAL, STEPS)]
         for name, what in (("peer, training", "train"), ("peer, generation", "generate")):
@@ -106,51 +106,81 @@ def main() -> None:
     for turn in range(options.turns):
         for name, command in jobs.items():
             console.say(f"turn {turn + 1} of {options.turns}: {name} ...")
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-            if done.returncode:
-                raise SystemExit(f"{name} failed: {done.stderr[-2000:]}")
-            found[name].append(json.loads(done.stdout.splitlines()[-1]))
+            found[name].append(measured(command))
     report(options.peer, found)
 
 
-def measure_ours(what: str, pieces: int) -> dict[str, Any]:
-    """Time training steps, or the writing of `TOTAL` - `PRIMER` events, compiled before."""
+def ours(what: str, pieces: int, backend: str = "tensorflow") -> list[str]:
+    """Say how to start a process that measures ours."""
+    module = [sys.executable, "-m", "benchmarks.music_transformer"]
+    return ["env", f"KERAS_BACKEND={backend}", *module, "--ours", what, str(pieces)]
+
+
+def measured(command: list[str]) -> dict[str, Any]:
+    """Run a process that measures something, and read the JSON in its last line."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{shlex.join(command[:6])} failed: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def build_ours(pieces: int) -> tuple[Any, Any]:
+    """Build the lab's model at the common sizes, and draw a batch: int32 (pieces, LENGTH)."""
     console.quiet_tensorflow()
     import keras
     import numpy as np
 
     from labs.lab4_performances import solution as lab
-    from toolkit.runtime import compiled
 
     keras.utils.set_random_seed(0)
     model = lab.MusicTransformer(lab.VOCAB_SIZE, 512, 8, 1024, 6, LENGTH - 1, LENGTH, 0.1)
     model.build((None, LENGTH))
-    rng = np.random.default_rng(0)
-    ids = rng.integers(lab.NOTE_ON, lab.VOCAB_SIZE, (pieces, LENGTH)).astype(np.int32)
+    ids = np.random.default_rng(0).integers(lab.NOTE_ON, lab.VOCAB_SIZE, (pieces, LENGTH))
+    return model, ids.astype(np.int32)
+
+
+def train_ours(model: Any, ids: Any, clock: Callable[[], float]) -> list[float]:
+    """Take `STEPS` training steps after a first one; return what each took."""
+    import keras
+
+    from labs.lab4_performances import solution as lab
+
+    def loss(targets: Any, logits: Any) -> Any:
+        return lab.masked_cross_entropy(keras.ops.cast(targets, "int32"), logits)
+
+    model.compile(
+        keras.optimizers.Adam(1e-4), loss=loss, jit_compile=keras.backend.backend() == "jax"
+    )
     seconds = []
+    for _ in range(STEPS + 1):
+        begin = clock()
+        model.train_on_batch(ids, ids)
+        seconds.append(clock() - begin)
+    return seconds[1:]
+
+
+def measure_ours(what: str, pieces: int) -> dict[str, Any]:
+    """Time training steps, or the writing of `TOTAL` - `PRIMER` events, compiled before."""
+    model, ids = build_ours(pieces)
     if what == "train":
-
-        def loss(targets: Any, logits: Any) -> Any:
-            return lab.masked_cross_entropy(keras.ops.cast(targets, "int32"), logits)
-
-        model.compile(keras.optimizers.Adam(1e-4), loss=loss, jit_compile=False)
-        for _ in range(STEPS + 1):
-            begin = time.perf_counter()
-            model.train_on_batch(ids, ids)
-            seconds.append(time.perf_counter() - begin)
-        seconds = seconds[1:]
+        seconds = train_ours(model, ids, time.perf_counter)
     else:
-        noise = rng.gumbel(size=(pieces, TOTAL - PRIMER, lab.VOCAB_SIZE)).astype(np.float32)
+        import numpy as np
+
+        from labs.lab4_performances import solution as lab
+        from toolkit.runtime import compiled
+
+        shape = (pieces, TOTAL - PRIMER, lab.VOCAB_SIZE)
+        noise = np.random.default_rng(1).gumbel(size=shape).astype(np.float32)
         noise[:, :, lab.END] = -1e9  # no piece ends early
         primers = ids[:, :PRIMER].copy()
         primers[:, 0] = lab.START
         write = compiled(functools.partial(lab.generate, slots=SLOTS), model)
-        for _ in range(2):
-            begin = time.perf_counter()
-            written = write(primers, noise)
-            seconds.append(time.perf_counter() - begin)
+        write(primers, noise)
+        begin = time.perf_counter()
+        written = write(primers, noise)
+        seconds = [time.perf_counter() - begin]
         assert written.shape == (pieces, TOTAL - PRIMER)
-        seconds = seconds[1:]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"seconds": seconds, "bytes": peak}
 
@@ -162,15 +192,21 @@ def report(peer: Path | None, found: dict[str, list[dict[str, Any]]]) -> None:
         for name, turns in found.items()
     }
     gigabytes = {name: max(turn["bytes"] for turn in turns) / 1e9 for name, turns in found.items()}
-    ratios = {"a batch of 8 costs": seconds["ours, generation of 8"] / seconds["ours, generation"]}
+    ratios = {
+        f"a batch of 8 costs, {backend}": seconds[f"ours, generation of 8, {backend}"]
+        / seconds[f"ours, generation, {backend}"]
+        for backend in BACKENDS
+    }
     if peer:
         ratios |= {
             "training, times the peer's speed": seconds["peer, training"]
             / seconds["ours, training"],
             "training, share of the peer's memory": gigabytes["ours, training"]
             / gigabytes["peer, training"],
-            "generation, times the peer's speed": seconds["peer, generation"]
-            / seconds["ours, generation"],
+        } | {
+            f"generation, times the peer's speed, {backend}": seconds["peer, generation"]
+            / seconds[f"ours, generation, {backend}"]
+            for backend in BACKENDS
         }
     console.table(
         "what", "seconds", "peak GB",

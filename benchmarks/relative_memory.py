@@ -13,20 +13,19 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.music_transformer import BATCH, LENGTH, build_ours, measured, train_ours
 from toolkit import console
 from toolkit.paths import ROOT, write_whole
 
 RESULTS = ROOT / "benchmarks" / "results" / "relative_memory.json"
-LENGTHS = (256, 512, 1024, 2048)
+LENGTHS = (256, 512, 1024, LENGTH)
 HEADS, HEAD_DIM = 8, 64
 WAYS = ("gather", "skew")
-STEPS = 3
 
 
 def main() -> None:
@@ -37,8 +36,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         what, length = options.one
-        measure = measure_logits if what in WAYS else measure_training
-        print(json.dumps(measure(what, int(length))))
+        found = measure_logits(what, int(length)) if what in WAYS else measure_training(what)
+        print(json.dumps(found))
         return
     logits = {way: {length: run(way, length)["bytes"] for length in LENGTHS} for way in WAYS}
     console.table(
@@ -49,10 +48,10 @@ def main() -> None:
             for length in LENGTHS
         ],
     )  # fmt: skip
-    found: dict[str, list[dict[str, Any]]] = {"remat": [], "kept": []}
+    turns_of: dict[str, list[dict[str, Any]]] = {"remat": [], "kept": []}
     for _ in range(options.turns):
-        for name, turns in found.items():
-            turns.append(run(name, LENGTHS[-1]))
+        for name, turns in turns_of.items():
+            turns.append(run(name, LENGTH))
     training = {
         name: {
             "cpu_seconds": statistics.median(
@@ -60,7 +59,7 @@ def main() -> None:
             ),
             "bytes": statistics.median(turn["bytes"] for turn in turns),
         }
-        for name, turns in found.items()
+        for name, turns in turns_of.items()
     }
     console.table(
         "training step", "CPU seconds", "GB",
@@ -76,11 +75,8 @@ def main() -> None:
 def run(what: str, length: int) -> dict[str, Any]:
     """Measure in a process of its own."""
     console.say(f"{what}, {length} ...")
-    command = [sys.executable, "-m", "benchmarks.relative_memory", "--one", what, str(length)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{what} failed: {done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    own = [sys.executable, "-m", "benchmarks.relative_memory"]
+    return measured([*own, "--one", what, str(length)])
 
 
 def peak() -> int:
@@ -117,36 +113,19 @@ def measure_logits(way: str, length: int) -> dict[str, Any]:
     return {"bytes": peak() - before}
 
 
-def measure_training(way: str, length: int) -> dict[str, Any]:
+def measure_training(way: str) -> dict[str, Any]:
     """Time training steps, in seconds of CPU, which a busy machine hardly changes.
 
     "kept" leaves every score in memory for the gradient.
     """
-    console.quiet_tensorflow()
+    model, ids = build_ours(BATCH)
     import keras
-    import numpy as np
-
-    from benchmarks.music_transformer import BATCH
-    from labs.lab4_performances import solution as lab
 
     if way == "kept":
         keras.remat = lambda function: function
-    keras.utils.set_random_seed(0)
-    model = lab.MusicTransformer(lab.VOCAB_SIZE, 512, 8, 1024, 6, length - 1, length, 0.1)
-    model.build((None, length))
-
-    def loss(targets: Any, logits: Any) -> Any:
-        return lab.masked_cross_entropy(keras.ops.cast(targets, "int32"), logits)
-
-    model.compile(keras.optimizers.Adam(1e-4), loss=loss, jit_compile=False)
-    shape = (BATCH, length)
-    ids = np.random.default_rng(0).integers(lab.NOTE_ON, lab.VOCAB_SIZE, shape).astype(np.int32)
-    before, seconds = peak(), []
-    for _ in range(STEPS + 1):
-        begin = time.process_time()
-        model.train_on_batch(ids, ids)
-        seconds.append(time.process_time() - begin)
-    return {"seconds": seconds[1:], "bytes": peak() - before}
+    before = peak()
+    seconds = train_ours(model, ids, time.process_time)
+    return {"seconds": seconds, "bytes": peak() - before}
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ class Seeds:
     """Every random sequence, begun anew before each question.
 
     TensorFlow's only where something has drawn from it since: to set its seed throws its kernels
-    away, and an accuracy of four tokens then takes 16 ms instead of 2.
+    away, and an accuracy of four tokens then takes 16 ms instead of 2. An operation with a seed of
+    its own, or in a function that was traced before, draws from a state of its own and goes on.
     """
 
     def __init__(self) -> None:

@@ -611,7 +611,7 @@ class RelativeAttention(layers.Layer):
     Source: Vaswani et al. (2017), section 3.2; Huang et al. (2018), section 3.4.
     """
 
-    CHUNK = 256
+    CHUNK = 512
 
     def __init__(self, d_model: int, num_heads: int, max_distance: int, window: int, **kwargs):
         super().__init__(**kwargs)
