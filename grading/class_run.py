@@ -100,7 +100,7 @@ def grade_one(job: Job) -> Result:
                 lab, str(path), checks_of(lab.number), tasks, student=job.handed.student
             )
     notes = [*session.notes, *session.lost.values(), *job.handed.notes]
-    prints = {} if session.problem else fingerprint(session.submission.source, lab)
+    prints = {} if session.problem else fingerprint(session.submission.source, lab, tasks)
     facts = {"problem": session.problem or "", "notes": notes, "prints": prints}
     seconds = round(time.monotonic() - started, 2)
     return session.result.as_json() | about(job) | facts | {"seconds": seconds}

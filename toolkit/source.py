@@ -8,8 +8,9 @@ import ast
 import json
 import re
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType
 
@@ -66,11 +67,22 @@ def definitions(source: str) -> dict[str, Definition]:
     SyntaxError
         If `source` is not Python.
     """
+    return dict(_definitions(source))
+
+
+@lru_cache(maxsize=4)
+def _parsed(source: str) -> ast.Module:
+    """The tree of a text, which is asked for several times in a row; nobody changes it."""
+    return ast.parse(source)
+
+
+@lru_cache(maxsize=4)
+def _definitions(source: str) -> dict[str, Definition]:
     return {
         node.name: Definition(
             node.name, node, _first_line(node), node.end_lineno or node.lineno, is_stub(node)
         )
-        for node in ast.parse(source).body
+        for node in _parsed(source).body
         if isinstance(node, DefinitionNode)
     }
 
@@ -92,14 +104,14 @@ def is_stub(node: DefinitionNode) -> bool:
             isinstance(argument, ast.Constant) and TASK_ID.fullmatch(str(argument.value))
             for argument in inner.exc.args
         )
-        for inner in ast.walk(node)
+        for inner in _statements(node)
     )
 
 
 def unfinished(source: str, names: Iterable[str]) -> list[str]:
     """Those of `names` that `source` leaves as a stub or does not define."""
     written = definitions(source)
-    bound = {name for node in ast.parse(source).body for name in _bound_names(node)}
+    bound = {name for node in _parsed(source).body for name in _bound_names(node)}
     return [
         name for name in names if (written[name].stub if name in written else name not in bound)
     ]
@@ -107,7 +119,7 @@ def unfinished(source: str, names: Iterable[str]) -> list[str]:
 
 def missing(source: str, names: Iterable[str]) -> list[str]:
     """Those of `names` that `source` does not define at all: deleted or renamed."""
-    bound = {name for node in ast.parse(source).body for name in _bound_names(node)}
+    bound = {name for node in _parsed(source).body for name in _bound_names(node)}
     return [name for name in names if name not in bound]
 
 
@@ -125,6 +137,15 @@ def syntax_error(submission: Submission) -> str | None:
 def _raises_not_implemented(node: ast.Raise) -> bool:
     error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
     return isinstance(error, ast.Name) and error.id == "NotImplementedError"
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk through a statement and those inside it; expressions hold none and are passed by."""
+    todo = [node]
+    while todo:
+        yield (inner := todo.pop())
+        for part in ("body", "handlers", "cases", "orelse", "finalbody"):
+            todo += getattr(inner, part, [])
 
 
 def _first_line(node: DefinitionNode) -> int:
@@ -284,10 +305,10 @@ def merge(
     KeyError
         If `solution` lacks one of `names`.
     """
-    own = ast.parse(student, filename)
+    own = _parsed(student)
     if not names:
         return compile(own, filename, "exec", dont_inherit=True)
-    given = ast.parse(solution, solution_filename)
+    given = _parsed(solution)
     borrowed = {name: definitions(solution)[name].node for name in names}
     kept: list[ast.stmt] = []
     placed: set[str] = set()
