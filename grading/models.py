@@ -21,7 +21,7 @@ from grading.checks import (
 from grading.proxy import Code, Handle, model
 
 NEVER = -50.0  # a logit: exp(-50) is below one in 10^21
-DRAWS = 10_000  # in one call, where frequencies are tested
+DRAWS = 4_000  # in one call, where frequencies are tested
 MAX_WEIGHTS = 1_000_000  # more than any model of a check has
 
 Weights = dict[tuple[str, ...], np.ndarray]
