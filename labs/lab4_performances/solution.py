@@ -477,8 +477,8 @@ def relative_logits(queries, embeddings, source_length: int):
 # |---|---|---|---|
 # | 256 | 28 | 7 | 2 |
 # | 512 | 102 | 23 | 8 |
-# | 1,024 | 405 | 96 | 34 |
-# | 2,048 | 1,547 | 401 | 134 |
+# | 1,024 | 437 | 95 | 34 |
+# | 2,048 | 1,547 | 402 | 134 |
 #
 # What the skew takes is its result three times over, from one step to the next; 4.10 sees to that.
 
@@ -572,7 +572,7 @@ class KeyValueCache:
 # chunk at a time, each chunk with the keys up to its own end: the same result, half the work. And
 # what a chunk computed need not be kept for the gradient: `keras.remat` forgets it and computes it
 # again when its turn comes. For a step with 2 pieces of 2,048 events, 6 layers and a d_model of 512
-# that is 3.2 GB for 4.1, and 17.0 seconds of CPU for 14.3: a fifth more (`python -m
+# that is 3.1 GB for 4.2, and 17.3 seconds of CPU for 15.6: a tenth more (`python -m
 # benchmarks.relative_memory`).
 
 
