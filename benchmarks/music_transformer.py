@@ -16,7 +16,6 @@ import functools
 import json
 import os
 import resource
-import shlex
 import statistics
 import subprocess
 import sys
@@ -106,7 +105,7 @@ def main() -> None:
     for turn in range(options.turns):
         for name, command in jobs.items():
             console.say(f"turn {turn + 1} of {options.turns}: {name} ...")
-            found[name].append(measured(command))
+            found[name].append(measured(name, command))
     report(options.peer, found)
 
 
@@ -116,11 +115,11 @@ def ours(what: str, pieces: int, backend: str = "tensorflow") -> list[str]:
     return ["env", f"KERAS_BACKEND={backend}", *module, "--ours", what, str(pieces)]
 
 
-def measured(command: list[str]) -> dict[str, Any]:
+def measured(name: str, command: list[str]) -> dict[str, Any]:
     """Run a process that measures something, and read the JSON in its last line."""
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{shlex.join(command[:6])} failed: {done.stderr[-2000:]}")
+        raise SystemExit(f"{name} failed: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -76,7 +76,7 @@ def run(what: str, length: int) -> dict[str, Any]:
     """Measure in a process of its own."""
     console.say(f"{what}, {length} ...")
     own = [sys.executable, "-m", "benchmarks.relative_memory"]
-    return measured([*own, "--one", what, str(length)])
+    return measured(what, [*own, "--one", what, str(length)])
 
 
 def peak() -> int:

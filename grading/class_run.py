@@ -71,8 +71,7 @@ def state_of(lab: Lab) -> str:
     paths = [path for path in folder.rglob("*.py") if "bank" not in path.parts]
     paths += [ROOT / "grading" / "session.py", lab.solution_file, lab.folder / "lab.toml"]
     for name in sorted(with_imports([str(path.relative_to(ROOT)) for path in paths])):
-        path = ROOT / name
-        digest.update(f"{path.name}\0".encode() + path.read_bytes())
+        digest.update(f"{name}\0".encode() + (ROOT / name).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -2,8 +2,8 @@
 
 `x = [1 for i in a for i in a …]` a hundred thousand times over ends CPython 3.11 with a
 segmentation fault. What a rehearsal survives, the grader survives: it has more room. One small
-process, kept beside the grader, forks for each file: to start Python anew would take ten times as
-long as to read one.
+process, kept beside the grader, forks for each file: to start Python anew would take longer than
+to read one.
 """
 
 import contextlib
@@ -33,7 +33,9 @@ def rehearse(path: Path) -> str | None:
 
     A mistake that the grader can tell of itself, such as a syntax error, is none here.
     """
-    stage = _stages.pop(os.getpid(), None) or start()
+    stage = _stages.pop(os.getpid(), None)
+    if stage is None or stage.poll() is not None:  # the first time, or somebody ended it
+        stage = start()
     try:
         assert stage.stdin is not None
         assert stage.stdout is not None
@@ -41,7 +43,7 @@ def rehearse(path: Path) -> str | None:
         ended = int(stage.stdout.readline())
     except BaseException:  # interrupted: what it would have said next is nobody's answer
         stage.kill()
-        stage.communicate()
+        stage.wait()  # for it alone: a fork that still reads may take its seconds to the end
         raise
     _stages[os.getpid()] = stage
     if ended == -signal.SIGXCPU:

@@ -49,3 +49,10 @@ def test_an_interrupted_rehearsal_leaves_no_answer_behind(stage, monkeypatch):
     monkeypatch.undo()
     assert stage.poll() is not None
     assert rehearsal.rehearse(SOLUTION) is None
+
+
+def test_one_that_was_ended_meanwhile_is_replaced(stage):
+    stage.kill()
+    stage.wait()
+    assert rehearsal.rehearse(SOLUTION) is None
+    assert rehearsal._stages[os.getpid()] is not stage

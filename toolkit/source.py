@@ -71,9 +71,12 @@ def definitions(source: str) -> dict[str, Definition]:
 
 
 @lru_cache(maxsize=4)
-def _parsed(source: str) -> ast.Module:
-    """The tree of a text, which is asked for several times in a row; nobody changes it."""
-    return ast.parse(source)
+def _parsed(source: str, filename: str = "<unknown>") -> ast.Module:
+    """The tree of a text, which is asked for several times in a row; nobody changes it.
+
+    What Python warns of or refuses in it names the file.
+    """
+    return ast.parse(source, filename)
 
 
 @lru_cache(maxsize=4)
@@ -305,10 +308,10 @@ def merge(
     KeyError
         If `solution` lacks one of `names`.
     """
-    own = _parsed(student)
+    own = _parsed(student, filename)
     if not names:
         return compile(own, filename, "exec", dont_inherit=True)
-    given = _parsed(solution)
+    given = _parsed(solution, solution_filename)
     borrowed = {name: definitions(solution)[name].node for name in names}
     kept: list[ast.stmt] = []
     placed: set[str] = set()
