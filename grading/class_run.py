@@ -57,9 +57,15 @@ class Job:
 
 
 @cache
+def lab_of(number: int) -> Lab:
+    """A lab, read once in each process."""
+    return load_lab(number)
+
+
+@cache
 def checks_of(lab: int) -> list[CheckTest]:
     """A lab's checks, collected once in each process."""
-    return collect(load_lab(lab))
+    return collect(lab_of(lab))
 
 
 @cache
@@ -83,7 +89,7 @@ def grade_one(job: Job) -> Result:
     EtudeError
         If the checks here are not those of whoever asks.
     """
-    lab = load_lab(job.lab)
+    lab = lab_of(job.lab)
     if job.state != state_of(lab):
         raise EtudeError(f"lab {lab.number}'s checks, solution or versions differ on this worker")
     if job.handed.problem:
@@ -107,7 +113,7 @@ def grade_one(job: Job) -> Result:
 
 def ungraded(job: Job, outcome: str, why: str) -> Result:
     """The result of a submission of which nothing ran."""
-    lab = load_lab(job.lab)
+    lab = lab_of(job.lab)
     checks = [check for check, _ in checks_of(job.lab)]
     result = empty_result(lab, checks, job.handed.file, stamp(lab), "nothing ran")
     for task in result.tasks:

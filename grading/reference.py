@@ -164,15 +164,14 @@ class Dialogue:
 
 def coarse(value: Any) -> Any:
     """Round float64 to float32: another machine's last bit must not make another question."""
-    with np.errstate(over="ignore"):
-        if isinstance(value, np.ndarray) and value.dtype == np.float64:
-            return "float64", value.astype(np.float32)
-        if type(value) is float:
-            return float(np.float32(value))
     if type(value) in (list, tuple):
         return type(value)(coarse(item) for item in value)
     if type(value) is dict:
         return {key: coarse(item) for key, item in value.items()}
+    if type(value) is float or (isinstance(value, np.ndarray) and value.dtype == np.float64):
+        with np.errstate(over="ignore"):
+            rounded = np.asarray(value, np.float32)
+        return float(rounded) if type(value) is float else ("float64", rounded)
     return value
 
 

@@ -76,7 +76,6 @@ def compile_all(path: Path) -> None:
     submission = read_submission(path)
     if syntax_error(submission) is None:
         definitions(submission.source)
-        merge(submission.source, "", [])
 
 
 def main() -> None:

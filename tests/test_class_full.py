@@ -151,7 +151,7 @@ def test_a_thousand_gradings_with_the_grader_killed(tmp_path, record_property):
 
 
 @pytest.mark.parametrize(
-    ("tasks", "count", "least"), [(("3.4",), 200, 300), (None, 40, 20)], ids=["light", "training"]
+    ("tasks", "count", "least"), [(("3.4",), 500, 300), (None, 40, 20)], ids=["light", "training"]
 )
 def test_submissions_a_minute_and_core(tmp_path, record_property, tasks, count, least):
     students = make_students(LAB, count, seed=7, tasks=tasks)

@@ -71,12 +71,14 @@ def definitions(source: str) -> dict[str, Definition]:
 
 
 @lru_cache(maxsize=4)
-def _parsed(source: str, filename: str = "<unknown>") -> ast.Module:
-    """The tree of a text, which is asked for several times in a row; nobody changes it.
+def _parsed(source: str) -> ast.Module:
+    """The tree of a text, which is asked for several times in a row; nobody changes it."""
+    return ast.parse(source)
 
-    What Python warns of or refuses in it names the file.
-    """
-    return ast.parse(source, filename)
+
+@lru_cache(maxsize=4)
+def _compiled(source: str, filename: str) -> CodeType:
+    return compile(_parsed(source), filename, "exec", dont_inherit=True)
 
 
 @lru_cache(maxsize=4)
@@ -129,7 +131,7 @@ def missing(source: str, names: Iterable[str]) -> list[str]:
 def syntax_error(submission: Submission) -> str | None:
     """Say where and why `submission` is not Python, or None if it is."""
     try:
-        compile(submission.source, "submission", "exec", dont_inherit=True)
+        merge(submission.source, "", ())
     except SyntaxError as error:
         return f"{submission.place(error.lineno or 1)}: {error.msg}"
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
@@ -308,10 +310,9 @@ def merge(
     KeyError
         If `solution` lacks one of `names`.
     """
-    own = _parsed(student, filename)
     if not names:
-        return compile(own, filename, "exec", dont_inherit=True)
-    given = _parsed(solution, solution_filename)
+        return _compiled(student, filename)
+    own, given = _parsed(student), _parsed(solution)
     borrowed = {name: definitions(solution)[name].node for name in names}
     kept: list[ast.stmt] = []
     placed: set[str] = set()

@@ -17,12 +17,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from grading.worker import limits, privileges
+from grading.worker import limits, pages, privileges
 from grading.worker.lock import one_thread
 from grading.worker.scratch import delete
 from grading.worker.serve import serve
 
 CLEANING_ROUNDS = 1000  # a bomb of processes forks while it is being ended
+MANY = 50  # forks; so many are more work than to make each of them easier
 
 
 def preload(names: list[str]) -> None:
@@ -57,6 +58,7 @@ class Zygote:
         self.names = names
         self.fresh = fresh or not hasattr(os, "fork")
         self.workers: dict[int, subprocess.Popen | None] = {}
+        self.forked = 0
         self.unread, self.fds = b"", list[int]()
 
     def forks(self) -> bool:
@@ -72,6 +74,9 @@ class Zygote:
             child = subprocess.Popen(command, pass_fds=fds, start_new_session=True)
             self.workers[child.pid] = child
             return child.pid
+        self.forked += 1
+        if self.forked == MANY:
+            pages.collapse()
         if (pid := os.fork()) == 0:
             self.control.close()
             for fd in self.fds:  # of other workers, asked for in the same breath

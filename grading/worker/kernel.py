@@ -2,22 +2,27 @@
 
 import ctypes
 import os
+from functools import cache
 from typing import Any
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.syscall.restype = ctypes.c_long
+    return libc
 
 
 def prctl(option: int, *arguments: int) -> None:
     """Change something about this process (man 2 prctl); raises OSError."""
     four = [*arguments, 0, 0, 0, 0][:4]
-    libc = ctypes.CDLL(None, use_errno=True)
-    _checked(libc.prctl(option, *map(ctypes.c_ulong, four)))
+    _checked(_libc().prctl(option, *map(ctypes.c_ulong, four)))
 
 
 def syscall(number: int, *arguments: Any) -> int:
     """Make a system call with integers and ctypes pointers; raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall.restype = ctypes.c_long
     given = [ctypes.c_long(each) if type(each) is int else each for each in arguments]
-    return _checked(libc.syscall(ctypes.c_long(number), *given))
+    return _checked(_libc().syscall(ctypes.c_long(number), *given))
 
 
 def _checked(result: int) -> int:
