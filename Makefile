@@ -12,6 +12,7 @@ endif
 endif
 ENV := $(if $(ACTIVE),$(ACTIVE),.venv)
 PY := $(ENV)/bin/python
+RUN := $(PY) -m toolkit
 
 LOCK := requirements$(if $(GPU),-gpu).lock
 READY := $(ENV)/.etude-$(basename $(LOCK))
@@ -27,7 +28,7 @@ setup: $(READY) ## [GPU=1]|make .venv (Python 3.11 to 3.13) and install; quick w
 	@echo "Etude is set up in $(ENV). Next: make lab3"
 
 lab%: $(READY)
-	@$(PY) -m labs.run "$*" $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT PRIMER RESUME)
+	@$(RUN) labs.run "$*" $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT PRIMER RESUME)
 
 lab1: ## [PRESET=full DATA=names18 ...]|names from countries: train four networks, judge what they write
 
@@ -38,53 +39,53 @@ lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options
 lab4: ## [PRESET=maestro DATA=groove PRIMER=file.mid ...]|a Music Transformer: train, play on, measure
 
 lab4-continue: $(READY) ## [RUN=folder PRIMER=file.mid INSTRUMENT=...]|play on with a model that is trained
-	@$(PY) -m labs.lab4_performances.continuing $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
+	@$(RUN) labs.lab4_performances.continuing $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
 
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)
 
 watch: $(READY) ## LAB=3|grade again at each save
-	@$(PY) -m grading.watch $(call options,LAB)
+	@$(RUN) grading.watch $(call options,LAB)
 
 data: $(READY) ## NAME=maestro [FROM=path]|fetch a data set, or point Etude at your own copy
-	@$(PY) -m toolkit.datasets $(call options,NAME FROM)
+	@$(RUN) toolkit.datasets $(call options,NAME FROM)
 
 doctor: $(READY) ## |what is here, what is missing, what to do about it
-	@$(PY) -m toolkit.doctor
+	@$(RUN) toolkit.doctor
 
 build: $(READY) ## [FORCE=1]|make tasks.py, notebooks and lab READMEs anew from solution.py
-	@$(PY) -m labs.build $(call options,FORCE)
+	@$(RUN) labs.build $(call options,FORCE)
 
 reset: $(READY) ## TASK=3.4|put one stub back (a backup is kept)
-	@$(PY) -m labs.reset $(call options,TASK)
+	@$(RUN) labs.reset $(call options,TASK)
 
 submit: $(READY) ## LAB=3|check, grade publicly and write the one file to hand in
-	@$(PY) -m grading.submit $(call options,LAB)
+	@$(RUN) grading.submit $(call options,LAB)
 
 update: $(READY) ## FROM=folder|in a handout: take a newer one, keep what you wrote
-	@$(PY) -m labs.update $(call options,FROM)
+	@$(RUN) labs.update $(call options,FROM)
 
 handout: $(READY) ## [LAB=1,3] [TO=folder]|the course as students get it, without answers
-	@$(PY) -m grading.handout $(call options,LAB TO)
+	@$(RUN) grading.handout $(call options,LAB TO)
 
 gradescope: $(READY) ## LAB=3|the zip that grades a lab on Gradescope
-	@$(PY) -m grading.gradescope $(call options,LAB HIDDEN) $(ACCEPT)
+	@$(RUN) grading.gradescope $(call options,LAB HIDDEN) $(ACCEPT)
 
 github: $(READY) ## LAB=3 [TO=folder]|the workflow that grades a lab on GitHub Classroom
-	@$(PY) -m grading.github $(call options,LAB TO)
+	@$(RUN) grading.github $(call options,LAB TO)
 
 class: $(READY) ## SUBMISSIONS=folder LAB=3 [ROSTER=file.csv ...]|grade a class; goes on where it stopped (RESULTS CLUSTER REGRADE)
-	@$(PY) -m grading.classroom $(call options,SUBMISSIONS LAB RESULTS ROSTER CLUSTER REGRADE)
+	@$(RUN) grading.classroom $(call options,SUBMISSIONS LAB RESULTS ROSTER CLUSTER REGRADE)
 
 test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
 
 verify: $(READY_DEV) ## |the full-size proofs; resumes, writes benchmarks/results/*.json
-	@$(PY) -m benchmarks.verify
+	@$(RUN) benchmarks.verify
 
 lock: $(READY_DEV) ## |pin requirements*.txt anew
-	@$(PY) -m benchmarks.lock
+	@$(RUN) benchmarks.lock
 
 .DEFAULT:
 	@echo "there is no 'make $@': make help lists what there is" >&2; exit 2

@@ -7,15 +7,22 @@ import random
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock
+    fcntl = None  # type: ignore[assignment]
 
 from grading.worker import privileges
 from grading.worker.limits import ENVIRONMENT
 from grading.worker.lock import CALLS, FILES, LAYERS, USER
+from grading.worker.scratch import delete
 from toolkit.paths import ROOT
 
 Level = Literal["sealed", "partial", "open"]
@@ -23,6 +30,7 @@ CANARY = ROOT / "grading" / "checks.py"  # what no worker may read: any file of 
 SECONDS = 60
 # Numbers that neither people nor services are given (Debian policy 9.2.2 keeps them free)
 UIDS = range(60_000, 64_000)
+FOLDERS = "etude-grading-"
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,24 @@ def environment(package: Path) -> dict[str, str]:
         | ENVIRONMENT
         | dict.fromkeys(("HOME", "TMPDIR", "PYTHONPATH"), str(package))
     )
+
+
+def own_folder() -> tuple[Path, IO[bytes]]:
+    """Make a folder for workers, and the lock that shows that its grader lives.
+
+    Folders of graders that were killed, and whose zygote could not delete them either, go now.
+    """
+    if fcntl is not None:
+        for path in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*/lock"):
+            with contextlib.suppress(OSError), path.open("rb") as left:
+                fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                delete(path.parent)
+    folder = Path(tempfile.mkdtemp(prefix=FOLDERS))
+    lock = (folder / "lock.new").open("wb")
+    if fcntl is not None:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (folder / "lock.new").rename(folder / "lock")  # others see it from here on, and held
+    return folder, lock
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
-from toolkit.source import definitions, merge, read_submission, syntax_error
+from toolkit.source import definitions, read_submission, syntax_error
 
 CPU_SECONDS = 20
 STACK = 4 << 20  # bytes, half of what the grader has

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from grading.isolation import Isolation, environment, hide_answers, probe, unused_uid
+from grading.isolation import Isolation, environment, hide_answers, own_folder, probe, unused_uid
 from grading.worker import codec, limits
 from grading.worker.lock import LAYERS, USER
 from grading.worker.scratch import delete, usage
@@ -87,7 +87,7 @@ class Zygote:
         hide_answers()
         self.preload = preload
         self.fresh = fresh
-        self.folder = Path(tempfile.mkdtemp(prefix="etude-grading-"))
+        self.folder, self.lock = own_folder()
         self.package = self.folder / "package"
         shutil.copytree(ROOT / "toolkit", self.package / "toolkit", ignore=without_caches)
         worker_code = self.package / "grading" / "worker"
@@ -101,7 +101,7 @@ class Zygote:
         try:
             self.isolation: Isolation = probe(self.package, layers)
         except BaseException:
-            delete(self.folder)
+            self.remove()
             raise
         self.process: subprocess.Popen | None = None
         self.forks = False
@@ -211,7 +211,12 @@ class Zygote:
     def close(self) -> None:
         """End the process and remove its folder."""
         self.stop()
+        self.remove()
+
+    def remove(self) -> None:
+        """Delete the folder."""
         delete(self.folder)
+        self.lock.close()
 
 
 class Worker:

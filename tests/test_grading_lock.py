@@ -7,13 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from grading.isolation import Isolation, probe, unused_uid
+from grading.isolation import Isolation, own_folder, probe, unused_uid
 from grading.session import OPEN, Session, collect, zygote
 from grading.submit import public_verdicts
 from grading.worker import seccomp
@@ -153,7 +154,7 @@ def test_a_worker_that_cannot_lock_itself_is_the_graders_error_and_loads_nothing
         module.write_text("def restrict(): raise OSError(1, 'a kernel without it')\n")
         with pytest.raises(RuntimeError, match="a kernel without it"):
             parent.worker()
-        assert {path.name for path in parent.folder.iterdir()} == {"package", "start.log"}
+        assert {path.name for path in parent.folder.iterdir()} == {"lock", "package", "start.log"}
     finally:
         parent.close()
 
@@ -327,7 +328,7 @@ def test_nothing_of_a_worker_outlives_it(locked, layers):
         assert layers
     worker.remove()
     assert children.read_text() == ""
-    assert {path.name for path in parent.folder.iterdir()} == {"package", "start.log"}
+    assert {path.name for path in parent.folder.iterdir()} == {"lock", "package", "start.log"}
 
 
 def test_a_killed_zygote_takes_its_workers_with_it_and_another_starts(locked):
@@ -384,6 +385,51 @@ def test_a_grader_killed_half_way_leaves_a_whole_report_and_nothing_else(tmp_pat
     assert (written["possible"], len(written["tasks"])) == (100, 9)
     assert within(30, lambda: not list(tmp_path.glob("etude-grading-*")))
     assert within(30, lambda: not processes_in(tmp_path))
+
+
+def test_a_folder_whose_grader_and_zygote_were_killed_goes_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    living, lock = own_folder()
+    code = "import os; from grading.isolation import own_folder; own_folder(); os._exit(1)"
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment)
+    assert len(list(tmp_path.iterdir())) == 2
+    another, another_lock = own_folder()
+    assert set(tmp_path.iterdir()) == {living, another}
+    lock.close()
+    another_lock.close()
+
+
+COLLAPSING = """
+import os, re
+from grading.worker.pages import LARGE, collapse
+
+def large():
+    text = open("/proc/self/smaps_rollup").read()
+    return int(re.search(r"AnonHugePages: +([0-9]+)", text)[1])
+
+content = os.urandom(LARGE)
+kept = [bytearray(content) for _ in range(32)]
+before = large()
+collapse()
+assert all(each == content for each in kept)
+if (pid := os.fork()) == 0:
+    kept[0][7] ^= 1
+    os._exit(kept[0] == content or kept[1] != content)
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+assert kept[0] == content
+print(large() - before)
+"""
+
+
+def test_memory_on_large_pages_is_what_it_was():
+    done = subprocess.run(
+        [sys.executable, "-c", COLLAPSING], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    if int(done.stdout) == 0:
+        pytest.skip("this kernel collapses nothing")
+    assert int(done.stdout) > 16 << 10  # kB
 
 
 def test_no_two_workers_have_one_user():

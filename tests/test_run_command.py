@@ -1,6 +1,8 @@
 """`make lab9`: stamp, whose code, settings, what is said when something is wrong."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from labs.catalogue import Lab
 from labs.run import load_experiment, main, make_settings
 from toolkit import console
 from toolkit.errors import EtudeError
+from toolkit.paths import ROOT
 from toolkit.source import definitions, stubbed
 
 
@@ -149,3 +152,23 @@ def test_a_misspelt_instrument_stops_the_run_before_it_trains(lab):
     assert make_settings(experiment, "quick", {"instrument": "acoustic bass"}, "").instrument
     with pytest.raises(EtudeError, match=r"there is no SoundFont none\.sf2"):
         make_settings(experiment, "quick", {"soundfont": "none.sf2"}, "")
+
+
+INTERRUPTED = {
+    "while it is imported": ("os.kill(os.getpid(), signal.SIGINT)\nmain = None", -2, ""),
+    "at work": ("def main(): os.kill(os.getpid(), signal.SIGINT)", 130, "\nstopped by you.\n"),
+}
+
+
+@pytest.mark.parametrize("when", INTERRUPTED)
+def test_ctrl_c_is_no_traceback_from_the_first_moment(tmp_path, when):
+    body, status, said = INTERRUPTED[when]
+    lines = ["import os, signal", body, "from toolkit.console import run_command"]
+    (tmp_path / "command.py").write_text("\n".join([*lines, "run_command(main)", ""]))
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", "command"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, said, "")

@@ -109,6 +109,8 @@ def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
 def run_command(main: Callable[[], int | None]) -> None:
     """Run `main` and exit: 0 or what it returns, 2 for a user's mistake, 130 for Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as `toolkit.__main__` leaves it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         code = main() or 0
     except EtudeError as error:
