@@ -73,6 +73,12 @@ def lab_of(item: pytest.Item) -> Lab:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Share out the points over all checks there are, before any is left out."""
+
+    def place(item: pytest.Item) -> tuple[int, int, bool]:
+        lab, check = lab_of(item), declared(item.name, list(item.iter_markers()))
+        return lab.number, [task.id for task in lab.tasks].index(check.task), check.hidden
+
+    items.sort(key=place)
     labs: dict[int, list[Check]] = {}
     for item in items:
         labs.setdefault(lab_of(item).number, []).append(
@@ -101,11 +107,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             return False
         return not (config.getoption("--public") and check.hidden)
 
-    def place(item: pytest.Item) -> tuple[int, int, bool]:
-        lab, check = lab_of(item), declared(item.name, list(item.iter_markers()))
-        return lab.number, [task.id for task in lab.tasks].index(check.task), check.hidden
-
-    kept = sorted((item for item in items if wanted(item)), key=place)
+    kept = [item for item in items if wanted(item)]
     for item in kept:
         session = config.stash[SESSIONS][lab_of(item).number]
         if not session.may_run(declared(item.name, list(item.iter_markers()))):

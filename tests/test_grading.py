@@ -465,6 +465,10 @@ def test_the_solution_gets_100_of_100(results, tmp_path):
     written = json.loads((tmp_path / "results.json").read_text())
     assert (written["earned"], written["possible"]) == (100, 100)
     assert len(written["tasks"]) == 9
+    for task in written["tasks"]:  # what tells most is read first
+        assert [check["hidden"] for check in task["checks"]] == sorted(
+            check["hidden"] for check in task["checks"]
+        )
 
 
 def test_a_wrong_answer_exits_with_1_and_a_mark_selects_one_task(tmp_path, results):

@@ -104,7 +104,7 @@ class Stage:
                 found.append(f"{path.name} was written")
                 path.unlink()
         for path in zygote.folder.iterdir():
-            if path.name not in ("package", "start.log"):
+            if path.name not in ("lock", "package", "start.log"):
                 found.append(f"{path.name} is left of a worker")
                 delete(path)
         found += [f"process {pid} is left of a worker" for pid in processes_of(zygote)]
