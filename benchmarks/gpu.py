@@ -35,7 +35,6 @@ without `keras.remat`.
 """
 
 import argparse
-import fcntl
 import json
 import lzma
 import os
@@ -51,7 +50,7 @@ import numpy as np
 
 from toolkit import console
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown, write_whole
+from toolkit.paths import ROOT, hold, shown, write_whole
 
 DATA = "maestro,groove"
 CORPORA = ROOT / "corpora"
@@ -170,11 +169,9 @@ def run(options: argparse.Namespace) -> int:
     if not 0 <= options.reserve <= options.minutes:
         raise EtudeError(f"reserve {options.reserve:g}: give 0 to {options.minutes:g} minutes")
     options.folder.mkdir(parents=True, exist_ok=True)
-    lock = open(options.folder / "lock", "w")  # noqa: SIM115 (held until the process ends)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise EtudeError(f"another call is working in {shown(options.folder)}: wait") from None
+    lock = hold(options.folder / "lock")  # until the process ends
+    if lock is None:
+        raise EtudeError(f"another call is working in {shown(options.folder)}: wait")
     # the results are written in the last seconds
     end = begin + 60 * options.minutes - GRACE
     command = [sys.executable, "-m", "benchmarks.gpu_stages", str(options.folder), options.data]

@@ -19,11 +19,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock
-    fcntl = None  # type: ignore[assignment]
-
 from grading.checks import REASONS
 from grading.imports import with_imports
 from grading.results import empty_result, write_json
@@ -34,7 +29,7 @@ from labs.catalogue import Lab, load_lab
 from toolkit.console import progress, say, warn
 from toolkit.errors import EtudeError
 from toolkit.parallel import each_result
-from toolkit.paths import ROOT, shown, write_whole
+from toolkit.paths import ROOT, hold, shown, write_whole
 
 Result = dict[str, Any]
 Answers = Generator[tuple[int, Result | None, str | None], None, None]
@@ -313,13 +308,10 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     with writing(folder):
         (folder / "students").mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        lock = hold(folder / ".lock")
+    if lock is None:
+        raise EtudeError(f"another run writes to {shown(folder)}: wait for it")
     with lock:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise EtudeError(f"another run writes to {shown(folder)}: wait for it") from None
         with writing(folder):
             for left in folder.glob("**/.*.part"):  # of a run that was killed
                 left.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from grading.reporter import Reporter
-from grading.results import Check, CheckResult
+from grading.results import CheckResult
 from grading.session import OPEN, InprocessSession, Session, declared, with_its_fixtures
 from labs.catalogue import Lab, find_task, load_lab
 from toolkit.errors import EtudeError
@@ -65,52 +65,49 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(getattr(pytest.mark, name))
 
 
-def lab_of(item: pytest.Item) -> Lab:
-    """The lab whose check an item is."""
-    return load_lab(item.path.parent.parent.name)
+def lab_number(item: pytest.Item) -> int:
+    """The number of the lab whose check an item is."""
+    return int(item.path.parent.parent.name.removeprefix("lab"))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Share out the points over all checks there are, before any is left out."""
+    checks = {item: declared(item.name, list(item.iter_markers())) for item in items}
+    labs = {number: load_lab(number) for number in sorted(set(map(lab_number, items)))}
 
     def place(item: pytest.Item) -> tuple[int, int, bool]:
-        lab, check = lab_of(item), declared(item.name, list(item.iter_markers()))
-        return lab.number, [task.id for task in lab.tasks].index(check.task), check.hidden
+        number, check = lab_number(item), checks[item]
+        return number, [task.id for task in labs[number].tasks].index(check.task), check.hidden
 
     items.sort(key=place)
-    labs: dict[int, list[Check]] = {}
-    for item in items:
-        labs.setdefault(lab_of(item).number, []).append(
-            declared(item.name, list(item.iter_markers()))
-        )
     kind = InprocessSession if config.getoption("--inprocess") else Session
     chosen_lab, chosen_task = config.getoption("--lab"), config.getoption("--task")
-    number = find_task(chosen_task)[0].number if chosen_task else None
-    number = load_lab(chosen_lab).number if chosen_lab and number is None else number
-    if number is not None and number not in labs:
-        raise pytest.UsageError(f"lab {number} has no checks yet")
-    for key, checks in labs.items():
-        if number in (None, key):
+    lab, task = find_task(chosen_task) if chosen_task else (None, None)
+    lab = load_lab(chosen_lab) if chosen_lab and lab is None else lab
+    if lab is not None and lab.number not in labs:
+        raise pytest.UsageError(f"lab {lab.number} has no checks yet")
+    for number, one in labs.items():
+        if lab is None or lab.number == number:
+            those = [checks[item] for item in items if lab_number(item) == number]
             code, student = config.getoption("--code"), config.getoption("--student")
             accept = config.getoption("--accept-open")
             try:
-                config.stash[SESSIONS][key] = kind(load_lab(key), code, checks, student, accept)
+                config.stash[SESSIONS][number] = kind(one, code, those, student, accept)
             except EtudeError as error:
                 raise pytest.UsageError(str(error)) from None
 
     def wanted(item: pytest.Item) -> bool:
-        check = declared(item.name, list(item.iter_markers()))
-        if lab_of(item).number not in config.stash[SESSIONS]:
+        if lab_number(item) not in config.stash[SESSIONS]:
             return False
-        if chosen_task and check.task != find_task(chosen_task)[1].id:
+        if task is not None and checks[item].task != task.id:
             return False
-        return not (config.getoption("--public") and check.hidden)
+        return not (config.getoption("--public") and checks[item].hidden)
 
     kept = [item for item in items if wanted(item)]
     for item in kept:
-        session = config.stash[SESSIONS][lab_of(item).number]
-        if not session.may_run(declared(item.name, list(item.iter_markers()))):
+        session = config.stash[SESSIONS][lab_number(item)]
+        if not session.may_run(checks[item]):
             raise pytest.UsageError(OPEN.format(session.isolation()))
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = kept
@@ -138,7 +135,7 @@ def rng() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
-    session = pyfuncitem.config.stash[SESSIONS][lab_of(pyfuncitem).number]
+    session = pyfuncitem.config.stash[SESSIONS][lab_number(pyfuncitem)]
     result = session.run(pyfuncitem.name, with_its_fixtures(pyfuncitem.obj))
     pyfuncitem.stash[RESULT] = result
     session.result.write(results_file(pyfuncitem.config, session.lab))
@@ -175,7 +172,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     sessions = session.config.stash[SESSIONS]
     if sessions.pop(-1, True) is None:
         session.exitstatus = GRADER_ERROR
-    asked = {lab_of(item).number for item in session.items}
+    asked = set(map(lab_number, session.items))
     for number, one in sessions.items():
         if number in asked or len(sessions) == 1:  # -k may have left nothing of the others
             one.result.write(results_file(session.config, one.lab))

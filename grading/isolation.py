@@ -5,6 +5,7 @@ import json
 import os
 import random
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -14,16 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such lock
-    fcntl = None  # type: ignore[assignment]
-
 from grading.worker import privileges
 from grading.worker.limits import ENVIRONMENT
 from grading.worker.lock import CALLS, FILES, LAYERS, USER
 from grading.worker.scratch import delete
-from toolkit.paths import ROOT
+from toolkit.paths import ROOT, hold
 
 Level = Literal["sealed", "partial", "open"]
 CANARY = ROOT / "grading" / "checks.py"  # what no worker may read: any file of the course
@@ -105,21 +101,22 @@ def environment(package: Path) -> dict[str, str]:
     )
 
 
-def own_folder() -> tuple[Path, IO[bytes]]:
+def own_folder() -> tuple[Path, IO[str]]:
     """Make a folder for workers, and the lock that shows that its grader lives.
 
     Folders of graders that were killed, and whose zygote could not delete them either, go now.
     """
-    if fcntl is not None:
-        for path in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*/lock"):
-            with contextlib.suppress(OSError), path.open("rb") as left:
-                fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                delete(path.parent)
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
+        with contextlib.suppress(OSError):
+            found = folder.lstat()  # everybody may put folders, and links, beside ours
+            own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+            if own and (folder / "lock").exists() and (left := hold(folder / "lock")):
+                with left:
+                    delete(folder)
     folder = Path(tempfile.mkdtemp(prefix=FOLDERS))
-    lock = (folder / "lock.new").open("wb")
-    if fcntl is not None:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        (folder / "lock.new").rename(folder / "lock")  # others see it from here on, and held
+    lock = hold(folder / "lock.new")
+    assert lock is not None
+    (folder / "lock.new").rename(folder / "lock")  # others see it from here on, and held
     return folder, lock
 
 

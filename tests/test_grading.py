@@ -471,6 +471,25 @@ def test_the_solution_gets_100_of_100(results, tmp_path):
         )
 
 
+COUNTING = """
+import pytest
+from labs import catalogue
+read, paths = catalogue.read_lab, []
+catalogue.read_lab = lambda path: paths.append(path) or read(path)
+pytest.main(["grading", "--task=3.4", "--collect-only", "-q"])
+print(max(map(paths.count, paths)), "times")
+"""
+
+
+def test_labs_are_not_read_again_for_each_check():
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING], cwd=ROOT, capture_output=True, text=True
+    )
+    found = re.search(r"(\d+) times", done.stdout)
+    assert found, done.stdout + done.stderr
+    assert int(found[1]) <= 4  # there are hundreds of checks
+
+
 def test_a_wrong_answer_exits_with_1_and_a_mark_selects_one_task(tmp_path, results):
     (tmp_path / "tasks.py").write_text(replaced("-counts[token], token", "token"))
     options = ("--lab=3", f"--code={tmp_path / 'tasks.py'}", "-m", "task3_3", results)

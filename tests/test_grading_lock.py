@@ -394,8 +394,14 @@ def test_a_folder_whose_grader_and_zygote_were_killed_goes_with_the_next(tmp_pat
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment)
     assert len(list(tmp_path.iterdir())) == 2
+    treasure = tmp_path / "treasure"
+    treasure.mkdir()
+    (treasure / "lock").write_text("gold")
+    link = tmp_path / "etude-grading-link"
+    link.symlink_to(treasure)
     another, another_lock = own_folder()
-    assert set(tmp_path.iterdir()) == {living, another}
+    assert set(tmp_path.iterdir()) == {living, another, link, treasure}
+    assert (treasure / "lock").read_text() == "gold"
     lock.close()
     another_lock.close()
 

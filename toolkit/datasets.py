@@ -6,7 +6,6 @@
 import argparse
 import csv
 import difflib
-import fcntl
 import hashlib
 import json
 import os
@@ -25,7 +24,7 @@ from typing import NamedTuple
 
 from toolkit.console import next_step, progress, run_command, say, table, warn
 from toolkit.errors import EtudeError
-from toolkit.paths import CACHE, DATASETS, shown, write_whole
+from toolkit.paths import CACHE, DATASETS, hold, shown, write_whole
 
 REGISTRY = DATASETS / "registry.toml"
 MB = 1_000_000
@@ -241,13 +240,10 @@ def _workspace(data_set: DataSet) -> Iterator[Path]:
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     workspace = CACHE / f".{data_set.name}.fetching"
-    with open(CACHE / f".{data_set.name}.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EtudeError(
-                f"another command is fetching {data_set.name}: wait until it is done"
-            ) from None
+    lock = hold(CACHE / f".{data_set.name}.lock")
+    if lock is None:
+        raise EtudeError(f"another command is fetching {data_set.name}: wait until it is done")
+    with lock:
         workspace.mkdir(exist_ok=True)
         try:
             yield workspace

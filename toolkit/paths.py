@@ -1,7 +1,9 @@
 """Where things are: the one place that knows the repository's layout."""
 
+import fcntl
 import os
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = ROOT / "datasets"
@@ -24,6 +26,20 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def hold(path: Path) -> IO[str] | None:
+    """Open a file that one process holds at a time; None if another does.
+
+    It holds it until the file is closed or the process has ended, killed or not.
+    """
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
 
 
 def shown(path: Path) -> str:

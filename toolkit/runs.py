@@ -4,7 +4,6 @@ Keras is imported only by what trains: `Run` itself costs nothing.
 """
 
 import csv
-import fcntl
 import json
 import math
 import os
@@ -18,7 +17,7 @@ from typing import IO, Any
 
 from toolkit import console
 from toolkit.errors import EtudeError
-from toolkit.paths import RUNS, shown, write_whole
+from toolkit.paths import RUNS, hold, shown, write_whole
 
 Log = dict[str, list[float]]
 # what the best weights are best at, unless an experiment says otherwise
@@ -76,7 +75,7 @@ class Run:
             run = _unfinished(folder, lab, preset, plain)
         else:
             run = cls(_new_folder(folder, preset), lab, preset, plain)
-            run.lock = _lock(run.folder)
+            run.lock = hold(run.folder / ".lock")
             run.write_json("settings.json", {"preset": preset, **plain})
         run.write_json("status.json", {"state": "training"})
         if stamp:
@@ -222,17 +221,6 @@ def _point_latest(folder: Path) -> None:
     os.replace(fresh, folder.parent / "latest")
 
 
-def _lock(folder: Path) -> IO | None:
-    """Hold the run for this process; None if another process holds it."""
-    file = open(folder / ".lock", "w")  # noqa: SIM115 (held until the process ends)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    return file
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
@@ -258,7 +246,7 @@ def _unfinished(lab_folder: Path, lab: str, preset: str, settings: dict[str, Any
         if differing:
             refused = refused or (folder, "; ".join(differing))
             continue
-        lock = _lock(folder)
+        lock = hold(folder / ".lock")
         if lock is None:
             refused = refused or (folder, "it is running now in another process")
             continue

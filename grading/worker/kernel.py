@@ -1,4 +1,4 @@
-"""Two doors into the kernel that Python has no name for: prctl, and system calls by number."""
+"""Doors into the kernel that Python has no name for: prctl, madvise, system calls by number."""
 
 import ctypes
 import os
@@ -17,6 +17,11 @@ def prctl(option: int, *arguments: int) -> None:
     """Change something about this process (man 2 prctl); raises OSError."""
     four = [*arguments, 0, 0, 0, 0][:4]
     _checked(_libc().prctl(option, *map(ctypes.c_ulong, four)))
+
+
+def madvise(address: int, length: int, advice: int) -> None:
+    """Advise the kernel about memory of this process (man 2 madvise); raises OSError."""
+    _checked(_libc().madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), advice))
 
 
 def syscall(number: int, *arguments: Any) -> int:
