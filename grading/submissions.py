@@ -33,6 +33,9 @@ MAX_DEPTH = 8  # folders below a student's
 LEFT = re.compile(rb"raise NotImplementedError\(\\?[\"'](\d+\.\d+)\\?[\"']\)")
 JUNK = {"__MACOSX", "__pycache__", "node_modules"}
 
+# what zipfile raises over damaged bytes
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
+
 Files = dict[str, Callable[[], bytes]]  # what a student's folder or zip holds, by path
 
 
@@ -252,7 +255,7 @@ def in_zip(path: Path) -> Files:
     """List a zip's members that may be the one; a zip that could do harm is refused whole."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(read_file(path, MAX_ZIP)))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError):
+    except BROKEN:
         raise Refusal(f"{path.name} is not a zip that can be read") from None
     members = archive.infolist()
     if len(members) > MAX_FILES:
@@ -277,12 +280,16 @@ def harm(member: zipfile.ZipInfo) -> str:
     """Say what is wrong with a zip's member; "" if nothing is."""
     name = member.filename
     mode = member.external_attr >> 16
+    if not name:
+        return "a member without a name"
     if name.startswith("/") or "\\" in name or re.match(r"[A-Za-z]:", name):
         return "an absolute path"
     if ".." in name.split("/"):
         return "a path out of its folder"
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "which is a link or no file"
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "which is compressed in an unusual way: pack it anew"
     return "which is encrypted" if member.flag_bits & 1 else ""
 
 
@@ -291,7 +298,7 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(member) as file:
             content = file.read(MAX_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError):
+    except BROKEN:
         raise Refusal(f"{member.filename[:100]!r} in the zip is broken") from None
     if len(content) > MAX_BYTES:
         raise Refusal(f"{member.filename[:100]!r} is over {MAX_BYTES // 1_000_000} MB unpacked")

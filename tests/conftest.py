@@ -4,6 +4,7 @@ import os
 import signal
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from toolkit.console import quiet_tensorflow
@@ -14,6 +15,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # A shell starts what runs in the background (`make test &`) with Ctrl-C ignored, and children
 # inherit that; the tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# the same examples each time: what passed here passes elsewhere
+hypothesis.settings.register_profile("etude", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("etude")
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
 

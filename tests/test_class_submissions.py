@@ -2,16 +2,15 @@
 
 import io
 import os
+import random
 import stat
 import zipfile
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from made_class import as_notebook
 
 from grading.roster import read_roster
-from grading.submissions import Person, find_submissions
+from grading.submissions import Person, Refusal, find_submissions, in_zip
 from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.source import stubbed
@@ -30,10 +29,10 @@ def put(path, text="x = 1\n"):
     path.write_text(text, encoding="utf-8")
 
 
-def zipped(members):
+def zipped(members, method=zipfile.ZIP_DEFLATED):
     """A zip of (name or ZipInfo, content)."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", method) as archive:
         for name, content in members:
             archive.writestr(name, content)
     return out.getvalue()
@@ -164,17 +163,32 @@ def test_a_member_twice_encrypted_or_broken_is_refused(tmp_path):
     assert "cannot be read" in problems["none"] or "not a zip" in problems["none"]
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(data=st.data())
-def test_no_damage_to_a_zip_gets_past_as_anything_but_a_problem(tmp_path, data):
-    content = bytearray(zipped([("tasks.py", "x = 1\n" * 20), ("b.txt", "y" * 99)]))
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    (tmp_path / "anna.zip").write_bytes(content[: data.draw(st.integers(1, len(content)))])
-    one = found(tmp_path)["anna"]
-    assert one.problem or len(one.content) <= 1_000_000
+def damaged(whole):
+    """Every bit changed, every byte lost, every end cut off; then four bytes at random."""
+    for place in range(len(whole)):
+        for bit in range(8):
+            yield whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :]
+        yield whole[:place] + whole[place + 1 :]
+        yield whole[:place]
+    rng = random.Random(0)
+    for _ in range(3000):
+        content = bytearray(whole)
+        for place in rng.choices(range(len(whole)), k=4):
+            content[place] = rng.randrange(256)
+        yield bytes(content)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_no_damage_to_a_zip_gets_past_as_anything_but_a_problem(tmp_path, method):
+    path, refused = tmp_path / "anna.zip", 0
+    for content in damaged(zipped([("tasks.py", "x = 1\n" * 20), ("b.txt", "y" * 99)], method)):
+        path.write_bytes(content)
+        try:
+            for read in in_zip(path).values():
+                assert len(read()) <= 1_000_000
+        except Refusal:
+            refused += 1
+    assert refused > 3000
 
 
 def test_links_pipes_and_large_files_are_refused(tmp_path):

@@ -44,7 +44,7 @@ def test_tokens_are_mapped_read_only_uint16(folder):
         tokens[0] = 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(0, 65535), max_size=20), max_size=6))
 def test_any_pieces_come_back(tmp_path_factory, pieces):
     folder = tmp_path_factory.mktemp("any") / "corpus"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
@@ -38,7 +38,6 @@ def same(one, other):
     return one == other
 
 
-@settings(derandomize=True, deadline=None)
 @given(values)
 def test_every_plain_value_comes_out_as_it_went_in(value):
     tree, buffers = pack(value)

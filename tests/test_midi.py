@@ -268,7 +268,7 @@ track_lists = st.lists(
 )
 
 
-@settings(max_examples=1000, deadline=None, derandomize=True, database=None)
+@settings(max_examples=1000)
 @given(tracks=track_lists, division=st.sampled_from([1, 96, 384, 480, 32767]))
 def test_random_files_read_as_note_seq_reads_them_or_not_at_all(tmp_path_factory, tracks, division):
     path = file(tmp_path_factory.getbasetemp(), midi_bytes(*tracks, division=division))

@@ -86,7 +86,7 @@ def sequence_of(notes, pedals):
     return sequence
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True, database=None)
+@settings(max_examples=2000)
 @given(
     notes=st.lists(note_tuples, max_size=25),
     pedals=st.lists(pedal_tuples, max_size=10),
