@@ -20,6 +20,7 @@ from labs.catalogue import find_task, load_lab
 from toolkit.console import console
 from toolkit.errors import EtudeError
 from toolkit.page import render
+from toolkit.parallel import available_cores
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,7 +41,9 @@ def answer(task: str, code: str | None) -> dict[str, Any]:
     """
     lab, wanted = find_task(task)
     public = zygote(lab).isolation.level == "open"  # a notebook is no place to accept that
-    session = grade(lab, code, checks_of(lab.number), [wanted.id], public)
+    session = grade(
+        lab, code, checks_of(lab.number), [wanted.id], public, at_once=available_cores()
+    )
     result = session.result.task(wanted.id)
     with console.capture() as captured:
         show_stamp(session.result)

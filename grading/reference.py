@@ -8,6 +8,7 @@ copy of the course has no solution, and grades with their answers, recorded by `
 import base64
 import hashlib
 import json
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,39 @@ class NotRecordedError(Exception):
     """A check asked what was not asked when the answers were recorded: the grader's error."""
 
 
+class Answers:
+    """What was answered, by all questions of its check until then; of too many the oldest go."""
+
+    def __init__(self) -> None:
+        self.known: OrderedDict[bytes, Answer] = OrderedDict()
+        self.size = 0
+        self.lock = threading.Lock()
+
+    def remember(self, key: bytes, value: Any) -> None:
+        """Keep an answer; of too many, those go that were not used for longest."""
+        tree, buffers = codec.pack(value)
+        answer = json.dumps(tree), b"".join(buffers)
+        with self.lock:
+            self.size += sum(map(len, answer)) - sum(map(len, self.known.pop(key, ())))
+            self.known[key] = answer
+            while self.size > REMEMBERED:
+                _, gone = self.known.popitem(last=False)
+                self.size -= sum(map(len, gone))
+
+    def recall(self, key: bytes) -> Any:
+        """Give an answer that is remembered, as new.
+
+        Raises
+        ------
+        KeyError
+            If it is not.
+        """
+        with self.lock:
+            tree, payload = self.known[key]
+            self.known.move_to_end(key)
+        return codec.unpack(json.loads(tree), payload)
+
+
 class Reference:
     """The solution in a worker of its own, which never loads student code.
 
@@ -38,15 +72,20 @@ class Reference:
     ----------
     start
         Starts a worker that has loaded the solution; None where there is none.
+    answers
+        What is known already, and to whom else.
     """
 
-    def __init__(self, start: Callable[[], Worker] | None):
+    def __init__(self, start: Callable[[], Worker] | None, answers: Answers | None = None):
         self.start = start
+        self.answers = answers or Answers()
         self.worker: Worker | None = None
-        self.answers: OrderedDict[bytes, Answer] = OrderedDict()
-        self.size = 0
         self.asked = 0
         self.speaker: Dialogue | None = None  # whose questions the worker has answered
+
+    def beside(self) -> "Reference":
+        """Another worker with the same answers, for another thread."""
+        return Reference(self.start, self.answers)
 
     def dialogue(self, cpu: int) -> "Dialogue":
         """Begin a check; it may use so many CPU seconds."""
@@ -61,23 +100,23 @@ class Reference:
         EtudeError
             If the file is missing or not whole.
         """
-        answers = cls(None)
+        answers = Answers()
         try:
             for key, (text, payload) in json.loads(path.read_text(encoding="utf-8")).items():
                 answer = text, base64.b64decode(payload, validate=True)
-                answers.answers[bytes.fromhex(key)] = answer
+                answers.known[bytes.fromhex(key)] = answer
         except (OSError, ValueError, TypeError, AttributeError):
             raise EtudeError(
                 f"{shown(path)} is missing or damaged, and there is no solution.py to ask instead: "
                 "take it from the handout again"
             ) from None
-        return answers
+        return cls(None, answers)
 
     def record(self) -> str:
         """Everything that was answered, as text: the same answers give the same text."""
         plain = {
             key.hex(): [text, base64.b64encode(payload).decode()]
-            for key, (text, payload) in sorted(self.answers.items())
+            for key, (text, payload) in sorted(self.answers.known.items())
         }
         return json.dumps(plain, indent=0) + "\n"
 
@@ -96,27 +135,6 @@ class Reference:
             self.worker, self.asked = self.start(), 0
         self.worker.allow(cpu)
         return self.worker, new
-
-    def remember(self, key: bytes, value: Any) -> None:
-        """Keep an answer; of too many, those go that were not used for longest."""
-        tree, buffers = codec.pack(value)
-        self.answers[key] = answer = json.dumps(tree), b"".join(buffers)
-        self.size += sum(map(len, answer))
-        while self.size > REMEMBERED:
-            _, gone = self.answers.popitem(last=False)
-            self.size -= sum(map(len, gone))
-
-    def recall(self, key: bytes) -> Any:
-        """Give an answer that is remembered, as new.
-
-        Raises
-        ------
-        KeyError
-            If it is not.
-        """
-        tree, payload = self.answers[key]
-        self.answers.move_to_end(key)
-        return codec.unpack(json.loads(tree), payload)
 
     def close(self) -> None:
         """End the worker."""
@@ -142,10 +160,10 @@ class Dialogue:
         self.key = hashlib.sha256(b"\0".join((self.key, text, *buffers))).digest()
         self.questions.append(question)
         try:
-            return self.reference.recall(self.key)
+            return self.reference.answers.recall(self.key)
         except KeyError:
             value = self.catch_up()
-            self.reference.remember(self.key, value)
+            self.reference.answers.remember(self.key, value)
             return value
 
     def catch_up(self) -> Any:

@@ -1,6 +1,7 @@
 """Grade one lab: whose code goes into which worker, the two passes, the four outcomes."""
 
 import atexit
+import copy
 import hashlib
 import hmac
 import importlib
@@ -9,7 +10,10 @@ import inspect
 import os
 import platform
 import time
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -40,7 +44,7 @@ OPEN = (
 )
 
 _zygotes: dict[int, Zygote] = {}
-_references: dict[int, Reference] = {}
+_references: dict[tuple[int, int], Reference] = {}
 
 
 class NotStarted(Exception):
@@ -57,14 +61,20 @@ def zygote(lab: Lab) -> Zygote:
     return _zygotes[lab.number]
 
 
-def reference(lab: Lab) -> Reference:
-    """The lab's solution, or what it once answered; it serves every grading in this process."""
-    if lab.number not in _references:
-        if lab.solution_file.is_file():
-            _references[lab.number] = new_reference(lab)
+def reference(lab: Lab, lane: int = 0) -> Reference:
+    """The lab's solution, or what it once answered; it serves every grading in this process.
+
+    Each of several threads, numbered by its lane, has a worker of its own to ask.
+    """
+    if (lab.number, lane) not in _references:
+        if lane:
+            made = reference(lab).beside()
+        elif lab.solution_file.is_file():
+            made = new_reference(lab)
         else:
-            _references[lab.number] = Reference.recorded(answers_file(lab))
-    return _references[lab.number]
+            made = Reference.recorded(answers_file(lab))
+        _references[lab.number, lane] = made
+    return _references[lab.number, lane]
 
 
 def new_reference(lab: Lab) -> Reference:
@@ -157,11 +167,22 @@ class Session:
         self.result.notes = list(self.notes)
         for task in self.result.tasks:
             task.line = found[task.name].line if task.name in found else None
+        self.codes: dict[tuple[str, ...], CodeType] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """Have no worker yet."""
         self.loading_deaths = 0
         self.deaths: dict[tuple[str, bool], int] = {}
         self.workers: dict[tuple[str, bool], Worker] = {}
         self.reader: Worker | None = None
-        self.codes: dict[tuple[str, ...], CodeType] = {}
+
+    def beside(self, lane: int) -> "Session":
+        """The same grading with workers of its own, for another thread; one result."""
+        other = copy.copy(self)
+        other.begin()
+        other.reference = reference(self.lab, lane)
+        return other
 
     @property
     def parent(self) -> Zygote:
@@ -451,6 +472,45 @@ def bidirectional_notes(submission: Submission) -> tuple[str, ...]:
 CheckTest = tuple[Check, Callable[..., None]]
 
 
+def chosen(checks: list[CheckTest], tasks: list[str] | None, public: bool) -> list[CheckTest]:
+    """Those of some tasks, or of all, with hidden ones or without."""
+    return [
+        (check, test)
+        for check, test in checks
+        if (tasks is None or check.task in tasks) and not (public and check.hidden)
+    ]
+
+
+def run_checks(session: Session, checks: list[CheckTest], at_once: int) -> None:
+    """Run checks, so many at once, each thread with workers of its own, and end the workers.
+
+    Raises
+    ------
+    EtudeError
+        If a check cannot run here at all.
+    """
+    # one after another in their order; else those first that train: they take longest, stand last
+    left = deque(checks if at_once == 1 else checks[::-1])
+    lanes = [session, *(session.beside(lane) for lane in range(1, min(at_once, len(checks))))]
+
+    def work(lane: Session) -> None:
+        with suppress(IndexError):
+            while True:
+                check, test = left.popleft()
+                lane.run_or_note(check.name, test)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            others = [pool.submit(work, lane) for lane in lanes[1:]]
+            work(session)
+            for other in others:
+                other.result()
+        finally:  # Ctrl-C, too: what is being asked ends with its worker
+            left.clear()
+            for lane in lanes:
+                lane.close()
+
+
 def grade(
     lab: Lab,
     code: str | None,
@@ -459,8 +519,9 @@ def grade(
     public: bool = False,
     student: str = "local",
     accept_open: bool = False,
+    at_once: int = 1,
 ) -> Session:
-    """Grade without pytest's console: for `watch`, `submit`, the bank and a class.
+    """Grade without pytest's console: in a notebook, for `submit`, the bank and a class.
 
     Parameters
     ----------
@@ -474,15 +535,12 @@ def grade(
         Who handed it in.
     accept_open
         Run hidden checks though the machine locks no worker in.
+    at_once
+        How many checks, for whoever waits for one verdict; a class has its cores busy anyway.
     """
     found = collect(lab) if checks is None else checks
     session = Session(lab, code, [check for check, _ in found], student, accept_open)
-    try:
-        for check, test in found:
-            if (tasks is None or check.task in tasks) and not (public and check.hidden):
-                session.run_or_note(check.name, test)
-    finally:
-        session.close()
+    run_checks(session, chosen(found, tasks, public), at_once)
     return session
 
 

@@ -4,11 +4,12 @@ import argparse
 import ast
 import time
 
-from grading.session import CheckTest, Session, collect, zygote
+from grading.session import CheckTest, Session, chosen, collect, run_checks, zygote
 from grading.verdicts import show_heading, show_next, show_stamp, show_task, show_total
 from labs.catalogue import Lab, load_lab
 from toolkit.console import run_command, say
 from toolkit.errors import EtudeError
+from toolkit.parallel import available_cores
 from toolkit.source import definitions
 
 POLL_SECONDS = 0.2
@@ -49,14 +50,9 @@ def judge(session: Session, checks: list[CheckTest], tasks: list[str], public: b
     show_heading(session)
     if session.problem:
         return
-    try:
-        for task in tasks:
-            for check, test in checks:
-                if check.task == task and not (public and check.hidden):
-                    session.run_or_note(check.name, test)
-            show_task(session.result.task(task))
-    finally:
-        session.close()
+    for task in tasks:
+        run_checks(session, chosen(checks, [task], public), available_cores())
+        show_task(session.result.task(task))
     show_total(session.result)
     show_next(session)
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -105,6 +106,7 @@ class Zygote:
             raise
         self.process: subprocess.Popen | None = None
         self.forks = False
+        self.speaking = threading.RLock()  # one request at a time
 
     def start(self) -> None:
         """Start the process, if it is not there or has been killed."""
@@ -145,10 +147,11 @@ class Zygote:
         RuntimeError
             If it has gone, or takes longer than START_SECONDS; it may still do what it was asked.
         """
-        self.requests += 1
-        number = self.requests
-        self.send(fds, number=number, **words)
-        return self.reply(number)
+        with self.speaking:
+            self.requests += 1
+            number = self.requests
+            self.send(fds, number=number, **words)
+            return self.reply(number)
 
     def send(self, fds: Sequence[int] = (), **words: Any) -> None:
         """Write one JSON line to the control socket."""
@@ -187,7 +190,8 @@ class Zygote:
 
     def worker(self) -> "Worker":
         """A fresh worker with nothing loaded, locked."""
-        self.start()
+        with self.speaking:
+            self.start()
         return Worker(self)
 
     def end(self, pid: int) -> str:

@@ -1,8 +1,11 @@
 """`make watch` grades what a save changed, what was edited first, and prints each at once."""
 
+import os
+import signal
+
 import pytest
 
-from grading.session import Session, collect
+from grading.session import Session, chosen, collect, run_checks
 from grading.watch import changed_tasks, judge, snapshot
 from labs.catalogue import load_lab
 
@@ -63,3 +66,50 @@ def test_a_file_that_cannot_be_read_is_one_sentence(session, capsys):
     output = capsys.readouterr().out
     assert "Python cannot read this line" in output
     assert "3.1" not in output
+
+
+def plain(session):
+    """A result without its seconds."""
+    result = session.result.as_json()
+    for task in result["tasks"]:
+        for check in task["checks"]:
+            del check["seconds"]
+    return result
+
+
+@pytest.mark.parametrize("task", ["3.4", "3.9"])
+def test_checks_side_by_side_give_the_verdict_of_one_after_another(session, task):
+    wrong = SOLUTION.replace("for start in range(0,", "for start in range(1,")
+    source = wrong.replace("if position < primer_length - 1:", "if position < primer_length:")
+    checks = collect(LAB)
+    results = []
+    for at_once in (1, 3):
+        one = session(source, checks)
+        run_checks(one, chosen(checks, [task], public=False), at_once)
+        results.append(plain(one))
+    assert results[0] == results[1]
+    outcomes = {check["outcome"] for check in results[0]["tasks"][int(task[-1]) - 1]["checks"]}
+    assert outcomes == {"passed", "failed"}
+
+
+def test_ctrl_c_ends_what_runs_beside_it(session):
+    def interrupted(student):
+        student.masked_accuracy([0], [[0.0]])
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def endless(student):
+        student.build_vocabulary([])
+
+    source = SOLUTION.replace(
+        "counts = Counter(token", "while True: pass\n    counts = Counter(token"
+    )
+    named = {check.task: check for check, _ in collect(LAB)}
+    checks = [(named["3.3"], endless), (named["3.7"], interrupted)]
+    one = session(source, checks)
+    beside = []
+    make, one.beside = one.beside, lambda lane: beside.append(make(lane)) or beside[-1]
+    with pytest.raises(KeyboardInterrupt):
+        run_checks(one, checks, 2)
+    messages = [check.message for check in one.result.task("3.3").checks]
+    assert not any("endless loop" in message for message in messages)  # it was not waited for
+    assert all(worker.dead for session in (one, *beside) for worker in session.workers.values())

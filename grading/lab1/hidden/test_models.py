@@ -145,7 +145,7 @@ def test_network_overfits(student, solution, rng):
     ids, targets = rng.integers(1, 9, (4, 5)).astype("i4"), rng.integers(1, 9, (4, 5))
     ids[:, 0] = np.arange(1, 5)  # rows that begin alike could not be told apart
     countries = np.array([0, 1, 2, 0], "i4")
-    model.train([ids, countries], targets, steps=60, learning_rate=0.05)
+    model.train([ids, countries], targets, steps=25, learning_rate=0.1)
     logits = hidden.assert_learned(model, same, LAYER, targets, ids, countries)
     states = zero_states("rnn", 4, 24, 1)
     assert_close(step_through(stepper, ids, states, countries), logits, atol=1e-4)
