@@ -499,6 +499,8 @@ def run_checks(session: Session, checks: list[CheckTest], at_once: int) -> None:
                 check, test = left.popleft()
                 lane.run_or_note(check.name, test)
 
+    if at_once > 1 and not session.problem:
+        session.parent.start()  # here, where Ctrl-C arrives: no other thread waits for the imports
     with ThreadPoolExecutor(at_once) as pool:
         try:
             others = [pool.submit(work, lane) for lane in lanes[1:]]

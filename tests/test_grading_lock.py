@@ -465,6 +465,47 @@ def test_a_folder_is_deleted_however_deep_and_closed_it_is(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def grow(folder):
+    """A folder of folders and 401 files, one of them its lock."""
+    for number in range(200):
+        path = folder / str(number % 7) / str(number % 5) / f"{number}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+        (folder / f"{number}.txt").write_text("x")
+    (folder / "lock").write_text("")
+
+
+def test_several_delete_one_folder(tmp_path):
+    for attempt in range(5):
+        folder = tmp_path / str(attempt)
+        grow(folder)
+        code = "import sys; from pathlib import Path; from grading.worker.scratch import delete\n"
+        command = [sys.executable, "-c", f"{code}sys.stdin.read(); delete(Path({str(folder)!r}))"]
+        deleting = [subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) for _ in range(3)]
+        for process in deleting:
+            process.stdin.close()
+        assert [process.wait(60) for process in deleting] == [0, 0, 0]
+        assert not folder.exists()
+
+
+def test_where_a_deletion_was_cut_off_the_next_grader_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "etude-grading-cut"
+    unlink = os.unlink
+    for room in (1, 100, 250):
+        left = iter(range(room))
+        grow(folder)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "unlink", lambda path, left=left: (next(left), unlink(path)))
+            with pytest.raises(StopIteration):
+                delete(folder)
+        assert (folder / "lock").exists()
+        own, lock = own_folder()
+        assert list(tmp_path.iterdir()) == [own]
+        lock.close()
+        delete(own)
+
+
 def test_an_ordinary_user_deletes_what_nobody_may_look_into():
     program = (
         "import os, tempfile; from pathlib import Path\n"

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -32,20 +33,31 @@ def usage(folder: Path, most: int) -> tuple[int, int]:
 
 
 def delete(folder: Path) -> None:
-    """Delete a folder, however deep it is and whatever its modes: what is inside moves up first."""
-    unused = (folder / f"moved-{number}" for number in count())
+    """Delete a folder, however deep it is and whatever its modes: what is inside moves up first.
+
+    Another process may be deleting it, too. Its file `lock` goes last: where a deletion was cut
+    off, the next grader sees by it that nobody needs the rest.
+    """
+    unused = (folder / f"moved-{os.getpid()}-{number}" for number in count())
     with contextlib.suppress(OSError):  # what a process that is not ours holds on to stays
         os.chmod(folder, 0o700)
         while entries := list(os.scandir(folder)):
             for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-                    continue
-                os.chmod(entry.path, 0o700)
-                for inner in list(os.scandir(entry.path)):
-                    place = next(path for path in unused if not os.path.lexists(path))
-                    if inner.is_dir(follow_symlinks=False):
-                        os.chmod(inner.path, 0o700)  # a folder is moved by who may write in it
-                    os.rename(inner.path, place)
-                os.rmdir(entry.path)
+                if entry.name != "lock" or len(entries) == 1:
+                    with contextlib.suppress(FileNotFoundError):  # gone since
+                        raise_up(entry, unused)
         os.rmdir(folder)
+
+
+def raise_up(entry: os.DirEntry[str], unused: Iterator[Path]) -> None:
+    """Delete a file, or a folder when what is inside has been moved to unused places."""
+    if not entry.is_dir(follow_symlinks=False):
+        os.unlink(entry.path)
+        return
+    os.chmod(entry.path, 0o700)
+    for inner in list(os.scandir(entry.path)):
+        place = next(path for path in unused if not os.path.lexists(path))
+        if inner.is_dir(follow_symlinks=False):
+            os.chmod(inner.path, 0o700)  # a folder is moved by who may write in it
+        os.rename(inner.path, place)
+    os.rmdir(entry.path)
