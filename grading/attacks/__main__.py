@@ -7,6 +7,7 @@ docs/containment.md, and what each attack got through with benchmarks/results/co
 
 import argparse
 import ast
+import contextlib
 import dataclasses
 import json
 import os
@@ -189,15 +190,16 @@ def run_as_another(layers: tuple[str, ...]) -> dict | None:
         path = Path(folder) / "found.json"
         off = [layer for layer in LAYERS if layer not in layers]
         options = ["--json", str(path), *(["--without", *off] if off else [])]
-        subprocess.run(
-            [sys.executable, "-m", "grading.attacks", *options],
-            cwd=ROOT,
-            env=os.environ | {"HOME": folder, "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.DEVNULL,
-            user=uid,
-            group=uid,
-            extra_groups=[],
-        )
+        with contextlib.suppress(PermissionError):
+            subprocess.run(
+                [sys.executable, "-m", "grading.attacks", *options],
+                cwd=ROOT,
+                env=os.environ | {"HOME": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+                stdout=subprocess.DEVNULL,
+                user=uid,
+                group=uid,
+                extra_groups=[],
+            )
         return json.loads(path.read_text()) if path.is_file() else None
 
 
