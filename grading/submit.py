@@ -51,11 +51,9 @@ def submit(lab: Lab, folder: Path = SUBMISSIONS) -> Path:
 
 def public_verdicts(session: Session) -> dict:
     """The result without its times, so that the same work makes the same file."""
-    plain = session.result.as_json()
+    plain = session.result.without_times()
     for task in plain["tasks"]:
         task["checks"] = [check for check in task["checks"] if not check["hidden"]]
-        for check in task["checks"]:
-            del check["seconds"]
     return plain
 
 
