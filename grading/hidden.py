@@ -10,7 +10,7 @@ import numpy as np
 
 from grading.checks import assert_array, assert_close, assert_equal, assert_holds
 from grading.losses import nats_gradient, nats_per_token, ragged
-from grading.models import draws_of, give_weights
+from grading.models import draws_of, give_learned
 from grading.proxy import Code, Handle
 
 # Networks
@@ -23,7 +23,7 @@ def assert_learned(
 
     Chance is ln 6 = 1.8 or more; the solutions come below 0.1 for every draw tried.
     """
-    give_weights(network, same, names)
+    give_learned(network, same, names)
     logits = same(*inputs)
     assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
     # trained logits are about 10: ten times the roundings of those that are not

@@ -22,7 +22,7 @@ from grading.proxy import Code, Handle, model
 
 NEVER = -50.0  # a logit: exp(-50) is below one in 10^21
 DRAWS = 4_000  # in one call, where frequencies are tested
-MAX_WEIGHTS = 1_000_000  # more than any model of a check has
+MAX_NUMBERS = 1_000_000  # more weights than any model of a check has, and more logits a step
 
 Weights = dict[tuple[str, ...], np.ndarray]
 
@@ -42,8 +42,8 @@ def weights_of(network: Handle) -> dict[str, np.ndarray]:
     if type(weights) is not dict:
         raise CheckFailed("type", f"expected weights, got {spelled(weights)}")
     arrays = {str(path): assert_array(value, kind="f") for path, value in weights.items()}
-    few = sum(value.size for value in arrays.values()) <= MAX_WEIGHTS
-    assert_holds(few, f"more than {MAX_WEIGHTS:,} weights came back")
+    few = sum(value.size for value in arrays.values()) <= MAX_NUMBERS
+    assert_holds(few, f"more than {MAX_NUMBERS:,} weights came back")
     return arrays
 
 
@@ -87,14 +87,16 @@ def randomize_both(
     must not depend on what a student returned.
     """
     randomize(reference, rng)
-    demand_same_weights(network, reference, names)
-    set_layers(network, by_layer(reference, names), names)
+    drawn = by_layer(reference, names)
+    demand_same_weights(by_layer(network, names), drawn)
+    set_layers(network, drawn, names)
 
 
-def give_weights(network: Handle, other: Handle, names: re.Pattern[str]) -> None:
-    """Set another model's weights to this one's, layer by layer."""
-    demand_same_weights(network, other, names)
-    set_layers(other, by_layer(network, names), names)
+def give_learned(network: Handle, other: Handle, names: re.Pattern[str]) -> None:
+    """Set the solution's model to the weights that a student's has learned, layer by layer."""
+    learned = by_layer(network, names)  # once: a second answer might differ
+    demand_same_weights(learned, by_layer(other, names))
+    set_layers(other, learned, names)
 
 
 def silence(network: Handle, *parts: str) -> None:
@@ -108,9 +110,8 @@ def silence(network: Handle, *parts: str) -> None:
     )
 
 
-def demand_same_weights(network: Handle, wanted: Handle, names: re.Pattern[str]) -> None:
-    """Demand that a model has another's weights by name and shape."""
-    weights, others = by_layer(network, names), by_layer(wanted, names)
+def demand_same_weights(weights: Weights, others: Weights) -> None:
+    """Demand another model's weights by name and shape."""
     for key in weights.keys() ^ others.keys():
         there = "lacks" if key in others else "should not have"
         raise CheckFailed("value", f"the layer {'/'.join(key[:-1])!r} {there} a weight {key[-1]!r}")
@@ -150,7 +151,9 @@ def assert_same_descent(
     moves = {key_of(str(path), names): move for path, move in got.items()}
     for path, want in solution.build("descend", layers[1], target, *inputs).items():
         # the gradient is what a step changed in weights of up to 2: a few roundings of those
-        assert_close(moves.get(key_of(path, names)), want, rtol=1e-3, atol=1e-5)
+        key = key_of(path, names)
+        said = (f"the step in {'/'.join(key)} should be", "it was")
+        assert_close(moves.get(key), want, rtol=1e-3, atol=1e-5, said=said)
 
 
 # Steps
@@ -174,11 +177,20 @@ def step_through(
         parts = assert_parts(answer, "logits", *(f"state {i}" for i in range(len(states))))
         shape = logits[0].shape if logits else (len(ids), None)
         logits.append(assert_array(parts[0], shape, "f"))
+        few = logits[0].size <= MAX_NUMBERS  # they are kept, step after step
+        assert_holds(few, f"more than {MAX_NUMBERS:,} logits came back")
         states = [
             assert_array(new, old.shape, {"f": "f", "b": "b"}.get(old.dtype.kind, "iu"))
             for new, old in zip(parts[1:], states, strict=True)
         ]
     return np.stack(logits, axis=1)
+
+
+def assert_same_in_steps(got: Any, call: Any, atol: float) -> None:
+    """Demand of steps what one call gives; both are the submission's."""
+    call = assert_array(call, kind="f")
+    assert_holds(np.ptp(call) != 0, "the call gives the same numbers whatever goes in")
+    assert_close(got, call, atol=atol, said=("the call gives", "the steps give"))
 
 
 # Draws

@@ -1,5 +1,6 @@
 """A submission as a check sees it: functions to call, and handles to what they leave behind."""
 
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -22,10 +23,25 @@ class StudentRaised(CheckFailed):
         self.message = error.message
         where = f" ({place(error.line)})" if type(error.line) is int else ""
         locked = LOCKED if "PermissionError" in error.bases else ""
-        told = plain(error.message, 300)
+        told = plain(unwrapped(error.message), 300)
+        if "NotImplementedError" in error.bases and re.fullmatch(r"\d+\.\d+", told):
+            told = f"{told} is not written yet"
         super().__init__(
             "raised", f"{called} raised {plain(error.type, 80)}{where}: {told}{locked}"
         )
+
+
+# What Keras and TensorFlow put around the message of an error in a layer or an operation.
+WRAPPING = re.compile(
+    r"Exception encountered when calling .*?\n\n|\n\nArguments received by .*|"
+    r"\{\{function_node .*?\}\} |\x1b\[[0-9;]*m",
+    re.DOTALL,
+)
+
+
+def unwrapped(message: str) -> str:
+    """An error's own message, without what Keras and TensorFlow add."""
+    return WRAPPING.sub("", message).strip()
 
 
 class Code:
@@ -51,6 +67,8 @@ class Code:
         if self._last is None:
             return ""
         spelling, args, kwargs = self._last
+        if spelling == "do":
+            spelling, args = f"{args[0]!r}.{args[1]}", args[2:]
         words = [spelled(arg) for arg in args]
         words += [f"{name}={spelled(value)}" for name, value in kwargs.items()]
         return f"{spelling}({', '.join(words)})"
@@ -68,7 +86,7 @@ class Code:
     def method(self, handle: "Handle", name: str, args: tuple, kwargs: dict) -> Any:
         """Do one of a handle's methods."""
         target = Opaque(handle._number)
-        spelling = "model" if name == "call" else f"model.{name}"
+        spelling = f"{handle!r}" if name == "call" else f"{handle!r}.{name}"
         return self._do(spelling, args, kwargs, do="method", target=target, name=name)
 
     def _do(self, spelling: str, args: tuple, kwargs: dict, **question: Any) -> Any:
@@ -78,7 +96,7 @@ class Code:
             "kwargs": {name: crossing(value) for name, value in kwargs.items()},
         }
         try:
-            return self._arrived(self._ask(**question))
+            return self._arrived(self._ask(**question), self.called)
         except (Raised, Refused, WorkerDied) as problem:
             if self._place is None:
                 raise RuntimeError(f"the solution's {self.called}: {problem}") from problem
@@ -93,10 +111,10 @@ class Code:
             raise CheckFailed("type", message) from None
         raise CheckFailed("died", f"{self.called} {problem}") from None
 
-    def _arrived(self, value: Any) -> Any:
+    def _arrived(self, value: Any, name: str = "model") -> Any:
         kind = type(value)
         if kind is Opaque:
-            return Handle(self, value.number)
+            return Handle(self, value.number, name)
         if kind in (list, tuple):
             return kind(self._arrived(item) for item in value)
         if kind is dict:
@@ -107,9 +125,10 @@ class Code:
 class Handle:
     """A model or layer that stays in the worker. Comparing or branching on it raises."""
 
-    def __init__(self, code: Code, number: int):
+    def __init__(self, code: Code, number: int, name: str):
         self._code = code
         self._number = number
+        self._name = name
 
     def __call__(self, *inputs: Any, **kwargs: Any) -> Any:
         """Apply it to arrays."""
@@ -132,8 +151,8 @@ class Handle:
         self._code.method(self, "train", (inputs, targets, steps, learning_rate), {})
 
     def __repr__(self) -> str:
-        """A word for messages."""
-        return "a model"
+        """The call that made it, for messages."""
+        return self._name
 
     def _refuse(self, *_: Any) -> NoReturn:
         raise TypeError("a model in the worker cannot be compared: get its weights or outputs")

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -225,8 +226,9 @@ class Session:
             raise CheckFailed("died", "not run: this task's earlier checks ended the process")
         worker = self.workers.get(key)
         if worker is None or worker.dead:
-            if worker is not None:
-                worker.remove()
+            for other in list(self.workers):  # another task's may hold gigabytes
+                if other == key or other[0] != task.id:
+                    self.workers.pop(other).remove()
             worker = self.workers[key] = self.parent.worker()
             self.allow(worker, check)
             self.load(worker, self.code(task, alone))
@@ -461,12 +463,13 @@ class InprocessSession(Session):
 def bidirectional_notes(submission: Submission) -> tuple[str, ...]:
     """Tell where marks of writing direction make code look like other code (CVE-2021-42574)."""
     marks = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-    return tuple(
+    notes = (
         f"{submission.place(number)} holds the mark U+{ord(mark):04X}: what is shown there need "
         "not be what runs"
         for number, line in enumerate(submission.source.splitlines(), 1)
         if (mark := next((character for character in line if character in marks), None))
-    )[:5]
+    )
+    return tuple(islice(notes, 5))  # each place is looked up, and a file may have 100,000
 
 
 CheckTest = tuple[Check, Callable[..., None]]

@@ -10,7 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from grading.checks import assert_close, assert_equal, assert_raises
+from grading import checks
+from grading.checks import assert_close, assert_equal, assert_raises, spelled
+from grading.models import assert_same_in_steps
+from grading.proxy import StudentRaised, unwrapped
 from grading.results import Check, empty_result
 from grading.session import DRAWINGS, Session, collect, stamp, zygote
 from grading.worker.codec import MusicXML
@@ -248,6 +251,67 @@ def test_lists_of_arrays_are_compared_one_by_one():
     assert_equal((np.arange(3), [1]), (np.arange(3), [1]))
     with pytest.raises(AssertionError, match="first at"):
         assert_equal((np.arange(3),), (np.array([0, 1, 3]),))
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_nothing_is_near_to_nan_or_infinity(odd):
+    # a submission that could make the wanted numbers odd would be right whatever it returned
+    with pytest.raises(AssertionError):
+        assert_close(np.zeros(2), np.array([0.0, odd]))
+    with pytest.raises(AssertionError):
+        assert_close(np.array([0.0, odd]), np.array([0.0, odd]))
+
+
+def test_steps_that_disagree_with_the_call_name_neither_as_expected():
+    with pytest.raises(AssertionError, match=r"the call gives 2 at \[1\], the steps give 3"):
+        assert_same_in_steps(np.array([1.0, 3]), np.array([1.0, 2]), atol=0)
+    with pytest.raises(AssertionError, match="the same numbers"):
+        assert_same_in_steps(np.zeros(2), np.zeros(2), atol=0)
+
+
+def test_spelling_a_value_costs_no_more_than_what_is_shown(monkeypatch):
+    calls = []
+    monkeypatch.setattr(checks.np, "array2string", lambda *_, **__: calls.append(1) or "[1]")
+    arrays = [np.ones(1)] * 10_000
+    for value in (arrays, {0: arrays}, [[arrays]], {"a": {"b": tuple(arrays)}}):
+        assert len(spelled(value)) <= 120
+    assert len(calls) < 200
+
+
+def test_a_value_is_spelled_as_its_author_would():
+    value = {"a": [1, (2.5, None)], 3: ["x", True]}
+    assert spelled(value) == repr(value)
+    assert spelled(list(range(99))) == repr(list(range(99)))[:119] + "…"
+
+
+def test_what_keras_and_tensorflow_put_around_a_message_is_taken_off():
+    keras = (
+        "Exception encountered when calling RMSNorm.call().\n\n\x1b[1mno such axis\x1b[0m\n\n"
+        "Arguments received by RMSNorm.call():\n  • x=tf.Tensor(shape=(2, 8))"
+    )
+    assert unwrapped(keras) == "no such axis"
+    node = "{{function_node __wrapped__Pack_N_3_device_/job:localhost/device:CPU:0}} Shapes differ"
+    assert unwrapped(node) == "Shapes differ"
+    assert unwrapped("a message\n\nof two parts") == "a message\n\nof two parts"
+
+
+def test_a_task_that_calls_one_not_written_yet_says_so():
+    error = {"type": "NotImplementedError", "bases": ["NotImplementedError"], "message": "3.8"}
+    raised = StudentRaised(Raised(error | {"line": None, "functions": []}), "generate()", str)
+    assert str(raised) == "generate() raised NotImplementedError: 3.8 is not written yet"
+
+
+def test_the_worker_of_a_task_ends_when_the_next_begins(tmp_path):
+    path = tmp_path / "tasks.py"
+    path.write_text(SOLUTION)
+    checks = [Check(name, task, "p", 1, False, 9) for name, task in (("a", "3.3"), ("b", "3.8"))]
+    session = Session(LAB, str(path), checks)
+    session.run("a", vocabulary)
+    (first,) = session.workers.values()
+    session.run("b", argmax)
+    assert first.dead
+    assert [task for task, _ in session.workers] == ["3.8"]
+    session.close()
 
 
 def test_the_four_outcomes(graded):

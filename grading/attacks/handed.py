@@ -126,6 +126,12 @@ def notebook_with_outputs(folder: Path, solution: str) -> Path:
     return notebook(folder, solution, outputs=[{"data": {"text/html": page}, "score": 100}])
 
 
+@handed(FULL)
+def notebook_of_marks(folder: Path, solution: str) -> Path:
+    """A notebook with marks that reverse what is shown, on each of fifty thousand lines."""
+    return notebook(folder, solution + "\ndef idle():\n    pass\n" + "    #\u202e\n" * 50_000)
+
+
 @handed(NOTHING)
 def deep_notebook(folder: Path, solution: str) -> Path:
     """A notebook of lists a hundred thousand deep."""

@@ -105,10 +105,10 @@ def heard(reader: Code, got: object) -> list[tuple[str, str, list[int]]]:
 
 
 def spelled_out(events: list[tuple[str, str, list[int]]]) -> list[str]:
-    """Spell what sounds as `score_to_tokens` does, if it sounds one after another."""
+    """Spell what sounds as `score_to_tokens` does; where it overlaps, a rest below nothing."""
     tokens, now = [], Fraction(0)
     for onset, length, pitches in events:
-        if Fraction(onset) > now:
+        if Fraction(onset) != now:
             tokens += ["REST", f"DUR_{Fraction(onset) - now}"]
         tokens += [f"NOTE_{pitch}" for pitch in pitches] + [f"DUR_{length}"]
         now = Fraction(onset) + Fraction(length)

@@ -34,8 +34,8 @@ from grading.models import (
     Weights,
     by_layer,
     counts,
-    give_weights,
     randomize,
+    randomize_both,
     set_layers,
     step_through,
 )
@@ -53,8 +53,7 @@ def check_sizes(student, solution, architecture, num_layers, rng):
     arguments = (architecture, *sizes, max_length, num_heads)
     model, stepper = networks(student, *arguments)
     same, _ = networks(solution, *arguments)
-    randomize(model, rng)
-    give_weights(model, same, LAYER)
+    randomize_both(model, same, LAYER, rng)
     ids = rng.integers(0, vocab_size, (3, 5)).astype("i4")
     countries = rng.integers(0, num_countries, 3).astype("i4")
     want = same(ids, countries)

@@ -16,7 +16,7 @@ from grading.lab2.models import (
     step_all,
     tokens,
 )
-from grading.models import floats, give_weights, randomize, silence
+from grading.models import floats, randomize, randomize_both, silence
 
 
 def holes(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -148,8 +148,7 @@ def test_encoder_random(student, solution, rng):
     block, wanted = layer(student, *sizes), layer(solution, *sizes)
     block(x, mask)
     wanted(x, mask)
-    randomize(block, rng)
-    give_weights(block, wanted, LAYER)
+    randomize_both(block, wanted, LAYER, rng)
     assert_close(block(x, mask), wanted(x, mask), atol=1e-5)
 
 
@@ -191,8 +190,7 @@ def test_decoder_random(student, solution, rng):
     block, wanted = layer(student, *sizes), layer(solution, *sizes)
     block(x, memory, mask)
     want = wanted(x, memory, mask)
-    randomize(block, rng)
-    give_weights(block, wanted, LAYER)
+    randomize_both(block, wanted, LAYER, rng)
     want = wanted(x, memory, mask)
     got = attended(block(x, memory, mask), *(one.shape for one in want))
     for one, other in zip(got, want, strict=True):
@@ -217,11 +215,10 @@ def test_decoder_rows(student, solution, rng):
     block, wanted = (layer(code, "DecoderBlock", 8, 2, 12) for code in (student, solution))
     block(x, memory, mask)
     wanted(x, memory, mask)
-    randomize(block, rng)
-    give_weights(block, wanted, LAYER)
+    randomize_both(block, wanted, LAYER, rng)
     caches = [floats(rng, 4, 6, 2, 4) for _ in range(2)]
     places = rng.permutation(6)[:4, None].astype("i4")
-    given = (x, places, *caches, *memory_of(block, memory, 2), mask)
+    given = (x, places, *caches, *memory_of(wanted, memory, 2), mask)
     got = student.build("do", block, "step", *given)
     got = arrays(got, x.shape, caches[0].shape, caches[1].shape)
     for one, want in zip(got, solution.build("do", wanted, "step", *given), strict=True):

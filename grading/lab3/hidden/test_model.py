@@ -12,7 +12,7 @@ from grading.checks import (
     check,
 )
 from grading.lab3.models import END, LAYER, continuations, networks, steps_from_zeros
-from grading.models import DRAWS, Weights, counts, give_weights, randomize, set_layers
+from grading.models import DRAWS, Weights, counts, randomize_both, set_layers
 
 # Task 3.5: the network
 
@@ -22,8 +22,7 @@ def test_network_random(student, solution, rng):
     vocab_size, embedding_dim, units = (int(size) for size in rng.permutation([9, 7, 8]))
     sizes = (vocab_size, embedding_dim, units, 3, 0.3)
     (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)
-    randomize(model, rng)
-    give_weights(model, same, LAYER)
+    randomize_both(model, same, LAYER, rng)
     ids = rng.integers(0, vocab_size, (3, 3))
     want = same(ids)
     # the same sums in another order: some tens of float32 roundings
@@ -32,17 +31,20 @@ def test_network_random(student, solution, rng):
 
 
 @check("3.5", says="dropout: on each LSTM layer's outputs, in training only", hidden=True)
-def test_network_dropout(student, rng):
+def test_network_dropout(student, solution, rng):
     ids, share = rng.integers(0, 32, (16, 3)), 0.2
     for num_layers in (1, 2):
-        model, _ = networks(student, 32, 5, 32, num_layers, share)
-        randomize(model, rng)
+        sizes = (32, 5, 32, num_layers, share)
+        (model, _), (reference, _) = networks(student, *sizes), networks(solution, *sizes)
+        randomize_both(model, reference, LAYER, rng)
         outputs: Weights = {
             ("logits", "kernel"): np.eye(32, dtype="f4"),
             ("logits", "bias"): np.zeros(32, "f4"),
         }
-        set_layers(model, outputs, LAYER)
-        hidden = assert_array(model(ids), (16, 3, 32), "f")  # what the last LSTM layer put out
+        for one in (model, reference):
+            set_layers(one, outputs, LAYER)
+        hidden = reference(ids)  # what the last LSTM layer puts out
+        assert_close(model(ids), hidden, atol=1e-5)
         dropped = assert_array(model(ids, training=True), (16, 3, 32), "f")
         # 512 independent choices even if a mask serves all positions: 0.12 is seven deviations
         zeros = float((dropped == 0).mean())

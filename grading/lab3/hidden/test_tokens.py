@@ -4,7 +4,7 @@ import numpy as np
 
 from grading.checks import assert_array, assert_equal, assert_holds, check
 from grading.lab3.hidden.random_scores import random_score, random_tokens
-from grading.lab3.scores import heard, score, three_arrays, words
+from grading.lab3.scores import heard, score, spelled_out, three_arrays, words
 
 CHORALES = ("bwv10.7", "bwv174.5", "bwv255", "bwv269", "bwv302", "bwv347")
 
@@ -51,11 +51,9 @@ def test_score_transposed(student, solution, rng):
 
 
 @check("3.2", says="score_to_tokens of the score gives the tokens again", weight=2, hidden=True)
-def test_back_random(student, solution, reader, rng):
+def test_back_random(student, reader, rng):
     tokens = random_tokens(rng, 30)
-    got = student.tokens_to_score(tokens)
-    heard(reader, got)
-    assert_equal(solution.score_to_tokens(got), tokens)
+    assert_equal(spelled_out(heard(reader, student.tokens_to_score(tokens))), tokens)
 
 
 @check("3.2", says="ill-formed stretches have their stated meaning", weight=2, hidden=True)
@@ -104,9 +102,7 @@ def test_vocabulary_random_minimum(student, solution, rng):
 @check("3.3", says="each token once, also if a piece contains a special's name", hidden=True)
 def test_vocabulary_random_specials(student, solution, rng):
     pieces = random_pieces(rng, ("PAD", "START", "END", "UNKNOWN"))
-    for min_count in (1, 2):
-        got = student.build_vocabulary(pieces, min_count)
-        assert_equal(got, solution.build_vocabulary(pieces, min_count))
+    assert_equal(student.build_vocabulary(pieces), solution.build_vocabulary(pieces))
 
 
 # Task 3.4: windows

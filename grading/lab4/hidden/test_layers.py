@@ -16,7 +16,7 @@ from grading.lab4.models import (
     seen_by,
 )
 from grading.losses import nats_per_token
-from grading.models import floats, give_weights, randomize, set_layers, silence
+from grading.models import floats, give_learned, randomize, set_layers, silence
 
 ATOL = 1e-5  # some tens of float32 roundings, on numbers of about 1 to 10
 
@@ -272,7 +272,7 @@ def test_model_learns(student, solution, rng):
     targets = rng.integers(3, 9, (4, 6))
     ids = np.c_[rng.permutation(9)[:4], targets[:, :-1]]
     mine.train(ids, targets, steps=80, learning_rate=0.03)
-    give_weights(mine, theirs, LAYER)
+    give_learned(mine, theirs, LAYER)
     logits = theirs(ids)
     # chance is ln 6 = 1.8; the solution came below 0.13 in each of 25 draws
     assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
