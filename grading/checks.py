@@ -174,12 +174,22 @@ def assert_equal(got: Any, want: Any) -> None:
     """Demand exactly `want`: the same types of list, tuple, text and number, the same integers."""
     if isinstance(want, np.ndarray):
         kind = {"b": "b", "i": "iu", "u": "iu"}[want.dtype.kind]
-        array = assert_array(got, want.shape, kind)
+        array = assert_array(got, want.shape if want.ndim != 1 else (None,), kind)
+        if array.size != want.size:
+            both = min(array.size, want.size)
+            place = next(iter(np.flatnonzero(array[:both] != want[:both])), None)
+            where = f"; first at [{place}]: {array[place]} instead of {want[place]}"
+            raise CheckFailed(
+                "shape",
+                f"expected {want.size} numbers, got {array.size}: {spelled(want)}, got "
+                f"{spelled(array)}{'' if place is None else where}",
+            )
         if (array != want).any():
             place = tuple(int(index) for index in np.argwhere(array != want)[0])
+            both = f"expected {spelled(want)}, got {spelled(array)}; "
             raise CheckFailed(
                 "value",
-                f"expected {spelled(want)}, got {spelled(array)}; first at {list(place)}: "
+                f"{both if want.size <= 24 else ''}first at {list(place)}: "
                 f"{array[place]} instead of {want[place]}",
                 Difference(want, array, array != want),
             )

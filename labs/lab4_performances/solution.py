@@ -31,6 +31,9 @@ SUSTAIN_PEDAL = 64  # its number among MIDI's controllers
 # A piano's right pedal holds every note that is released while it is down. What counts for the ear
 # is when a note stops sounding, not when the finger left, so the pedal is written into the notes'
 # ends before anything else, and then forgotten.
+#
+# A verdict shows a sequence as rows of numbers: a note as pitch, velocity, start, end, instrument,
+# program and whether it is a drum's; a pedal's move as time, controller, value and instrument.
 
 
 # %%
@@ -40,8 +43,9 @@ def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
     Walk through all events in time; at one time pedals that go down come first, then pedals that
     come up, then notes that start, then notes that end. The pedal (controller 64) is down at
     values of 64 and more; each instrument has its own. A note that ends while its pedal is down
-    sounds on until the pedal comes up, until the same pitch is struck again in that instrument
-    (then it ends where the new note starts), or until the last event of all.
+    sounds on until the pedal comes up, until the same pitch is struck again in that instrument, or
+    until the last event of all. If a pitch is struck while its pedal is down, the earlier note of
+    that pitch and instrument ends where the new one starts, also if it would end later by itself.
 
     Parameters
     ----------
@@ -51,10 +55,10 @@ def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
     Returns
     -------
     NoteSequence
-        The same notes with later ends. If a pitch is struck twice at one time while the pedal is
+        The same notes with their new ends. If a pitch is struck twice at one time while the pedal is
         down, the first of the two would last no time and is left out. Drum notes stay as they are.
 
-    Source: `note_seq.apply_sustain_control_changes`, whose result this equals.
+    Source: `note_seq.apply_sustain_control_changes`, whose notes these equal.
     """
     # BEGIN SOLUTION
     result = note_seq.NoteSequence()
@@ -191,7 +195,7 @@ def decode_performance(ids: Sequence[int]) -> note_seq.NoteSequence:
     Raises
     ------
     ValueError
-        If an id is not below `VOCAB_SIZE` or is negative.
+        If an id up to the first END is negative or not below `VOCAB_SIZE`.
     """
     # BEGIN SOLUTION
     sequence = note_seq.NoteSequence(ticks_per_quarter=220)
@@ -391,7 +395,8 @@ def evaluation_windows(
     Returns
     -------
     inputs, targets : int32 arrays (windows, length)
-        Piece after piece; `PAD` to the right of what is over.
+        Piece after piece; `PAD` to the right of what is over. Without a piece there are 0 windows:
+        both have shape (0, length).
 
     Raises
     ------
@@ -430,6 +435,9 @@ def evaluation_windows(
 # This first version does as the formula says. It makes a tensor of (queries, keys, head_dim), the
 # vectors of all pairs: for 2,048 events and heads of 64 that is 1.1 GB, in each layer, before a
 # gradient. How much it is in all, 4.8 measures.
+#
+# From here on arguments are tensors, some of them while a graph is traced: compute with `keras.ops`,
+# not with NumPy or Python's `if`, so that the same code runs on TensorFlow and JAX, compiled too.
 
 
 # %%
@@ -468,10 +476,11 @@ def relative_logits(queries, embeddings, source_length: int):
 # Only S different vectors occur, so one matrix product gives every query's score with every
 # distance: (T, S), but ordered by distance, so that what belongs to key s stands in another column
 # in each row. Huang et al. found that a pad and a reshape put everything into place, and nothing of
-# size (T, S, head_dim) is ever made: O(L · d) beside the result in place of O(L² · d).
+# size (T, S, head_dim) is ever made: for L events, O(L · head_dim) beside the result in place of
+# O(L² · head_dim).
 #
-# `python -m benchmarks.relative_memory` measures both: what a process's peak rises by, in MB, for
-# the logits of one layer with 8 heads of 64, one piece, on a CPU. The result itself is in it:
+# Both were measured (the course's `benchmarks/relative_memory.py`): what a process's peak rises by,
+# in MB, for the logits of one layer with 8 heads of 64, one piece, on a CPU. The result itself is in it:
 #
 # | length | by the definition | by the skew | the result |
 # |---|---|---|---|
@@ -572,8 +581,8 @@ class KeyValueCache:
 # chunk at a time, each chunk with the keys up to its own end: the same result, half the work. And
 # what a chunk computed need not be kept for the gradient: `keras.remat` forgets it and computes it
 # again when its turn comes. For a step with 2 pieces of 2,048 events, 6 layers and a d_model of 512
-# that is 3.1 GB for 4.2, and 17.3 seconds of CPU for 15.6: a tenth more (`python -m
-# benchmarks.relative_memory`).
+# that is 3.1 GB for 4.2, and 17.3 seconds of CPU for 15.6: a tenth more, measured by the same
+# benchmark.
 
 
 # %%
@@ -586,7 +595,8 @@ class RelativeAttention(layers.Layer):
     bias.
 
     A position attends to itself and to `window` - 1 positions before it, where `mask` is True.
-    Elsewhere the weight is 0: the score, in float32, is lowered by 1e9 before the softmax.
+    Elsewhere the weight is 0: the score, in float32, is lowered by 1e9 before the softmax, which is
+    taken in float32 too. However long the chunks of `CHUNK` queries are, the result is the same.
 
     Call
     ----
@@ -875,7 +885,10 @@ class TransformerBlock(layers.Layer):
         # END SOLUTION
 
     def step(self, x, slot, *cache):
-        """Do for one position what the call does for all; as `RelativeAttention.step`."""
+        """Do for one position what the call does for all; as `RelativeAttention.step`.
+
+        Returns x (batch, 1, d_model), and the new parts of the keys and of the values.
+        """
         # BEGIN SOLUTION
         heard, keys, values = self.attention.step(self.norm_1(x), slot, *cache)
         x = x + heard
@@ -910,6 +923,8 @@ class MusicTransformer(keras.Model):
     Call
     ----
     ids : int (batch, length), `PAD` to the right
+        No mask is needed: attention looks back, and `PAD` stands after all that counts. It is
+        embedded like any other id.
     training : bool or None, handed on to the layers: `fit` tells it to the model alone
 
     Returns
@@ -1006,7 +1021,8 @@ class MusicTransformer(keras.Model):
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Rise to `peak` in `warmup` steps, then fall with the inverse square root of the step.
 
-    Step n, counted from 0, has the rate peak × min((n + 1) / warmup, √(warmup / (n + 1))).
+    Step n, counted from 0, has the rate peak × min((n + 1) / warmup, √(warmup / (n + 1))). Asked by
+    hand, n is an int; in training it is an int tensor, in a function that Keras compiles.
 
     Source: Vaswani et al. (2017), section 5.3, with the peak in place of the model's width.
     """
@@ -1037,7 +1053,8 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 def masked_cross_entropy(targets, logits, smoothing: float = 0.0):
     """Mean loss over the targets that are not PAD, in nats a token.
 
-    With smoothing s the target distribution is 1 - s on the target and s / vocab_size on each id.
+    With smoothing s the target distribution is s / vocab_size on each id, the target and PAD too,
+    and 1 - s more on the target.
 
     Parameters
     ----------
@@ -1113,7 +1130,7 @@ def filter_logits(logits, temperature: float = 1.0, top_k: int = 0, top_p: float
 
     1. Divide by `temperature`.
     2. With top_k > 0, all but the `top_k` largest logits become -1e9 (those equal to the smallest
-       kept one stay).
+       kept one stay; a `top_k` of vocab_size or more keeps all).
     3. With top_p < 1, of what is left the likeliest ids are kept until their probabilities sum to
        `top_p` or more, at least one; the others become -1e9 (equal ones stay).
 

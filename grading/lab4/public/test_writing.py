@@ -13,7 +13,15 @@ from grading.checks import (
     int32,
 )
 from grading.lab4.models import network, pair
-from grading.lab4.performances import END, NOTE_OFF, NOTE_ON, START, TIME_SHIFT, VOCAB_SIZE
+from grading.lab4.performances import (
+    END,
+    NOTE_OFF,
+    NOTE_ON,
+    PAD,
+    START,
+    TIME_SHIFT,
+    VOCAB_SIZE,
+)
 from grading.proxy import model
 
 # Task 4.19: what may come next
@@ -121,8 +129,9 @@ def test_generate_contract(student, rng):
         ids = student.generate(music, primers, gumbel(rng, batch, steps, 11), slots=3)
         for row in int32(ids, (batch, steps)).tolist():
             before, _, after = (row, [], []) if END not in row else split(row)
-            fine = all(END < id < 11 for id in before) and not any(after)
+            fine = all(END < id < 11 for id in before)
             assert_holds(fine, f"ids that cannot be written: {row}")
+            assert_holds(not any(after), f"after END ({END}) all should be PAD ({PAD}): {row}")
 
 
 def split(row):
@@ -172,6 +181,7 @@ def test_generate_grammar(student, solution, rng):
     mine, theirs = scripts((student, solution), rng)
     primers = some_primers(rng, 4, 3)
     primers[0] = [START, NOTE_ON + 60, NOTE_OFF + 60]
+    primers[1] = [START, NOTE_OFF + 2, NOTE_ON + 2]  # an end without a start takes nothing away
     noise = gumbel(rng, 4, 8, VOCAB_SIZE)
     noise[:, :, NOTE_OFF:TIME_SHIFT] += 6  # nearly all that is written ends a note
     noise[:, :, NOTE_OFF : NOTE_OFF + 4] += 6
