@@ -253,7 +253,9 @@ def assert_raises(error: type[Exception], function: Callable, *args: Any, **kwar
     raise CheckFailed("no error", f"expected {error.__name__}, got {spelled(result)}")
 
 
-def assert_frequencies(counts: np.ndarray, probabilities: np.ndarray) -> None:
+def assert_frequencies(
+    counts: np.ndarray, probabilities: np.ndarray, drawn: str = "draws id"
+) -> None:
     """Demand that draws follow `probabilities`; false alarms: at most one in a million.
 
     Each token's count is Binomial(n, p). By Bernstein's inequality it is further than
@@ -270,6 +272,6 @@ def assert_frequencies(counts: np.ndarray, probabilities: np.ndarray) -> None:
         token = int(np.argmax(np.abs(counts - expected) - bound))
         raise CheckFailed(
             "value",
-            f"in {total} draws id {token} came {int(counts[token])} times; its probability is "
+            f"in {total} {drawn} {token} came {int(counts[token])} times; its probability is "
             f"{probabilities[token]:.4f}, so expected {expected[token]:.0f} ± {bound[token]:.0f}",
         )

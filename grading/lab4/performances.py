@@ -90,7 +90,8 @@ def some_batches(
     count: int,
 ) -> list[list[np.ndarray]]:
     """Demand so many batches of `make_batches`."""
-    made = code.build("batches", tokens, offsets, length, size, seed, count)
+    named = {"length": length, "batch_size": size, "seed": seed}
+    made = code.build("batches", tokens, offsets, **named, count=count)
     if type(made) is not list or len(made) != count:
         raise CheckFailed("type", f"expected {count} batches, got {spelled(made)}")
     return [two_arrays(batch, (size, length)) for batch in made]
