@@ -10,16 +10,17 @@ def random_score(rng: np.random.Generator, num_parts: int, num_measures: int) ->
     """Draw a score in which parts share pitches, hold notes, rest, and tie over barlines."""
     rhythms = ["4", "2 2", "1 1 2", "3 1", "3/2 1/2 1 1", "1/3 1/3 1/3 1 2/3 4/3", "1/4 3/4 3"]
     parts = []
-    for _ in range(num_parts):
+    for _ in range(num_parts):  # each begins and ends with a rest
         events: list[tuple[list[int] | None, str]] = []
-        pitches: list[int] = []
+        pitches: list[int] = []  # silence at first
         for _ in range(num_measures):
             for length in rhythms[rng.integers(len(rhythms))].split():
                 size = rng.choice([0, 1, 2, 3], p=[0.15, 0.35, 0.3, 0.2])
-                if rng.random() < 0.7:  # else what was there sounds again
+                if events and rng.random() < 0.7:  # else what was there sounds again
                     pitches = sorted(rng.choice(range(57, 64), size, replace=False).tolist())
                 events.append((pitches, length))
             events.append((None, "|"))
+        events[-2] = [], events[-2][1]
         parts.append(tied(rng, events[:-1]))
     return score(*parts)
 

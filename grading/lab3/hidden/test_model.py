@@ -125,15 +125,26 @@ def cut(logits, temperature=1.0, top_k=None, top_p=None):
     return kept / kept.sum()
 
 
+def cuts(rng, low, high, top_k, keep):
+    """Draw logits, a temperature and a top_p that keeps `keep` ids, in no other order of cuts."""
+    while True:
+        logits, temperature = rng.normal(0, 1.5, 9), float(rng.uniform(low, high))
+        arguments = {"temperature": temperature, "top_k": top_k, "top_p": None}
+        if not keep:
+            return logits, arguments
+        # half-way between two sums, where no rounding matters
+        sums = np.cumsum(np.sort(cut(logits, temperature, top_k))[::-1])
+        arguments["top_p"] = float(sums[keep - 2 : keep].mean())
+        without = [{**arguments, "temperature": 1.0}] + [{**arguments, "top_k": None}] * bool(top_k)
+        if all(np.count_nonzero(cut(logits, **other)) != keep for other in without):
+            return logits, arguments
+
+
 @check("3.8", says="temperature, top-k and top-p together", weight=3, hidden=True)
 def test_sample_random(student, rng):
-    for top_k, keep in ((None, None), (5, None), (None, 4), (3, 2)):
-        logits, temperature = rng.normal(0, 1.5, 9), float(rng.uniform(0.4, 2.5))
-        top_p = None
-        if keep:  # half-way between two sums, where no rounding matters
-            sums = np.cumsum(np.sort(cut(logits, temperature, top_k))[::-1])
-            top_p = float(sums[keep - 2 : keep].mean())
-        arguments = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
+    colder, hotter = (0.3, 0.4), (1.8, 2.5)
+    for case in ((*colder, None, None), (*hotter, 5, None), (*colder, None, 4), (*hotter, 3, 2)):
+        logits, arguments = cuts(rng, *case)
         rows = np.tile(logits, (DRAWS, 1)).astype("f4")
         ids = student.sample_next(rows, **arguments, seed=int(rng.integers(1000)))
         assert_frequencies(counts(ids, 9, DRAWS), cut(logits, **arguments))
