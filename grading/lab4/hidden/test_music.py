@@ -15,8 +15,10 @@ from grading.lab4.hidden.oracles import crop_counts, crops_of, random_ids, rando
 from grading.lab4.performances import (
     END,
     NO_PEDALS,
+    NOTE_ON,
     PAD,
     START,
+    TIME_SHIFT,
     assert_notes,
     corpus,
     notes,
@@ -57,7 +59,7 @@ def test_pedal_struck_twice(student, reader, rng):
 
 @check("4.2", says="the ids of note-seq's encoding, for any performance", weight=3, hidden=True)
 def test_encode_random(student, reader, rng):
-    for instruments in (1, 3):
+    for instruments in (1, 1, 2, 3):
         given = random_performance(rng, 60, instruments)
         got = int32(unchanged(student.build("encoded", *given), "ids"), (None,))
         assert_equal(got, reader.build("encoded_by_note_seq", *given))
@@ -76,8 +78,9 @@ def test_encode_drift(student, reader, rng):
 
 @check("4.3", says="the notes of any ids, in the order of their ends", weight=2, hidden=True)
 def test_decode_random(student, solution, rng):
-    for size in (30, 200):
+    for size in (30, 30, 30, 100, 200):
         ids = random_ids(rng, size)
+        ids[:2] = NOTE_ON + 60, TIME_SHIFT + 9  # before any VELOCITY
         for place in rng.integers(0, size, 4):
             ids[place] = rng.choice([PAD, START])
         ids[-int(rng.integers(1, 8))] = END
@@ -158,13 +161,13 @@ def test_evaluation_random(student, solution, rng):
 
 @check("4.6", says="each token is scored once, with the context before it", hidden=True)
 def test_evaluation_scored(student, rng):
-    tokens, offsets = corpus(*(int(n) for n in rng.integers(5, 40, 5)))
-    length = int(rng.integers(4, 9))
-    context = int(rng.integers(1, length))
-    answer = student.evaluation_windows(tokens, offsets, length, context)
-    inputs, targets = two_arrays(answer, (None, length))
-    scored = assert_array(targets[targets != PAD])
-    assert_equal(np.sort(scored), np.sort(np.r_[tokens, [END] * 5]))
-    firsts = (targets != PAD).argmax(axis=1)
-    wanted = np.where(inputs[:, 0] == START, 0, context)
-    assert_equal(firsts, wanted)
+    for length in (4, 5, 6, 7, 8):
+        tokens, offsets = corpus(*(int(n) for n in rng.integers(5, 40, 5)))
+        context = int(rng.integers(1, length))
+        answer = student.evaluation_windows(tokens, offsets, length, context)
+        inputs, targets = two_arrays(answer, (None, length))
+        scored = assert_array(targets[targets != PAD])
+        assert_equal(np.sort(scored), np.sort(np.r_[tokens, [END] * 5]))
+        firsts = (targets != PAD).argmax(axis=1)
+        wanted = np.where(inputs[:, 0] == START, 0, context)
+        assert_equal(firsts, wanted)

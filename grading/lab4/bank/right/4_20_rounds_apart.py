@@ -42,8 +42,10 @@ def generate(model, primers, noise, temperature=1.0, top_k=0, top_p=1.0, grammar
         return ops.while_loop(unfinished, body, state)[1:]
 
     line = ops.zeros((batch, steps), "int32")
+    counts = counted(primers[:, :0])
+    for word in ops.unstack(primers, axis=1) if grammar else ():
+        counts += ops.where(forbidden(counts), 0, counted(word[:, None]))
     word, done = primers[:, -1], ops.zeros((batch,), "int32")
-    counts = counted(primers)
     for begin in range(0, steps, slots):
         size = min(slots, steps - begin)
         line, word, done, counts, new = play(begin, size, old, line, word, done, counts)
