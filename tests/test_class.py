@@ -130,6 +130,21 @@ def test_a_submission_that_cannot_be_graded_says_why_and_loses_nothing_else(tmp_
     assert "Python cannot read this line" in broken["problem"]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [" + ".join(["'a'"] * 420), f"0x{'f' * 4000}", "f\"{len('a\xa0b')}\""],
+    ids=["deep sum", "long number", "no-break space"],
+)
+def test_what_cannot_be_compared_keeps_its_points(value):
+    place = SOLUTION.index("    # BEGIN SOLUTION", SOLUTION.index("def make_windows("))
+    text = f"{SOLUTION[:place]}    unused = {value}\n{SOLUTION[place:]}"
+    result = grade_one(job(handed("anna", text)))
+    assert result["earned"] == sum(LAB.task(id).points for id in TASKS)
+    assert "3.3" in result["prints"]
+    told = any(note.startswith("3.4 could not be compared") for note in result["notes"])
+    assert told != ("3.4" in result["prints"])  # Python 3.12 can spell the last
+
+
 def test_messages_name_the_file_as_it_was_handed_in(tmp_path):
     text = SOLUTION.replace("def make_windows(", "def make_windows(surplus, ")
     result = grade_one(job(handed("Ana María", text)))
