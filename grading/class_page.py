@@ -74,7 +74,7 @@ def remark(result: Result) -> str:
         return "an error in the grader: grade again"
     if result["problem"]:
         return f"not graded: {result['problem']}"
-    return "ran out of time" if timed_out(result) else ""
+    return "ran out of time or died" if timed_out(result) else ""
 
 
 def class_html(lab: Lab, results: list[Result], overview: Overview) -> str:

@@ -351,6 +351,7 @@ class Session:
             self.attempt(check, task, test, alone=False)
         except AssertionError as first:
             result.outcome, result.message = "failed", self.told(check, task, first)
+            result.died = getattr(first, "reason", "") == REASONS["died"]
             if self.lab.task(task.id).builds_on:
                 self.alone(check, task, result, test, first)
             if result.outcome == "failed" and not check.hidden:

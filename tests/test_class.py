@@ -157,9 +157,9 @@ def test_messages_name_the_file_as_it_was_handed_in(tmp_path):
 class Answers:
     """Grades in the place of child processes; `fail` says how many times which student fails."""
 
-    def __init__(self, fail=(), message=""):
+    def __init__(self, fail=(), **failure):
         self.fail = dict(fail)
-        self.message = message
+        self.failure = failure
         self.asked = []
 
     def __call__(self, jobs, processes):
@@ -170,28 +170,57 @@ class Answers:
             result["earned"] = 100.0
             if self.fail.get(name, 0):
                 self.fail[name] -= 1
-                if not self.message:
+                if not self.failure:
                     yield index, None, "its process died: Killed"
                     continue
-                result["tasks"][0]["checks"][0] |= {"outcome": "failed", "message": self.message}
+                result["tasks"][0]["checks"][0] |= {"outcome": "failed", **self.failure}
             yield index, result, None
 
 
 def test_what_ran_out_of_time_or_broke_is_tried_once_more_alone(tmp_path, monkeypatch):
-    for message in ("", "f() did not come back within 10 s: is there an endless loop?"):
-        answers = Answers({"anna": 1, "bert": 2}, message)
+    for failure in ({}, {"died": True}):
+        answers = Answers({"anna": 1, "bert": 2}, **failure)
         monkeypatch.setattr(class_run, "here", answers)
-        room = Classroom(LAB, tmp_path / (message[:3] or "none"))
+        room = Classroom(LAB, tmp_path / str(len(failure)))
         students = [handed(name) for name in ("anna", "bert", "cleo")]
         with alone_in(room.folder):
             room.grade(students)
         assert answers.asked == ["anna", "bert", "cleo", "anna", "bert"]
         assert room.read("anna")["tried_again"]
         assert not room.read("cleo")["tried_again"]
-        assert class_run.broken(room.read("bert")) == (not message)
-        assert class_run.timed_out(room.read("bert")) == bool(message)
+        assert class_run.broken(room.read("bert")) == (not failure)
+        assert class_run.timed_out(room.read("bert")) == bool(failure)
         # an error of the grader is graded again by the next run, what ran out of time is not
-        assert room.done(students[1]) == bool(message)
+        assert room.done(students[1]) == bool(failure)
+
+
+@pytest.mark.parametrize(
+    ("code", "late"),
+    [
+        ("raise ValueError('is there an endless loop?')", False),
+        ("raise ValueError('the process ended, crashed, or took too long')", False),
+        ("import os; os._exit(0)", True),
+    ],
+)
+def test_only_a_process_that_ended_counts_as_out_of_time(code, late):
+    place = SOLUTION.index("    # BEGIN SOLUTION", SOLUTION.index("def make_windows("))
+    text = f"{SOLUTION[:place]}    {code}\n{SOLUTION[place:]}"
+    result = grade_one(job(handed("anna", text), ("3.4",)))
+    failed = [check for check in result["tasks"][3]["checks"] if check["outcome"] == "failed"]
+    assert {check["hidden"] for check in failed} == {False, True}
+    assert {check["died"] for check in failed} == {late}
+    assert class_run.timed_out(result) == late
+
+
+def test_a_result_from_before_this_was_kept_is_read(quick):
+    quick()
+    path = quick.folder / "results" / "students" / "anna.json"
+    result = json.loads(path.read_text())
+    for task in result["tasks"]:
+        for check in task["checks"]:
+            del check["died"]
+    path.write_text(json.dumps(result))
+    assert quick() == []
 
 
 @pytest.fixture
