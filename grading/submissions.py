@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -107,25 +108,30 @@ def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
             files.setdefault(path.stem, []).append(entry.name)
         else:
             left_out.append(entry.name)
-    handed = [
-        read_one(folder, student, sorted(names), lab, people) for student, names in files.items()
-    ]
-    if not handed:
+    if not files:
         raise EtudeError(
             f"SUBMISSIONS={shown(folder)} holds no submission: it needs a .py, .ipynb or .zip file "
             "or a folder for each student"
         )
+    files |= {student: [] for student in people if student not in files}
+    handed = [
+        read_one(folder, student, sorted(names), lab, people) for student, names in files.items()
+    ]
     return distinct(handed), [printable(name) for name in left_out]
 
 
 def distinct(handed: list[Handed]) -> list[Handed]:
-    """Give those a name of their own whose name differs from an earlier one's in case only."""
-    seen: Counter[str] = Counter()
+    """Give those a name of their own whose name differs from an earlier one's in case at most."""
+    taken = {one.student.casefold() for one in handed}
+    seen: set[str] = set()
     result = []
     for one in handed:
-        seen[one.student.casefold()] += 1
-        count = seen[one.student.casefold()]
-        result.append(one if count == 1 else replace(one, student=f"{one.student} ({count})"))
+        if one.student.casefold() in seen:
+            names = (f"{one.student} ({number})" for number in count(2))
+            one = replace(one, student=next(n for n in names if n.casefold() not in taken))
+            taken.add(one.student.casefold())
+        seen.add(one.student.casefold())
+        result.append(one)
     return result
 
 
@@ -141,12 +147,19 @@ def read_one(
     who = people.get(student, [Person(printable(student))])
     key = "+".join(sorted(person.id for person in who))
     try:
+        if not names:
+            raise Refusal("Gradescope's list names it, but it is not there")
         if len(names) > 1:
             raise Refusal(f"two files: {' and '.join(names)}; keep the one that counts")
         file, content, notes = chosen(folder / names[0], names[0], lab)
     except Refusal as refusal:
-        return Handed(key, tuple(who), printable(names[0]), problem=printable(str(refusal)))
-    return Handed(key, tuple(who), printable(file), content, notes=notes)
+        problem = str(refusal)
+    except OSError as error:
+        problem = f"{Path(error.filename or names[0]).name} cannot be read: {error.strerror}"
+    else:
+        return Handed(key, tuple(who), printable(file), content, notes=notes)
+    file = names[0] if names else student
+    return Handed(key, tuple(who), printable(file), problem=printable(problem))
 
 
 def submitters(path: Path) -> dict[str, list[Person]]:

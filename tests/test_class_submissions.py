@@ -1,16 +1,20 @@
 """What is read of what a class handed in, and what is refused."""
 
+import errno
 import io
 import os
 import random
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_class import as_notebook
 
 from grading.roster import read_roster
-from grading.submissions import Person, find_submissions
+from grading.submissions import Handed, Person, distinct, find_submissions
 from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.source import stubbed
@@ -105,6 +109,11 @@ def test_gradescopes_export_names_the_students(tmp_path):
     students = found(tmp_path)
     assert set(students) == {"0042", "7+ben@uni.example"}
     assert students["0042"].people == (Person("0042", "王芳", "wang@uni.example"),)
+    (tmp_path / "submission_2" / "tasks.py").unlink()
+    (tmp_path / "submission_2").rmdir()
+    students = found(tmp_path)
+    assert not students["0042"].problem
+    assert "Gradescope's list names it" in students["7+ben@uni.example"].problem
     put(tmp_path / "submission_metadata.yml", "- no\n- list of submitters\n")
     with pytest.raises(EtudeError, match="not Gradescope's list"):
         find_submissions(tmp_path, LAB)
@@ -218,6 +227,37 @@ def test_no_file_two_files_and_a_student_twice_are_told(tmp_path):
     assert "keep the one that counts" in students["two"].problem
     assert not students["same"].problem
     assert students["anna"].problem.startswith("two files: anna.ipynb and anna.py")
+
+
+def test_what_cannot_be_read_costs_nobody_else_anything(tmp_path, monkeypatch):
+    put(tmp_path / "anna" / "tasks.py")
+    put(tmp_path / "bert" / "inner" / "tasks.py")
+    put(tmp_path / "cleo.py")
+    put(tmp_path / "dora.py")
+    scandir, lstat = os.scandir, Path.lstat
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(
+        os, "scandir", lambda path: (refuse if Path(path).name == "inner" else scandir)(path)
+    )
+    monkeypatch.setattr(
+        Path, "lstat", lambda path: (refuse if path.name == "cleo.py" else lstat)(path)
+    )
+    problems = {name: one.problem for name, one in found(tmp_path).items()}
+    assert problems["bert"] == "inner cannot be read: Permission denied"
+    assert problems["cleo"] == "cleo.py cannot be read: Permission denied"
+    assert not problems["anna"]
+    assert not problems["dora"]
+
+
+@given(st.lists(st.sampled_from(["ok", "OK", "Ok", "ok (2)", "OK (2)", "ok (3)", "ok (2) (2)"])))
+def test_every_student_has_a_name_of_their_own(names):
+    handed = distinct([Handed(name, (Person(name),), f"{name}.py") for name in names])
+    assert len({one.student.casefold() for one in handed}) == len(names)
+    firsts = {name.casefold(): name for name in reversed(names)}
+    assert set(firsts.values()) <= {one.student for one in handed}
 
 
 def test_names_that_are_no_text_or_differ_in_case_stay_apart(tmp_path):
