@@ -5,14 +5,17 @@ import io
 import os
 import random
 import stat
+import tempfile
+import unicodedata
 import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from made_class import as_notebook
 
+from grading import submissions
 from grading.roster import read_roster
 from grading.submissions import Handed, Person, distinct, find_submissions
 from labs.catalogue import load_lab
@@ -196,6 +199,71 @@ def test_no_damage_to_a_zip_gets_past_as_anything_but_a_problem(tmp_path, method
         assert one.problem or len(one.content) <= 1_000_000
         problems += bool(one.problem)
     assert problems > 3000
+
+
+@pytest.mark.parametrize(
+    "name",
+    [f"{'a' * 300}.py", f"{'d' * 200}/" * 25 + "a.py", "ü" * 130 + ".py"],
+    ids=["name", "path", "letters of two bytes"],
+)
+def test_a_name_that_no_disk_takes_is_refused_in_a_short_sentence(tmp_path, name):
+    (tmp_path / "anna.zip").write_bytes(zipped([(name, "x = 1\n")]))
+    one = found(tmp_path)["anna"]
+    assert "too long a name" in one.problem
+    assert len(one.problem) < 200
+    (tmp_path / "anna.zip").write_bytes(zipped([(name, "x"), (f"b/{name}", "y")]))
+    assert len(found(tmp_path)["anna"].problem) < 400
+
+
+def test_files_in_latin_1_with_names_as_long_as_a_disk_takes_are_told(tmp_path):
+    with open(os.path.join(os.fsencode(tmp_path), b"\xff" * 250 + b".py"), "w") as file:
+        file.write("x = 1\n")
+    (one,) = found(tmp_path).values()
+    assert "too long a name" in one.problem
+
+
+def test_of_many_files_none_is_unpacked(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(submissions, "read_member", refuse)
+    members = [(f"{number}.py", "x = 1\n") for number in range(500)]
+    (tmp_path / "anna.zip").write_bytes(zipped(members))
+    assert "500 files that may be meant" in found(tmp_path)["anna"].problem
+
+
+ODD = st.characters(codec="utf-8", exclude_characters="/\0")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(st.lists(st.text(ODD, min_size=1, max_size=20), min_size=1, max_size=3, unique=True))
+@example(["a\x1b]0;owned\x07\x1b[2J", "a\u202eb", "a\nb"])
+@example(["a\x1bb", "a\x07b"])
+def test_no_name_says_anything_to_a_terminal_and_each_has_a_result(tmp_path, names):
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    for name in names:
+        (folder / f"x{name}").mkdir()
+        put(folder / f"x{name}" / f"y{name}.py")
+        (folder / f"z{name}.zip").write_bytes(zipped([("a.py", "x"), (f"b{name}.py", "y")]))
+    handed, _ = find_submissions(folder, LAB)
+    assert len({one.student for one in handed}) == 2 * len(names)
+    told = [text for one in handed for text in (one.student, one.file, one.problem, *one.notes)]
+    assert not [text for text in told if any(map(unsafe, text))]
+
+
+def unsafe(character):
+    """Whether a terminal or a reader takes it for more than a sign."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def test_names_in_gradescopes_list_are_text_too(tmp_path):
+    put(tmp_path / "submission_1" / "tasks.py")
+    put(
+        tmp_path / "submission_metadata.yml",
+        'submission_1:\n  :submitters:\n  - :name: "A\\e[31m"\n    :sid: "1\\u202e2"\n',
+    )
+    (one,) = find_submissions(tmp_path, LAB)[0]
+    assert one.people == (Person("1�2", "A�[31m"),)
 
 
 def test_links_pipes_and_large_files_are_refused(tmp_path):
