@@ -11,6 +11,7 @@ from grading.class_page import Overview, class_csv, class_html, to_look_at
 from grading.class_run import Classroom, Result, alone_in, writing
 from grading.results import write_json
 from grading.roster import Roster, read_roster
+from grading.secret import warn_without_secret
 from grading.session import stamp
 from grading.similarity import similar_pairs
 from grading.submissions import Handed, find_submissions
@@ -39,12 +40,14 @@ def grade_class(
     EtudeError
         If there is nothing to grade, or something cannot be read or written.
     """
+    warn_without_secret()
     register = read_roster(roster) if roster else None
     if folder.resolve().is_relative_to(submissions.resolve()):
         raise EtudeError(f"RESULTS={shown(folder)} lies in what was handed in: name another folder")
     handed, left_out = find_submissions(submissions, lab)
     with alone_in(folder):
         room = Classroom(lab, folder)
+        room.claim(submissions, regrade)
         if regrade:
             room.regrade()
         todo = [one for one in handed if not room.done(one)]

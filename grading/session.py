@@ -25,6 +25,7 @@ from grading.proxy import Code, StudentRaised
 from grading.reference import Reference, answers_file
 from grading.rehearsal import rehearse
 from grading.results import Check, CheckResult, TaskResult, empty_result
+from grading.secret import course_secret
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
 from labs.code import missing_notes, notebook_note
@@ -290,9 +291,8 @@ class Session:
 
     def secret(self, *words: str) -> bytes:
         """The course's secret digest of what is named."""
-        secret = os.environ.get("ETUDE_SECRET", "etude").encode()
         text = ":".join((f"lab{self.lab.number}", *words)).encode()
-        return hmac.new(secret, text, hashlib.sha256).digest()
+        return hmac.new(course_secret().encode(), text, hashlib.sha256).digest()
 
     def run(self, name: str, test: Callable[..., None]) -> CheckResult:
         """Run one check: the student's own chain first, then the task alone if it builds on others.

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from grading import class_run, classroom
 from grading.class_run import Classroom, Job, alone_in, grade_one, state_of
 from grading.classroom import grade_class
 from grading.submissions import Handed, Person, find_submissions
+from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
@@ -237,7 +239,7 @@ def quick(tmp_path, monkeypatch):
         grade_class(LAB, tmp_path / "class", tmp_path / "results", **options)
         return list(answers.asked)
 
-    run.folder = tmp_path
+    run.folder, run.graded = tmp_path, answers.asked
     return run
 
 
@@ -279,6 +281,45 @@ def test_a_results_folder_that_cannot_be_made_is_one_sentence(quick):
     (quick.folder / "results").write_text("a file")
     with pytest.raises(EtudeError, match=r"results cannot be written to .*results"):
         quick()
+
+
+def test_results_of_another_class_or_lab_are_not_written_over(quick):
+    quick()
+    results = quick.folder / "results"
+    before = {path: path.read_bytes() for path in results.rglob("*.*")}
+    other = quick.folder / "b" / "class"
+    shutil.copytree(quick.folder / "class", other)
+    with pytest.raises(EtudeError, match=r"results of .*class, lab 3: give RESULTS=another"):
+        grade_class(LAB, other, results, regrade=True)
+    with pytest.raises(EtudeError, match="lab 3: give RESULTS=another"):
+        grade_class(load_lab(1), quick.folder / "class", results)
+    assert before == {path: path.read_bytes() for path in results.rglob("*.*")}
+    (results / "origin.json").unlink()  # what the sentence says, and what older folders lack
+    grade_class(LAB, other, results)
+    assert quick.graded == ["anna", "bert", "cleo"]  # once, by the first run
+
+
+def test_a_forgotten_secret_stops_and_changes_no_points(quick, monkeypatch, capsys):
+    monkeypatch.setenv("ETUDE_SECRET", "a long random text")
+    quick()
+    assert "ETUDE_SECRET" not in capsys.readouterr().out
+    files = list((quick.folder / "results").rglob("*.*"))
+    assert not [path for path in files if b"a long random text" in path.read_bytes()]
+    before = {path: path.read_bytes() for path in files}
+    monkeypatch.delenv("ETUDE_SECRET")
+    with pytest.raises(EtudeError, match=r"graded with another ETUDE_SECRET.*REGRADE=1"):
+        quick()
+    assert before == {path: path.read_bytes() for path in files}
+    assert "note: ETUDE_SECRET is not set: who has this course" in capsys.readouterr().out
+    assert quick(regrade=True) == ["anna", "bert", "cleo"]
+    assert quick() == []
+
+
+def test_a_worker_with_another_secret_grades_nothing(monkeypatch):
+    asked = job(handed("anna"))
+    monkeypatch.setenv("ETUDE_SECRET", "another")
+    with pytest.raises(EtudeError, match="ETUDE_SECRET differs on this worker"):
+        grade_one(asked)
 
 
 def test_results_do_not_go_into_what_was_handed_in(tmp_path):

@@ -140,6 +140,14 @@ def test_whose_points_moved_and_why():
     assert "→ 9.9" in by_name["c"].why
     assert by_name["gone"].after is None
     assert by_name["new"].before is None
+    (other, both) = ({**result("a", ["test_windows_mask"]), "secret": "s"} for _ in range(2))
+    both["state"] = "new checks"
+    for one, words in (
+        (other, "the course's secret changed"),
+        (both, "hidden checks, solution or points changed; the course's secret changed"),
+    ):
+        (change,) = changes(class_record([one], class_record([result("a")], None)))[0]
+        assert change.why == words
     same = result("a", ["test_windows_mask"])
     (change,) = changes(class_record([same], class_record([result("a")], None)))[0]
     assert change.why == "the same file and the same checks, graded again"
