@@ -100,14 +100,18 @@ def grade_one(job: Job) -> Result:
             session = grade(
                 lab, str(path), checks_of(lab.number), tasks, student=job.handed.student
             )
-    notes = [*session.notes, *session.lost.values(), *job.handed.notes]
+    problem, lost = session.problem or "", list(session.lost.values())
+    if len(lost) == len(lab.tasks):
+        problem = f"{path} has none of lab {lab.number}'s functions: is it another lab's file?"
+        lost = []
+    notes = [*session.notes, *lost, *job.handed.notes]
     prints: dict[str, str] = {}
-    for task in [] if session.problem else tasks or [task.id for task in lab.tasks]:
+    for task in [] if problem else tasks or [task.id for task in lab.tasks]:
         try:
             prints |= fingerprint(session.submission.source, lab, [task])
         except Exception as error:  # of Python's own, over code that runs: it costs no points
             notes.append(f"{task} could not be compared with the others' ({type(error).__name__})")
-    facts = {"problem": session.problem or "", "notes": notes, "prints": prints}
+    facts = {"problem": problem, "notes": notes, "prints": prints}
     seconds = round(time.monotonic() - started, 2)
     return session.result.as_json() | about(job) | facts | {"seconds": seconds}
 

@@ -50,6 +50,7 @@ class Person:
     id: str
     name: str = ""
     email: str = ""
+    sid: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,6 +188,7 @@ def submitters(path: Path) -> dict[str, list[Person]]:
                     said(entry, ":sid") or said(entry, ":email") or said(entry, ":name") or folder,
                     said(entry, ":name"),
                     said(entry, ":email"),
+                    said(entry, ":sid"),
                 )
                 for entry in facts[":submitters"]
             ]

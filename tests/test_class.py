@@ -1,5 +1,6 @@
 """A class is graded whole, once, in any order, whatever ends the run."""
 
+import csv
 import errno
 import json
 import os
@@ -14,6 +15,7 @@ from light_class import LAB, TASKS
 from made_class import Student, hand_in, make_students
 
 from grading import class_run, classroom
+from grading.class_page import remark, to_look_at
 from grading.class_run import Classroom, Job, alone_in, grade_one, state_of
 from grading.classroom import grade_class
 from grading.submissions import Handed, Person, find_submissions
@@ -145,6 +147,17 @@ def test_what_cannot_be_compared_keeps_its_points(value):
     assert "3.3" in result["prints"]
     told = any(note.startswith("3.4 could not be compared") for note in result["notes"])
     assert told != ("3.4" in result["prints"])  # Python 3.12 can spell the last
+
+
+@pytest.mark.parametrize("text", ["", "x = 1\n"])
+def test_a_file_with_none_of_the_functions_is_one_line(text):
+    result = grade_one(job(handed("anna", text), None))
+    assert result["earned"] == 0
+    assert result["notes"] == []
+    ((_, what, why),) = to_look_at([result])
+    assert (what, why) == ("not graded", result["problem"])
+    assert remark(result) == f"not graded: {result['problem']}"
+    assert "anna.py has none of lab 3's functions" in result["problem"]
 
 
 def test_messages_name_the_file_as_it_was_handed_in(tmp_path):
@@ -341,8 +354,30 @@ def test_unknown_and_missing_students_of_the_roster_are_told(quick, capsys):
     quick(roster=roster)
     output = capsys.readouterr().out
     assert "1 on the roster handed in nothing: Dora D" in output
-    assert "2 handed in and are not on the roster: bert, cleo" in output
-    assert "Dora D,,,0,100" in (quick.folder / "results" / "class.csv").read_text()
+    assert "2 handed in, but not on the roster: bert, cleo" in output
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_gradebook_has_what_the_roster_says_of_each(quick, separator):
+    roster = quick.folder / "roster.csv"
+    rows = ("First Name,Last Name,SID,E-Mail,GitHub", "Anna,Ö,7,a@x,anna", "Dora,D,8,d@x,dora")
+    roster.write_text("\n".join(rows).replace(",", separator))
+    quick(roster=roster)
+    with (quick.folder / "results" / "class.csv").open() as file:
+        found = {row["student"]: row for row in csv.DictReader(file)}
+    who = {name: (row["name"], row["email"], row["sid"]) for name, row in found.items()}
+    assert who["anna"] == ("Anna Ö", "a@x", "7")
+    assert who["bert"] == ("", "", "")
+    assert who["8"] == ("Dora D", "d@x", "8")
+    assert (found["8"]["points"], found["8"]["remark"]) == ("0", "nothing handed in")
+
+
+def test_a_roster_that_names_nobody_who_handed_in_stops_before_grading(quick):
+    roster = quick.folder / "roster.csv"
+    roster.write_text("name,id\nDora D,8\n")
+    with pytest.raises(EtudeError, match=r"names nobody who handed in.*such as anna"):
+        quick(roster=roster)
+    assert quick.graded == []
 
 
 def test_a_name_that_no_file_can_have_has_its_result(tmp_path):

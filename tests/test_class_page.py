@@ -7,10 +7,20 @@ import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from light_class import LAB
 
 from grading.class_changes import changes, class_record
-from grading.class_page import Overview, class_csv, class_html, clusters, histogram, pattern
+from grading.class_page import (
+    Overview,
+    class_csv,
+    class_html,
+    clusters,
+    guarded,
+    histogram,
+    pattern,
+)
 from grading.class_run import Job, state_of, ungraded
 from grading.similarity import ALIKE, fingerprint, similar_pairs
 from grading.submissions import Handed, Person
@@ -43,16 +53,42 @@ def overview(**facts):
 
 
 def test_no_cell_is_a_formula_and_numbers_stay_numbers():
-    names = ["=cmd|' /C calc'!A0", "+1", "-2", "@SUM(A1)", "\tx", "王芳", 'a"b,c']
+    names = [
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-2",
+        "@SUM(A1)",
+        "\u200b=1",
+        " ＝1",
+        "王芳",
+        'a"b,c',
+        "x-y",
+    ]
     results = [result(name, person=Person(name, name, name)) for name in names]
-    rows = list(csv.reader(io.StringIO(class_csv(LAB, results, ["=absent"]))))
+    rows = list(csv.reader(io.StringIO(class_csv(LAB, results, [Person("=absent")]))))
     assert [row[0] for row in rows[1:]] == [
-        *(f"'{name}" for name in names[:5]),
-        *names[5:],
+        *(f"'{name}" for name in names[:6]),
+        *names[6:],
         "'=absent",
     ]
-    assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "\t")]
-    assert float(rows[1][3]) == 100
+    assert guarded('x;=HYPERLINK("http:evil")') == 'x;\'=HYPERLINK("http:evil")'
+    assert float(rows[1][4]) == 100
+    assert guarded(-2.5) == -2.5
+
+
+@given(st.text(st.sampled_from("=＝+＋-－@＠ax1 \u200b\u202e\xa0\u3000\"';\t\r\n")))
+def test_no_part_of_a_cell_starts_a_formula(text):
+    for part in re.split(r"[;\t\r\n]", guarded(text)):
+        assert part.strip(' \u200b\u202e\xa0\u3000"')[:1] not in tuple("=＝+＋-－@＠")
+    assert guarded(text).replace("'", "") == text.replace("'", "")
+
+
+def test_points_have_two_decimals():
+    one = result("anna") | {"earned": 84.5382}
+    one["tasks"][0]["earned"] = 1.23456
+    (row,) = csv.DictReader(io.StringIO(class_csv(LAB, [one], [])))
+    assert (row["points"], row["3.1"]) == ("84.54", "1.23")
+    assert one["earned"] == 84.5382
 
 
 def test_each_of_a_group_has_a_row():

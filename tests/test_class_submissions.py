@@ -111,7 +111,7 @@ def test_gradescopes_export_names_the_students(tmp_path):
     )
     students = found(tmp_path)
     assert set(students) == {"0042", "7+ben@uni.example"}
-    assert students["0042"].people == (Person("0042", "王芳", "wang@uni.example"),)
+    assert students["0042"].people == (Person("0042", "王芳", "wang@uni.example", "0042"),)
     (tmp_path / "submission_2" / "tasks.py").unlink()
     (tmp_path / "submission_2").rmdir()
     students = found(tmp_path)
@@ -263,7 +263,7 @@ def test_names_in_gradescopes_list_are_text_too(tmp_path):
         'submission_1:\n  :submitters:\n  - :name: "A\\e[31m"\n    :sid: "1\\u202e2"\n',
     )
     (one,) = find_submissions(tmp_path, LAB)[0]
-    assert one.people == (Person("1�2", "A�[31m"),)
+    assert one.people == (Person("1�2", "A�[31m", "", "1�2"),)
 
 
 def test_links_pipes_and_large_files_are_refused(tmp_path):
@@ -356,20 +356,41 @@ def test_a_folder_without_submissions_is_one_sentence(tmp_path, make, why):
 def test_a_roster_is_matched_by_any_of_its_columns(tmp_path):
     path = tmp_path / "roster.csv"
     path.write_text(
-        "Name,SID,Email,github_username\n"
-        "Wang Fang,0042,w@u.example,wang\nJose\u0301,7,j@u.example,\n",
+        "First name,Last name,SID,Email,github_username\n"
+        "Fang,Wang,0042,w@u.example,wang\nJose\u0301,,7,j@u.example,\n",
         encoding="utf-8-sig",
     )
     roster = read_roster(path)
-    assert roster.find((Person("0042"),), "0042") == {0}
-    assert roster.find((Person("lab3-wang"),), "lab3-wang") == {0}
-    assert roster.find((Person("x", "José", ""),), "x") == {1}
-    assert roster.find((Person("x", "", "J@U.example"),), "x") == {1}
-    assert roster.find((Person("nobody"),), "nobody") == set()
-    assert roster.name(1) == "Jose\u0301"
-    for text, why in (("Name\n", "needs a heading"), (b"\xff\xfe", "not a CSV")):
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        with pytest.raises(EtudeError, match=why):
-            read_roster(path)
-    with pytest.raises(EtudeError, match="cannot be read"):
-        read_roster(tmp_path / "missing.csv")
+    assert roster.find(Person("0042")) == {0}
+    assert roster.find(Person("lab3-wang")) == {0}
+    assert roster.find(Person("fang wang")) == {0}
+    assert roster.find(Person("x", "José", "")) == {1}
+    assert roster.find(Person("x", "", "J@U.example")) == {1}
+    assert roster.find(Person("nobody")) == set()
+    assert roster.people[1] == Person("7", "Jose\u0301", "j@u.example", "7")
+    assert roster.filled(Person("lab3-wang")) == Person(
+        "lab3-wang", "Fang Wang", "w@u.example", "0042"
+    )
+
+
+def test_of_namesakes_nothing_is_guessed(tmp_path):
+    (tmp_path / "roster.csv").write_text("name,id\nAnna A,1\nAnna A,2\n")
+    assert read_roster(tmp_path / "roster.csv").filled(Person("Anna A")) == Person("Anna A")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "needs a heading"),
+        (b"\n \n", "needs a heading"),
+        (b"Name\n", "needs a heading"),
+        (b"\xff\xfe", "not a CSV"),
+        (b'Name,ID\n"Dave,100\nEve,101\n', "is a quotation mark left open"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_is_no_roster_is_one_sentence(tmp_path, content, why):
+    if content is not None:
+        (tmp_path / "roster.csv").write_bytes(content)
+    with pytest.raises(EtudeError, match=why):
+        read_roster(tmp_path / "roster.csv")
