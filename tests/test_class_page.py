@@ -149,6 +149,12 @@ def test_the_page_says_what_needs_a_look():
         assert words in page
 
 
+def test_one_is_one_in_words():
+    page = class_html(LAB, [result("anna")], overview(unknown=["anna"]))
+    for words in ("Lab 3: 1 submission ·", "1 has full marks", "1 handed in, but not on"):
+        assert words in page
+
+
 def test_a_record_stays_as_long_as_nothing_changes():
     results = [result("a"), result("b")]
     first = class_record(results, None)
