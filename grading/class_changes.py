@@ -25,6 +25,7 @@ def record(result: Result) -> Record:
     return {
         "digest": result["digest"],
         "state": result["state"],
+        "secret": result["secret"],
         "again": result["again"],
         "stamp": result["stamp"],
         "isolation": result["isolation"],
@@ -102,7 +103,9 @@ def why(before: Record, after: Record) -> str:
         if (old := before["stamp"].get(name)) != value:
             reasons.append(f"{name} {old} → {value}")
     if before["state"] != after["state"] and before["stamp"] == after["stamp"]:
-        reasons.append("hidden checks, solution, points or the course's secret changed")
+        reasons.append("hidden checks, solution or points changed")
+    if before.get("secret", after["secret"]) != after["secret"]:  # older records have none
+        reasons.append("the course's secret changed")
     if before["isolation"] != after["isolation"]:
         reasons.append(f"isolation {before['isolation']} → {after['isolation']}")
     return "; ".join(reasons) or "the same file and the same checks, graded again"

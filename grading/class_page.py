@@ -13,6 +13,7 @@ from urllib.parse import quote
 from grading.class_changes import Change
 from grading.class_run import broken, timed_out
 from grading.similarity import Pair
+from grading.submissions import Person
 from labs.catalogue import Lab
 from toolkit.page import render, today
 
@@ -20,6 +21,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 CLUSTERS = 60  # messages listed
 PAIRS = 40
 BINS = 20  # of the distribution of scores
+WHO = {"student": "id", "name": "name", "email": "email", "sid": "sid"}  # columns, of a Person
+# at a cell's start, or where a spreadsheet that parts cells at ; or a tab starts one; before the
+# sign may stand what it passes over: blanks, quotes, marks that nobody sees
+FORMULA = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=[^\w;\t\r\n=＝+＋@＠－-]*[=＝+＋@＠－-])")
 
 Result = dict[str, Any]
 
@@ -38,33 +43,36 @@ class Overview:
     left_out: list[str]  # files that are no submission
 
 
-def guarded(text: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    text = str(text)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+def guarded(cell: Any) -> Any:
+    """A cell of whose text no spreadsheet takes a part for a formula; a number stays one."""
+    return FORMULA.sub("'", cell) if isinstance(cell, str) else cell
 
 
-def class_csv(lab: Lab, results: list[Result], absent: list[str]) -> str:
+def class_csv(lab: Lab, results: list[Result], absent: list[Person]) -> str:
     """A row for each student, or for each of a group."""
     out = io.StringIO()
     writer = csv.writer(out)
     ids = [task.id for task in lab.tasks]
-    writer.writerow(
-        ["student", "name", "email", "points", "possible", *ids, "remark", "file", "isolation"]
-    )
-    for result in results:
-        points = [round(task["earned"], 4) for task in result["tasks"]]
-        for person in result["people"]:
-            row = [person["id"], person["name"], person["email"], round(result["earned"], 4)]
-            row += [result["possible"], *points, remark(result), result["submission"]]
-            # only texts can be formulas: a number stays one
-            writer.writerow(
-                [guarded(c) if isinstance(c, str) else c for c in row]
-                + [guarded(result["isolation"])]
-            )
-    for name in absent:
-        blank = [""] * len(ids)
-        writer.writerow([guarded(name), "", "", 0, 100, *blank, "nothing handed in", "", ""])
+    writer.writerow([*WHO, "points", "possible", *ids, "remark", "file", "isolation"])
+    rows = [
+        [
+            *(person.get(key, "") for key in WHO.values()),
+            round(result["earned"], 2),
+            result["possible"],
+            *(round(task["earned"], 2) for task in result["tasks"]),
+            remark(result),
+            result["submission"],
+            result["isolation"],
+        ]
+        for result in results
+        for person in result["people"]
+    ]
+    blank = [""] * len(ids)
+    rows += [
+        [one.id, one.name, one.email, one.sid, 0, 100, *blank, "nothing handed in", "", ""]
+        for one in absent
+    ]
+    writer.writerows(map(guarded, row) for row in rows)
     return out.getvalue()
 
 
@@ -74,7 +82,7 @@ def remark(result: Result) -> str:
         return "an error in the grader: grade again"
     if result["problem"]:
         return f"not graded: {result['problem']}"
-    return "ran out of time" if timed_out(result) else ""
+    return "ran out of time or died" if timed_out(result) else ""
 
 
 def class_html(lab: Lab, results: list[Result], overview: Overview) -> str:

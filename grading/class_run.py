@@ -8,20 +8,19 @@ versions it was graded with are the same.
 import contextlib
 import hashlib
 import json
-import os
 import re
 import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from grading.checks import REASONS
 from grading.imports import with_imports
 from grading.results import empty_result, write_json
+from grading.secret import secret_mark
 from grading.session import CheckTest, collect, grade, stamp, zygote
 from grading.similarity import fingerprint
 from grading.submissions import Handed
@@ -46,6 +45,7 @@ class Job:
     state: str
     tasks: tuple[str, ...] | None = None
     again: int = 0
+    secret: str = field(default_factory=secret_mark)
 
 
 # One submission
@@ -65,9 +65,8 @@ def checks_of(lab: int) -> list[CheckTest]:
 
 @cache
 def state_of(lab: Lab) -> str:
-    """Hash all that points depend on beside the submission: two runs of one state agree."""
+    """Hash all that points depend on beside the submission and the secret."""
     digest = hashlib.sha256(json.dumps(stamp(lab)).encode())
-    digest.update(os.environ.get("ETUDE_SECRET", "etude").encode())
     folder = ROOT / "grading" / f"lab{lab.number}"
     paths = [path for path in folder.rglob("*.py") if "bank" not in path.parts]
     paths += [ROOT / "grading" / "session.py", lab.solution_file, lab.folder / "lab.toml"]
@@ -87,6 +86,8 @@ def grade_one(job: Job) -> Result:
     lab = lab_of(job.lab)
     if job.state != state_of(lab):
         raise EtudeError(f"lab {lab.number}'s checks, solution or versions differ on this worker")
+    if job.secret != secret_mark():
+        raise EtudeError("ETUDE_SECRET differs on this worker: start it with the class's own")
     if job.handed.problem:
         return ungraded(job, "failed", job.handed.problem)
     started = time.monotonic()
@@ -99,9 +100,18 @@ def grade_one(job: Job) -> Result:
             session = grade(
                 lab, str(path), checks_of(lab.number), tasks, student=job.handed.student
             )
-    notes = [*session.notes, *session.lost.values(), *job.handed.notes]
-    prints = {} if session.problem else fingerprint(session.submission.source, lab, tasks)
-    facts = {"problem": session.problem or "", "notes": notes, "prints": prints}
+    problem, lost = session.problem or "", list(session.lost.values())
+    if len(lost) == len(lab.tasks):
+        problem = f"{path} has none of lab {lab.number}'s functions: is it another lab's file?"
+        lost = []
+    notes = [*session.notes, *lost, *job.handed.notes]
+    prints: dict[str, str] = {}
+    for task in [] if problem else tasks or [task.id for task in lab.tasks]:
+        try:
+            prints |= fingerprint(session.submission.source, lab, [task])
+        except Exception as error:  # of Python's own, over code that runs: it costs no points
+            notes.append(f"{task} could not be compared with the others' ({type(error).__name__})")
+    facts = {"problem": problem, "notes": notes, "prints": prints}
     seconds = round(time.monotonic() - started, 2)
     return session.result.as_json() | about(job) | facts | {"seconds": seconds}
 
@@ -127,6 +137,7 @@ def about(job: Job) -> Result:
         "people": [asdict(person) for person in handed.people],
         "digest": handed.digest,
         "state": job.state,
+        "secret": job.secret,
         "graded_tasks": list(job.tasks) if job.tasks else None,
         "again": job.again,
         "tried_again": False,
@@ -134,10 +145,9 @@ def about(job: Job) -> Result:
 
 
 def timed_out(result: Result) -> bool:
-    """Whether a check ran out of time, as far as its message tells."""
+    """Whether a check failed because the process took too long, or ended."""
     return any(
-        check["outcome"] == "failed"
-        and ("endless loop" in check["message"] or REASONS["died"] in check["message"])
+        check["outcome"] == "failed" and check.get("died", False)  # old results have no such word
         for task in result["tasks"]
         for check in task["checks"]
     )
@@ -166,6 +176,36 @@ class Classroom:
             self.again = int((folder / "again").read_text())
         except (OSError, ValueError):
             self.again = 0
+
+    def claim(self, submissions: Path, regrade: bool) -> None:
+        """Note whose results these are, and go on only where they are the same's.
+
+        Raises
+        ------
+        EtudeError
+            If the folder holds another class's or lab's, or, unless all are graded again, results
+            of another secret.
+        """
+        path = self.folder / "origin.json"
+        facts = {"submissions": str(submissions.resolve()), "lab": self.lab.number}
+        facts |= {"secret": secret_mark()}
+        try:
+            known = facts | json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError):  # an older folder has none
+            known = facts
+        if known | {"secret": ""} != facts | {"secret": ""}:
+            raise EtudeError(
+                f"{shown(self.folder)} holds the results of {shown(Path(known['submissions']))}, "
+                f"lab {known['lab']}: give RESULTS=another folder, or, if what was handed in has "
+                f"only moved, delete {shown(path)}"
+            )
+        if known != facts and not regrade:
+            raise EtudeError(
+                f"the results in {shown(self.folder)} were graded with another ETUDE_SECRET: set "
+                "that one, or add REGRADE=1 to grade all again with the one of now"
+            )
+        with writing(self.folder):
+            write_json(path, facts)
 
     def regrade(self) -> None:
         """Let no result count that is there; they stay until each is graded again."""
@@ -199,6 +239,7 @@ class Classroom:
         return result is not None and (
             result["digest"] == handed.digest
             and result["state"] == self.state
+            and result.get("secret") == secret_mark()
             and result["graded_tasks"] == (list(self.tasks) if self.tasks else None)
             and result["again"] == self.again
             and not broken(result)

@@ -3,17 +3,20 @@
 import argparse
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 
+from grading.checks import plain
 from grading.class_changes import changes, class_record
 from grading.class_page import Overview, class_csv, class_html, to_look_at
 from grading.class_run import Classroom, Result, alone_in, writing
 from grading.results import write_json
 from grading.roster import Roster, read_roster
+from grading.secret import warn_without_secret
 from grading.session import stamp
 from grading.similarity import similar_pairs
-from grading.submissions import Handed, find_submissions
+from grading.submissions import Handed, Person, find_submissions
 from labs.catalogue import Lab, load_lab
 from toolkit.console import heading, next_step, run_command, say, warn
 from toolkit.console import stamp as show_stamp
@@ -39,12 +42,20 @@ def grade_class(
     EtudeError
         If there is nothing to grade, or something cannot be read or written.
     """
+    warn_without_secret()
     register = read_roster(roster) if roster else None
     if folder.resolve().is_relative_to(submissions.resolve()):
         raise EtudeError(f"RESULTS={shown(folder)} lies in what was handed in: name another folder")
     handed, left_out = find_submissions(submissions, lab)
+    absent, unknown = compare(register, handed)
+    if roster and len(unknown) == len(handed):
+        raise EtudeError(
+            f"ROSTER={shown(roster)} names nobody who handed in: one of its columns must hold what "
+            f"submissions are called, such as {handed[0].student}"
+        )
     with alone_in(folder):
         room = Classroom(lab, folder)
+        room.claim(submissions, regrade)
         if regrade:
             room.regrade()
         todo = [one for one in handed if not room.done(one)]
@@ -54,30 +65,33 @@ def grade_class(
         say(f"{len(handed)} submission{'s' * (len(handed) != 1)}{before}")
         room.grade(todo, cluster)
         results = [result for one in handed if (result := room.read(one.student))]
-        absent, unknown = compare(register, handed)
+        if register:
+            for result in results:
+                people = [Person(**person) for person in result["people"]]
+                result["people"] = [asdict(register.filled(person)) for person in people]
         write_overview(room, results, absent, unknown, left_out)
     return results
 
 
-def compare(roster: Roster | None, handed: list[Handed]) -> tuple[list[str], list[str]]:
+def compare(roster: Roster | None, handed: list[Handed]) -> tuple[list[Person], list[str]]:
     """Who is on the roster and handed in nothing, and who handed in and is not on it."""
     if roster is None:
         return [], []
     seen: set[int] = set()
     unknown = []
     for one in handed:
-        rows = roster.find(one.people, one.student)
+        rows = {row for person in one.people for row in roster.find(person)}
         seen |= rows
         if not rows:
             unknown.append(one.student)
-    absent = [roster.name(row) for row in range(len(roster.rows)) if row not in seen]
+    absent = [person for row, person in enumerate(roster.people) if row not in seen]
     return absent, unknown
 
 
 def write_overview(
     room: Classroom,
     results: list[Result],
-    absent: list[str],
+    absent: list[Person],
     unknown: list[str],
     left_out: list[str],
 ) -> None:
@@ -94,7 +108,7 @@ def write_overview(
         unchanged=unchanged,
         since=record["before"]["when"] if record["before"] else None,
         pairs=similar_pairs({one["student"]: one["prints"] for one in results}),
-        absent=absent,
+        absent=[plain(person.name or person.id) for person in absent],
         unknown=unknown,
         left_out=left_out,
     )
@@ -116,7 +130,7 @@ def show(results: list[Result], overview: Overview) -> None:
         warn(f"{len(look) - SHOWN} more like these are on the page")
     for names, what in (
         (overview.absent, "on the roster handed in nothing"),
-        (overview.unknown, "handed in and are not on the roster"),
+        (overview.unknown, "handed in, but not on the roster"),
         (overview.left_out, "no submissions, left out"),
     ):
         if names:

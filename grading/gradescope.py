@@ -16,10 +16,11 @@ from typing import Any
 from grading.handout import tracked_files
 from grading.imports import with_imports
 from grading.results import CheckResult, TaskResult
+from grading.secret import course_secret, warn_without_secret
 from grading.session import Session, collect
 from grading.verdicts import points
 from labs.catalogue import Lab, load_lab
-from toolkit.console import next_step, run_command, say, warn
+from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, write_whole
 
@@ -260,11 +261,9 @@ def main() -> None:
         return
     if not options.lab:
         raise EtudeError("which lab? make gradescope LAB=3")
-    secret = os.environ.get("ETUDE_SECRET", "")
-    if not secret:
-        warn("ETUDE_SECRET is not set: who has this course can find out every hidden input")
+    warn_without_secret()
     lab, accept = load_lab(options.lab), options.accept_open
-    path = build(lab, options.hidden, secret or "etude", accept_open=accept)
+    path = build(lab, options.hidden, course_secret(), accept_open=accept)
     next_step("upload it to Gradescope (2 GB of memory, 1 CPU): docs/instructor.md", path)
 
 

@@ -25,6 +25,7 @@ class CheckResult:
     outcome: Outcome = "not run"
     message: str = ""
     own_chain: bool = True
+    died: bool = False  # the process ended, crashed, or took too long
     seconds: float = 0.0
     difference: Difference | None = field(default=None, repr=False)  # for pictures only
 

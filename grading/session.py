@@ -26,6 +26,7 @@ from grading.proxy import Code, StudentRaised
 from grading.reference import Reference, answers_file
 from grading.rehearsal import rehearse
 from grading.results import Check, CheckResult, TaskResult, empty_result
+from grading.secret import course_secret
 from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
 from labs.code import missing_notes, notebook_note
@@ -292,9 +293,8 @@ class Session:
 
     def secret(self, *words: str) -> bytes:
         """The course's secret digest of what is named."""
-        secret = os.environ.get("ETUDE_SECRET", "etude").encode()
         text = ":".join((f"lab{self.lab.number}", *words)).encode()
-        return hmac.new(secret, text, hashlib.sha256).digest()
+        return hmac.new(course_secret().encode(), text, hashlib.sha256).digest()
 
     def run(self, name: str, test: Callable[..., None]) -> CheckResult:
         """Run one check: the student's own chain first, then the task alone if it builds on others.
@@ -353,6 +353,7 @@ class Session:
             self.attempt(check, task, test, alone=False)
         except AssertionError as first:
             result.outcome, result.message = "failed", self.told(check, task, first)
+            result.died = getattr(first, "reason", "") == REASONS["died"]
             if self.lab.task(task.id).builds_on:
                 self.alone(check, task, result, test, first)
             if result.outcome == "failed" and not check.hidden:

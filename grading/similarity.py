@@ -22,7 +22,7 @@ from rapidfuzz.distance import Indel
 from rapidfuzz.process import cdist
 
 from labs.catalogue import Lab
-from toolkit.source import definitions, stubbed
+from toolkit.source import DefinitionNode, definitions, stubbed
 
 ALIKE = 0.9  # of the tokens in the same order: a renaming, a line moved
 MIN_TOKENS = 30  # shorter answers are alike by chance
@@ -75,18 +75,12 @@ def fingerprint(source: str, lab: Lab, tasks: Collection[str] | None = None) -> 
     return prints
 
 
-def tokens_of(node: ast.stmt, given: set[str]) -> list[str]:
+def tokens_of(node: DefinitionNode, given: set[str]) -> list[str]:
     """The tokens of what a definition adds to its stub."""
-    own: list[ast.stmt] = []
-    parts: list[ast.stmt] = [node]
-    while parts:
-        part = parts.pop(0)
-        if isinstance(part, ast.ClassDef | ast.FunctionDef) and part in (node, *own_methods(node)):
-            body = part.body[1:] if ast.get_docstring(part, clean=False) is not None else part.body
-            parts = [*body, *parts]
-        elif ast.dump(part) not in given:
-            own.append(part)
-    text = "\n".join(ast.unparse(part) for part in own)
+    parts = statements(node)
+    if isinstance(node, ast.ClassDef):
+        parts = [inner for part in parts for inner in statements(part)]
+    text = "\n".join(ast.unparse(part) for part in parts if ast.dump(part) not in given)
     tokens, before = [], ""
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type in (tokenize.NAME, tokenize.OP, tokenize.NUMBER, tokenize.STRING):
@@ -97,9 +91,11 @@ def tokens_of(node: ast.stmt, given: set[str]) -> list[str]:
     return tokens
 
 
-def own_methods(node: ast.stmt) -> list[ast.stmt]:
-    """A class's methods."""
-    return [part for part in getattr(node, "body", []) if isinstance(node, ast.ClassDef)]
+def statements(node: ast.stmt) -> list[ast.stmt]:
+    """What stands in a definition, but its docstring; any other statement is itself."""
+    if not isinstance(node, DefinitionNode):
+        return [node]
+    return node.body[1:] if ast.get_docstring(node, clean=False) is not None else node.body
 
 
 def letter(token: str) -> str:

@@ -15,11 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
+from grading.checks import plain
 from labs.catalogue import Lab
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
@@ -29,6 +31,8 @@ GRADESCOPE = "submission_metadata.yml"
 MAX_ZIP = 20 * MAX_BYTES
 MAX_FILES = 2_000  # in one student's folder or zip
 MAX_DEPTH = 8  # folders below a student's
+MAX_NAME, MAX_PATH = 255, 1_000  # bytes of a name, as on most disks; characters of a path
+HANDFUL = 10  # files of one student whose contents are compared
 # what a stub leaves in a file, or in a notebook's JSON; nothing here parses what was handed in
 LEFT = re.compile(rb"raise NotImplementedError\(\\?[\"'](\d+\.\d+)\\?[\"']\)")
 JUNK = {"__MACOSX", "__pycache__", "node_modules"}
@@ -46,6 +50,7 @@ class Person:
     id: str
     name: str = ""
     email: str = ""
+    sid: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,31 +112,37 @@ def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
             files.setdefault(path.stem, []).append(entry.name)
         else:
             left_out.append(entry.name)
-    handed = [
-        read_one(folder, student, sorted(names), lab, people) for student, names in files.items()
-    ]
-    if not handed:
+    if not files:
         raise EtudeError(
             f"SUBMISSIONS={shown(folder)} holds no submission: it needs a .py, .ipynb or .zip file "
             "or a folder for each student"
         )
+    files |= {student: [] for student in people if student not in files}
+    handed = [
+        read_one(folder, student, sorted(names), lab, people) for student, names in files.items()
+    ]
     return distinct(handed), [printable(name) for name in left_out]
 
 
 def distinct(handed: list[Handed]) -> list[Handed]:
-    """Give those a name of their own whose name differs from an earlier one's in case only."""
-    seen: Counter[str] = Counter()
+    """Give those a name of their own whose name differs from an earlier one's in case at most."""
+    taken = {one.student.casefold() for one in handed}
+    seen: set[str] = set()
     result = []
     for one in handed:
-        seen[one.student.casefold()] += 1
-        count = seen[one.student.casefold()]
-        result.append(one if count == 1 else replace(one, student=f"{one.student} ({count})"))
+        if one.student.casefold() in seen:
+            names = (f"{one.student} ({number})" for number in count(2))
+            one = replace(one, student=next(n for n in names if n.casefold() not in taken))
+            taken.add(one.student.casefold())
+        seen.add(one.student.casefold())
+        result.append(one)
     return result
 
 
 def printable(name: str) -> str:
-    """A file's name as text, also where it is none."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A name as one line of text that is safe to show, also where it is none."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return plain(re.sub(r"\s", " ", text), MAX_PATH)
 
 
 def read_one(
@@ -141,12 +152,22 @@ def read_one(
     who = people.get(student, [Person(printable(student))])
     key = "+".join(sorted(person.id for person in who))
     try:
+        if not names:
+            raise Refusal("Gradescope's list names it, but it is not there")
         if len(names) > 1:
             raise Refusal(f"two files: {' and '.join(names)}; keep the one that counts")
-        file, content, notes = chosen(folder / names[0], names[0], lab)
+        path, content, notes = chosen(folder / names[0], names[0], lab)
+        file = printable(path)
+        if len(file) > MAX_PATH or any(len(os.fsencode(n)) > MAX_NAME for n in file.split("/")):
+            raise Refusal(f"{plain(file, 100)} has too long a name: give it a shorter one")
     except Refusal as refusal:
-        return Handed(key, tuple(who), printable(names[0]), problem=printable(str(refusal)))
-    return Handed(key, tuple(who), printable(file), content, notes=notes)
+        problem = str(refusal)
+    except OSError as error:
+        problem = f"{Path(error.filename or names[0]).name} cannot be read: {error.strerror}"
+    else:
+        return Handed(key, tuple(who), file, content, notes=tuple(map(printable, notes)))
+    file = names[0] if names else student
+    return Handed(key, tuple(who), printable(file), problem=printable(problem))
 
 
 def submitters(path: Path) -> dict[str, list[Person]]:
@@ -164,9 +185,10 @@ def submitters(path: Path) -> dict[str, list[Person]]:
         return {
             folder: [
                 Person(
-                    str(entry.get(":sid") or entry.get(":email") or entry.get(":name") or folder),
-                    str(entry.get(":name") or ""),
-                    str(entry.get(":email") or ""),
+                    said(entry, ":sid") or said(entry, ":email") or said(entry, ":name") or folder,
+                    said(entry, ":name"),
+                    said(entry, ":email"),
+                    said(entry, ":sid"),
                 )
                 for entry in facts[":submitters"]
             ]
@@ -175,6 +197,11 @@ def submitters(path: Path) -> dict[str, list[Person]]:
         }
     except (OSError, ValueError, yaml.YAMLError, KeyError, AttributeError, TypeError):
         raise EtudeError(f"{shown(path)} is not Gradescope's list of submitters") from None
+
+
+def said(entry: dict[str, Any], key: str) -> str:
+    """What Gradescope's list says of a student; "" if nothing."""
+    return printable(str(entry.get(key) or ""))
 
 
 class Plain(yaml.SafeLoader):
@@ -336,12 +363,15 @@ def pick(files: Files, lab: Lab) -> tuple[str, bytes, tuple[str, ...]]:
         raise Refusal("no .py or .ipynb file")
     if len(candidates) == 1:
         return (candidates[0], *read_lazily(files, candidates[0]))
-    contents = {path: files[path]() for path in candidates if not path.endswith(".zip")}
+    read = candidates if len(candidates) <= HANDFUL else []
+    contents = {path: files[path]() for path in read if not path.endswith(".zip")}
     if contents and len(set(contents.values())) == 1:
         return candidates[0], contents[candidates[0]], ()
     if {PurePosixPath(path).name for path in candidates} == names and len(candidates) == 2:
         return further(contents)
-    listed = ", ".join(candidates[:3]) + (" …" if len(candidates) > 3 else "")
+    listed = ", ".join(plain(path, 100) for path in candidates[:3]) + (
+        " …" if len(candidates) > 3 else ""
+    )
     raise Refusal(f"{len(candidates)} files that may be meant: {listed}; keep the one that counts")
 
 

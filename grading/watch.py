@@ -26,13 +26,23 @@ def snapshot(session: Session) -> dict[str, str]:
     found = definitions(source)
     names = {task.name: task.id for task in session.lab.tasks}
     shared = "".join(
-        ast.dump(node) for node in ast.parse(source).body if getattr(node, "name", "") not in names
+        spelled(node, source)
+        for node in ast.parse(source).body
+        if getattr(node, "name", "") not in names
     )
     return {
-        names[name]: ast.dump(definition.node) + shared
+        names[name]: spelled(definition.node, source) + shared
         for name, definition in found.items()
         if name in names
     }
+
+
+def spelled(node: ast.stmt, source: str) -> str:
+    """A statement's tree in words; its text, if the tree is too deep or holds too long a number."""
+    try:
+        return ast.dump(node)
+    except (RecursionError, ValueError):
+        return ast.get_source_segment(source, node) or ""
 
 
 def changed_tasks(lab: Lab, before: dict[str, str], after: dict[str, str]) -> list[str]:

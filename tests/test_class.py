@@ -1,8 +1,10 @@
 """A class is graded whole, once, in any order, whatever ends the run."""
 
+import csv
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +15,11 @@ from light_class import LAB, TASKS
 from made_class import Student, hand_in, make_students
 
 from grading import class_run, classroom
+from grading.class_page import remark, to_look_at
 from grading.class_run import Classroom, Job, alone_in, grade_one, state_of
 from grading.classroom import grade_class
 from grading.submissions import Handed, Person, find_submissions
+from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
@@ -130,6 +134,32 @@ def test_a_submission_that_cannot_be_graded_says_why_and_loses_nothing_else(tmp_
     assert "Python cannot read this line" in broken["problem"]
 
 
+@pytest.mark.parametrize(
+    "value",
+    [" + ".join(["'a'"] * 420), f"0x{'f' * 4000}", "f\"{len('a\xa0b')}\""],
+    ids=["deep sum", "long number", "no-break space"],
+)
+def test_what_cannot_be_compared_keeps_its_points(value):
+    place = SOLUTION.index("    # BEGIN SOLUTION", SOLUTION.index("def make_windows("))
+    text = f"{SOLUTION[:place]}    unused = {value}\n{SOLUTION[place:]}"
+    result = grade_one(job(handed("anna", text)))
+    assert result["earned"] == sum(LAB.task(id).points for id in TASKS)
+    assert "3.3" in result["prints"]
+    told = any(note.startswith("3.4 could not be compared") for note in result["notes"])
+    assert told != ("3.4" in result["prints"])  # Python 3.12 can spell the last
+
+
+@pytest.mark.parametrize("text", ["", "x = 1\n"])
+def test_a_file_with_none_of_the_functions_is_one_line(text):
+    result = grade_one(job(handed("anna", text), None))
+    assert result["earned"] == 0
+    assert result["notes"] == []
+    ((_, what, why),) = to_look_at([result])
+    assert (what, why) == ("not graded", result["problem"])
+    assert remark(result) == f"not graded: {result['problem']}"
+    assert "anna.py has none of lab 3's functions" in result["problem"]
+
+
 def test_messages_name_the_file_as_it_was_handed_in(tmp_path):
     text = SOLUTION.replace("def make_windows(", "def make_windows(surplus, ")
     result = grade_one(job(handed("Ana María", text)))
@@ -142,9 +172,9 @@ def test_messages_name_the_file_as_it_was_handed_in(tmp_path):
 class Answers:
     """Grades in the place of child processes; `fail` says how many times which student fails."""
 
-    def __init__(self, fail=(), message=""):
+    def __init__(self, fail=(), **failure):
         self.fail = dict(fail)
-        self.message = message
+        self.failure = failure
         self.asked = []
 
     def __call__(self, jobs, processes):
@@ -155,28 +185,57 @@ class Answers:
             result["earned"] = 100.0
             if self.fail.get(name, 0):
                 self.fail[name] -= 1
-                if not self.message:
+                if not self.failure:
                     yield index, None, "its process died: Killed"
                     continue
-                result["tasks"][0]["checks"][0] |= {"outcome": "failed", "message": self.message}
+                result["tasks"][0]["checks"][0] |= {"outcome": "failed", **self.failure}
             yield index, result, None
 
 
 def test_what_ran_out_of_time_or_broke_is_tried_once_more_alone(tmp_path, monkeypatch):
-    for message in ("", "f() did not come back within 10 s: is there an endless loop?"):
-        answers = Answers({"anna": 1, "bert": 2}, message)
+    for failure in ({}, {"died": True}):
+        answers = Answers({"anna": 1, "bert": 2}, **failure)
         monkeypatch.setattr(class_run, "here", answers)
-        room = Classroom(LAB, tmp_path / (message[:3] or "none"))
+        room = Classroom(LAB, tmp_path / str(len(failure)))
         students = [handed(name) for name in ("anna", "bert", "cleo")]
         with alone_in(room.folder):
             room.grade(students)
         assert answers.asked == ["anna", "bert", "cleo", "anna", "bert"]
         assert room.read("anna")["tried_again"]
         assert not room.read("cleo")["tried_again"]
-        assert class_run.broken(room.read("bert")) == (not message)
-        assert class_run.timed_out(room.read("bert")) == bool(message)
+        assert class_run.broken(room.read("bert")) == (not failure)
+        assert class_run.timed_out(room.read("bert")) == bool(failure)
         # an error of the grader is graded again by the next run, what ran out of time is not
-        assert room.done(students[1]) == bool(message)
+        assert room.done(students[1]) == bool(failure)
+
+
+@pytest.mark.parametrize(
+    ("code", "late"),
+    [
+        ("raise ValueError('is there an endless loop?')", False),
+        ("raise ValueError('the process ended, crashed, or took too long')", False),
+        ("import os; os._exit(0)", True),
+    ],
+)
+def test_only_a_process_that_ended_counts_as_out_of_time(code, late):
+    place = SOLUTION.index("    # BEGIN SOLUTION", SOLUTION.index("def make_windows("))
+    text = f"{SOLUTION[:place]}    {code}\n{SOLUTION[place:]}"
+    result = grade_one(job(handed("anna", text), ("3.4",)))
+    failed = [check for check in result["tasks"][3]["checks"] if check["outcome"] == "failed"]
+    assert {check["hidden"] for check in failed} == {False, True}
+    assert {check["died"] for check in failed} == {late}
+    assert class_run.timed_out(result) == late
+
+
+def test_a_result_from_before_this_was_kept_is_read(quick):
+    quick()
+    path = quick.folder / "results" / "students" / "anna.json"
+    result = json.loads(path.read_text())
+    for task in result["tasks"]:
+        for check in task["checks"]:
+            del check["died"]
+    path.write_text(json.dumps(result))
+    assert quick() == []
 
 
 @pytest.fixture
@@ -193,7 +252,7 @@ def quick(tmp_path, monkeypatch):
         grade_class(LAB, tmp_path / "class", tmp_path / "results", **options)
         return list(answers.asked)
 
-    run.folder = tmp_path
+    run.folder, run.graded = tmp_path, answers.asked
     return run
 
 
@@ -237,6 +296,45 @@ def test_a_results_folder_that_cannot_be_made_is_one_sentence(quick):
         quick()
 
 
+def test_results_of_another_class_or_lab_are_not_written_over(quick):
+    quick()
+    results = quick.folder / "results"
+    before = {path: path.read_bytes() for path in results.rglob("*.*")}
+    other = quick.folder / "b" / "class"
+    shutil.copytree(quick.folder / "class", other)
+    with pytest.raises(EtudeError, match=r"results of .*class, lab 3: give RESULTS=another"):
+        grade_class(LAB, other, results, regrade=True)
+    with pytest.raises(EtudeError, match="lab 3: give RESULTS=another"):
+        grade_class(load_lab(1), quick.folder / "class", results)
+    assert before == {path: path.read_bytes() for path in results.rglob("*.*")}
+    (results / "origin.json").unlink()  # what the sentence says, and what older folders lack
+    grade_class(LAB, other, results)
+    assert quick.graded == ["anna", "bert", "cleo"]  # once, by the first run
+
+
+def test_a_forgotten_secret_stops_and_changes_no_points(quick, monkeypatch, capsys):
+    monkeypatch.setenv("ETUDE_SECRET", "a long random text")
+    quick()
+    assert "ETUDE_SECRET" not in capsys.readouterr().out
+    files = list((quick.folder / "results").rglob("*.*"))
+    assert not [path for path in files if b"a long random text" in path.read_bytes()]
+    before = {path: path.read_bytes() for path in files}
+    monkeypatch.delenv("ETUDE_SECRET")
+    with pytest.raises(EtudeError, match=r"graded with another ETUDE_SECRET.*REGRADE=1"):
+        quick()
+    assert before == {path: path.read_bytes() for path in files}
+    assert "note: ETUDE_SECRET is not set: who has this course" in capsys.readouterr().out
+    assert quick(regrade=True) == ["anna", "bert", "cleo"]
+    assert quick() == []
+
+
+def test_a_worker_with_another_secret_grades_nothing(monkeypatch):
+    asked = job(handed("anna"))
+    monkeypatch.setenv("ETUDE_SECRET", "another")
+    with pytest.raises(EtudeError, match="ETUDE_SECRET differs on this worker"):
+        grade_one(asked)
+
+
 def test_results_do_not_go_into_what_was_handed_in(tmp_path):
     with pytest.raises(EtudeError, match="lies in what was handed in"):
         grade_class(LAB, tmp_path, tmp_path / "results")
@@ -256,8 +354,30 @@ def test_unknown_and_missing_students_of_the_roster_are_told(quick, capsys):
     quick(roster=roster)
     output = capsys.readouterr().out
     assert "1 on the roster handed in nothing: Dora D" in output
-    assert "2 handed in and are not on the roster: bert, cleo" in output
-    assert "Dora D,,,0,100" in (quick.folder / "results" / "class.csv").read_text()
+    assert "2 handed in, but not on the roster: bert, cleo" in output
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_gradebook_has_what_the_roster_says_of_each(quick, separator):
+    roster = quick.folder / "roster.csv"
+    rows = ("First Name,Last Name,SID,E-Mail,GitHub", "Anna,Ö,7,a@x,anna", "Dora,D,8,d@x,dora")
+    roster.write_text("\n".join(rows).replace(",", separator))
+    quick(roster=roster)
+    with (quick.folder / "results" / "class.csv").open() as file:
+        found = {row["student"]: row for row in csv.DictReader(file)}
+    who = {name: (row["name"], row["email"], row["sid"]) for name, row in found.items()}
+    assert who["anna"] == ("Anna Ö", "a@x", "7")
+    assert who["bert"] == ("", "", "")
+    assert who["8"] == ("Dora D", "d@x", "8")
+    assert (found["8"]["points"], found["8"]["remark"]) == ("0", "nothing handed in")
+
+
+def test_a_roster_that_names_nobody_who_handed_in_stops_before_grading(quick):
+    roster = quick.folder / "roster.csv"
+    roster.write_text("name,id\nDora D,8\n")
+    with pytest.raises(EtudeError, match=r"names nobody who handed in.*such as anna"):
+        quick(roster=roster)
+    assert quick.graded == []
 
 
 def test_a_name_that_no_file_can_have_has_its_result(tmp_path):

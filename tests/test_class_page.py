@@ -4,12 +4,23 @@ import csv
 import io
 import json
 import re
+import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from light_class import LAB
 
 from grading.class_changes import changes, class_record
-from grading.class_page import Overview, class_csv, class_html, clusters, histogram, pattern
+from grading.class_page import (
+    Overview,
+    class_csv,
+    class_html,
+    clusters,
+    guarded,
+    histogram,
+    pattern,
+)
 from grading.class_run import Job, state_of, ungraded
 from grading.similarity import ALIKE, fingerprint, similar_pairs
 from grading.submissions import Handed, Person
@@ -19,7 +30,7 @@ SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
 STUBS = stubbed(SOLUTION, {task.name: task.id for task in LAB.tasks})
 
 
-def result(name, failed=(), message="expected 1, got 2", digest="a", person=None):
+def result(name, failed=(), message="expected 1, got 2", digest="a", person=None, died=False):
     """A result that passed but for the checks named."""
     person = person or Person(name)
     handed = Handed(name, (person,), f"{name}.py", digest.encode())
@@ -27,7 +38,7 @@ def result(name, failed=(), message="expected 1, got 2", digest="a", person=None
     for task in made["tasks"]:
         for check in task["checks"]:
             if check["name"] in failed:
-                check |= {"outcome": "failed", "message": message, "earned": 0.0}
+                check |= {"outcome": "failed", "message": message, "earned": 0.0, "died": died}
         task["earned"] = sum(
             check["points"] for check in task["checks"] if check["outcome"] == "passed"
         )
@@ -42,16 +53,42 @@ def overview(**facts):
 
 
 def test_no_cell_is_a_formula_and_numbers_stay_numbers():
-    names = ["=cmd|' /C calc'!A0", "+1", "-2", "@SUM(A1)", "\tx", "王芳", 'a"b,c']
+    names = [
+        "=cmd|' /C calc'!A0",
+        "+1",
+        "-2",
+        "@SUM(A1)",
+        "\u200b=1",
+        " ＝1",
+        "王芳",
+        'a"b,c',
+        "x-y",
+    ]
     results = [result(name, person=Person(name, name, name)) for name in names]
-    rows = list(csv.reader(io.StringIO(class_csv(LAB, results, ["=absent"]))))
+    rows = list(csv.reader(io.StringIO(class_csv(LAB, results, [Person("=absent")]))))
     assert [row[0] for row in rows[1:]] == [
-        *(f"'{name}" for name in names[:5]),
-        *names[5:],
+        *(f"'{name}" for name in names[:6]),
+        *names[6:],
         "'=absent",
     ]
-    assert not [cell for row in rows for cell in row if cell[:1] in ("=", "+", "-", "@", "\t")]
-    assert float(rows[1][3]) == 100
+    assert guarded('x;=HYPERLINK("http:evil")') == 'x;\'=HYPERLINK("http:evil")'
+    assert float(rows[1][4]) == 100
+    assert guarded(-2.5) == -2.5
+
+
+@given(st.text(st.sampled_from("=＝+＋-－@＠ax1 \u200b\u202e\xa0\u3000\"';\t\r\n")))
+def test_no_part_of_a_cell_starts_a_formula(text):
+    for part in re.split(r"[;\t\r\n]", guarded(text)):
+        assert part.strip(' \u200b\u202e\xa0\u3000"')[:1] not in tuple("=＝+＋-－@＠")
+    assert guarded(text).replace("'", "") == text.replace("'", "")
+
+
+def test_points_have_two_decimals():
+    one = result("anna") | {"earned": 84.5382}
+    one["tasks"][0]["earned"] = 1.23456
+    (row,) = csv.DictReader(io.StringIO(class_csv(LAB, [one], [])))
+    assert (row["points"], row["3.1"]) == ("84.54", "1.23")
+    assert one["earned"] == 84.5382
 
 
 def test_each_of_a_group_has_a_row():
@@ -105,10 +142,16 @@ def test_hostile_text_is_text_on_the_page():
 
 
 def test_the_page_says_what_needs_a_look():
-    late = result("late", ["test_windows_mask"], "did not come back: is there an endless loop?")
+    late = result("late", ["test_windows_mask"], "did not come back", died=True)
     two = result("two") | {"problem": "two files: a.py and b.py"}
     page = class_html(LAB, [late, two], overview(unknown=["late"], absent=["Dora"]))
     for words in ("two files: a.py and b.py", "ran out of time or died", "Dora", "nothing ran"):
+        assert words in page
+
+
+def test_one_is_one_in_words():
+    page = class_html(LAB, [result("anna")], overview(unknown=["anna"]))
+    for words in ("Lab 3: 1 submission ·", "1 has full marks", "1 handed in, but not on"):
         assert words in page
 
 
@@ -139,6 +182,14 @@ def test_whose_points_moved_and_why():
     assert "→ 9.9" in by_name["c"].why
     assert by_name["gone"].after is None
     assert by_name["new"].before is None
+    (other, both) = ({**result("a", ["test_windows_mask"]), "secret": "s"} for _ in range(2))
+    both["state"] = "new checks"
+    for one, words in (
+        (other, "the course's secret changed"),
+        (both, "hidden checks, solution or points changed; the course's secret changed"),
+    ):
+        (change,) = changes(class_record([one], class_record([result("a")], None)))[0]
+        assert change.why == words
     same = result("a", ["test_windows_mask"])
     (change,) = changes(class_record([same], class_record([result("a")], None)))[0]
     assert change.why == "the same file and the same checks, graded again"
@@ -185,3 +236,10 @@ def test_stubs_and_unwritten_tasks_are_no_evidence():
     layer = SOLUTION + "\n# the same"
     assert similar_pairs({"a": fingerprint(STUBS, LAB), "b": fingerprint(layer, LAB)}) == []
     assert similar_pairs({}) == []
+
+
+def test_many_methods_take_no_longer_than_they_are_long():
+    methods = "".join(f"    def m{number}(self): pass\n" for number in range(12_000))
+    began = time.process_time()
+    assert len(fingerprint(f"class build_vocabulary:\n{methods}", LAB)["3.3"]) == 12_000
+    assert time.process_time() - began < 5  # 0.5 s; the square of it is 14

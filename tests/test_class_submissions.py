@@ -1,16 +1,23 @@
 """What is read of what a class handed in, and what is refused."""
 
+import errno
 import io
 import os
 import random
 import stat
+import tempfile
+import unicodedata
 import zipfile
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from made_class import as_notebook
 
+from grading import submissions
 from grading.roster import read_roster
-from grading.submissions import Person, find_submissions
+from grading.submissions import Handed, Person, distinct, find_submissions
 from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.source import stubbed
@@ -104,7 +111,12 @@ def test_gradescopes_export_names_the_students(tmp_path):
     )
     students = found(tmp_path)
     assert set(students) == {"0042", "7+ben@uni.example"}
-    assert students["0042"].people == (Person("0042", "王芳", "wang@uni.example"),)
+    assert students["0042"].people == (Person("0042", "王芳", "wang@uni.example", "0042"),)
+    (tmp_path / "submission_2" / "tasks.py").unlink()
+    (tmp_path / "submission_2").rmdir()
+    students = found(tmp_path)
+    assert not students["0042"].problem
+    assert "Gradescope's list names it" in students["7+ben@uni.example"].problem
     put(tmp_path / "submission_metadata.yml", "- no\n- list of submitters\n")
     with pytest.raises(EtudeError, match="not Gradescope's list"):
         find_submissions(tmp_path, LAB)
@@ -189,6 +201,71 @@ def test_no_damage_to_a_zip_gets_past_as_anything_but_a_problem(tmp_path, method
     assert problems > 3000
 
 
+@pytest.mark.parametrize(
+    "name",
+    [f"{'a' * 300}.py", f"{'d' * 200}/" * 25 + "a.py", "ü" * 130 + ".py"],
+    ids=["name", "path", "letters of two bytes"],
+)
+def test_a_name_that_no_disk_takes_is_refused_in_a_short_sentence(tmp_path, name):
+    (tmp_path / "anna.zip").write_bytes(zipped([(name, "x = 1\n")]))
+    one = found(tmp_path)["anna"]
+    assert "too long a name" in one.problem
+    assert len(one.problem) < 200
+    (tmp_path / "anna.zip").write_bytes(zipped([(name, "x"), (f"b/{name}", "y")]))
+    assert len(found(tmp_path)["anna"].problem) < 400
+
+
+def test_files_in_latin_1_with_names_as_long_as_a_disk_takes_are_told(tmp_path):
+    with open(os.path.join(os.fsencode(tmp_path), b"\xff" * 250 + b".py"), "w") as file:
+        file.write("x = 1\n")
+    (one,) = found(tmp_path).values()
+    assert "too long a name" in one.problem
+
+
+def test_of_many_files_none_is_unpacked(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(submissions, "read_member", refuse)
+    members = [(f"{number}.py", "x = 1\n") for number in range(500)]
+    (tmp_path / "anna.zip").write_bytes(zipped(members))
+    assert "500 files that may be meant" in found(tmp_path)["anna"].problem
+
+
+ODD = st.characters(codec="utf-8", exclude_characters="/\0")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(st.lists(st.text(ODD, min_size=1, max_size=20), min_size=1, max_size=3, unique=True))
+@example(["a\x1b]0;owned\x07\x1b[2J", "a\u202eb", "a\nb"])
+@example(["a\x1bb", "a\x07b"])
+def test_no_name_says_anything_to_a_terminal_and_each_has_a_result(tmp_path, names):
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    for name in names:
+        (folder / f"x{name}").mkdir()
+        put(folder / f"x{name}" / f"y{name}.py")
+        (folder / f"z{name}.zip").write_bytes(zipped([("a.py", "x"), (f"b{name}.py", "y")]))
+    handed, _ = find_submissions(folder, LAB)
+    assert len({one.student for one in handed}) == 2 * len(names)
+    told = [text for one in handed for text in (one.student, one.file, one.problem, *one.notes)]
+    assert not [text for text in told if any(map(unsafe, text))]
+
+
+def unsafe(character):
+    """Whether a terminal or a reader takes it for more than a sign."""
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def test_names_in_gradescopes_list_are_text_too(tmp_path):
+    put(tmp_path / "submission_1" / "tasks.py")
+    put(
+        tmp_path / "submission_metadata.yml",
+        'submission_1:\n  :submitters:\n  - :name: "A\\e[31m"\n    :sid: "1\\u202e2"\n',
+    )
+    (one,) = find_submissions(tmp_path, LAB)[0]
+    assert one.people == (Person("1�2", "A�[31m", "", "1�2"),)
+
+
 def test_links_pipes_and_large_files_are_refused(tmp_path):
     (tmp_path / "link.py").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "pipe.py")
@@ -220,6 +297,37 @@ def test_no_file_two_files_and_a_student_twice_are_told(tmp_path):
     assert students["anna"].problem.startswith("two files: anna.ipynb and anna.py")
 
 
+def test_what_cannot_be_read_costs_nobody_else_anything(tmp_path, monkeypatch):
+    put(tmp_path / "anna" / "tasks.py")
+    put(tmp_path / "bert" / "inner" / "tasks.py")
+    put(tmp_path / "cleo.py")
+    put(tmp_path / "dora.py")
+    scandir, lstat = os.scandir, Path.lstat
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(
+        os, "scandir", lambda path: (refuse if Path(path).name == "inner" else scandir)(path)
+    )
+    monkeypatch.setattr(
+        Path, "lstat", lambda path: (refuse if path.name == "cleo.py" else lstat)(path)
+    )
+    problems = {name: one.problem for name, one in found(tmp_path).items()}
+    assert problems["bert"] == "inner cannot be read: Permission denied"
+    assert problems["cleo"] == "cleo.py cannot be read: Permission denied"
+    assert not problems["anna"]
+    assert not problems["dora"]
+
+
+@given(st.lists(st.sampled_from(["ok", "OK", "Ok", "ok (2)", "OK (2)", "ok (3)", "ok (2) (2)"])))
+def test_every_student_has_a_name_of_their_own(names):
+    handed = distinct([Handed(name, (Person(name),), f"{name}.py") for name in names])
+    assert len({one.student.casefold() for one in handed}) == len(names)
+    firsts = {name.casefold(): name for name in reversed(names)}
+    assert set(firsts.values()) <= {one.student for one in handed}
+
+
 def test_names_that_are_no_text_or_differ_in_case_stay_apart(tmp_path):
     put(tmp_path / "Anna.py")
     put(tmp_path / "anna.py")
@@ -248,20 +356,41 @@ def test_a_folder_without_submissions_is_one_sentence(tmp_path, make, why):
 def test_a_roster_is_matched_by_any_of_its_columns(tmp_path):
     path = tmp_path / "roster.csv"
     path.write_text(
-        "Name,SID,Email,github_username\n"
-        "Wang Fang,0042,w@u.example,wang\nJose\u0301,7,j@u.example,\n",
+        "First name,Last name,SID,Email,github_username\n"
+        "Fang,Wang,0042,w@u.example,wang\nJose\u0301,,7,j@u.example,\n",
         encoding="utf-8-sig",
     )
     roster = read_roster(path)
-    assert roster.find((Person("0042"),), "0042") == {0}
-    assert roster.find((Person("lab3-wang"),), "lab3-wang") == {0}
-    assert roster.find((Person("x", "José", ""),), "x") == {1}
-    assert roster.find((Person("x", "", "J@U.example"),), "x") == {1}
-    assert roster.find((Person("nobody"),), "nobody") == set()
-    assert roster.name(1) == "Jose\u0301"
-    for text, why in (("Name\n", "needs a heading"), (b"\xff\xfe", "not a CSV")):
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        with pytest.raises(EtudeError, match=why):
-            read_roster(path)
-    with pytest.raises(EtudeError, match="cannot be read"):
-        read_roster(tmp_path / "missing.csv")
+    assert roster.find(Person("0042")) == {0}
+    assert roster.find(Person("lab3-wang")) == {0}
+    assert roster.find(Person("fang wang")) == {0}
+    assert roster.find(Person("x", "José", "")) == {1}
+    assert roster.find(Person("x", "", "J@U.example")) == {1}
+    assert roster.find(Person("nobody")) == set()
+    assert roster.people[1] == Person("7", "Jose\u0301", "j@u.example", "7")
+    assert roster.filled(Person("lab3-wang")) == Person(
+        "lab3-wang", "Fang Wang", "w@u.example", "0042"
+    )
+
+
+def test_of_namesakes_nothing_is_guessed(tmp_path):
+    (tmp_path / "roster.csv").write_text("name,id\nAnna A,1\nAnna A,2\n")
+    assert read_roster(tmp_path / "roster.csv").filled(Person("Anna A")) == Person("Anna A")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "needs a heading"),
+        (b"\n \n", "needs a heading"),
+        (b"Name\n", "needs a heading"),
+        (b"\xff\xfe", "not a CSV"),
+        (b'Name,ID\n"Dave,100\nEve,101\n', "is a quotation mark left open"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_is_no_roster_is_one_sentence(tmp_path, content, why):
+    if content is not None:
+        (tmp_path / "roster.csv").write_bytes(content)
+    with pytest.raises(EtudeError, match=why):
+        read_roster(tmp_path / "roster.csv")

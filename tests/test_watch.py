@@ -41,6 +41,16 @@ def test_layout_is_no_change_and_what_stands_outside_belongs_to_all(session):
     assert snapshot(session("def f(:")) == {}
 
 
+@pytest.mark.parametrize(
+    "value", [" + ".join(["'a'"] * 420), f"0x{'f' * 4000}"], ids=["deep sum", "long number"]
+)
+def test_what_python_cannot_spell_is_still_seen_to_change(session, value):
+    before = snapshot(session(f"{SOLUTION}\nLONG = {value}\n"))
+    after = snapshot(session(f"{SOLUTION}\nLONG = 1 + {value}\n"))
+    assert changed_tasks(LAB, before, before) == []
+    assert changed_tasks(LAB, before, after) == IDS
+
+
 class Seen:
     """A check that notes what has been printed by the time it runs."""
 
