@@ -24,6 +24,7 @@ REASONS = {
     "no error": "bad input was accepted",
 }
 MESSAGE = 500  # characters of a message that quotes a submission
+KEPT = "\n\t\u200c\u200d"  # the two joiners stand in Persian and Indian names
 
 
 class Difference(NamedTuple):
@@ -71,7 +72,7 @@ def plain(text: str, limit: int = MESSAGE) -> str:
     """Text from a submission made safe to show: bounded, no control or bidirectional marks."""
     shown = "".join(
         character
-        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")
+        if character in KEPT or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")
         else "�"
         for character in text[: limit + 1]
     )
@@ -176,13 +177,15 @@ def assert_equal(got: Any, want: Any) -> None:
         kind = {"b": "b", "i": "iu", "u": "iu"}[want.dtype.kind]
         array = assert_array(got, want.shape if want.ndim != 1 else (None,), kind)
         if array.size != want.size:
-            both = min(array.size, want.size)
-            place = next(iter(np.flatnonzero(array[:both] != want[:both])), None)
-            where = f"; first at [{place}]: {array[place]} instead of {want[place]}"
+            shared = min(array.size, want.size)
+            parted = [
+                f"; first at [{place}]: {array[place]} instead of {want[place]}"
+                for place in np.flatnonzero(array[:shared] != want[:shared])[:1]
+            ]
             raise CheckFailed(
                 "shape",
                 f"expected {want.size} numbers, got {array.size}: {spelled(want)}, got "
-                f"{spelled(array)}{'' if place is None else where}",
+                f"{spelled(array)}{''.join(parted)}",
             )
         if (array != want).any():
             place = tuple(int(index) for index in np.argwhere(array != want)[0])

@@ -55,8 +55,9 @@ def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
     Returns
     -------
     NoteSequence
-        The same notes with their new ends. If a pitch is struck twice at one time while the pedal is
-        down, the first of the two would last no time and is left out. Drum notes stay as they are.
+        The same notes with their new ends. If a pitch is struck twice at one time while the pedal
+        is down, the first of the two would last no time and is left out. Drum notes stay as they
+        are.
 
     Source: `note_seq.apply_sustain_control_changes`, whose notes these equal.
     """
@@ -271,8 +272,9 @@ def evaluation_windows(
 # vectors of all pairs: for 2,048 events and heads of 64 that is 1.1 GB, in each layer, before a
 # gradient. How much it is in all, 4.8 measures.
 #
-# From here on arguments are tensors, some of them while a graph is traced: compute with `keras.ops`,
-# not with NumPy or Python's `if`, so that the same code runs on TensorFlow and JAX, compiled too.
+# From here on arguments are tensors, some of them while a graph is traced: compute with
+# `keras.ops`, not with NumPy or Python's `if`, so that the same code runs on TensorFlow and JAX,
+# compiled too.
 
 
 # %%
@@ -309,7 +311,8 @@ def relative_logits(queries, embeddings, source_length: int):
 # O(L² · head_dim).
 #
 # Both were measured (the course's `benchmarks/relative_memory.py`): what a process's peak rises by,
-# in MB, for the logits of one layer with 8 heads of 64, one piece, on a CPU. The result itself is in it:
+# in MB, for the logits of one layer with 8 heads of 64, one piece, on a CPU. The result itself is
+# in it:
 #
 # | length | by the definition | by the skew | the result |
 # |---|---|---|---|
