@@ -69,7 +69,9 @@ def handout(labs: list[Lab]) -> dict[str, bytes]:
             answers_file(lab): recorded_answers(lab),
         }
         files |= {str(path.relative_to(ROOT)): text.encode() for path, text in made.items()}
-    files["Makefile"] = without_rules(files["Makefile"].decode(), INSTRUCTORS).encode()
+    absent = (rf"lab{lab.number}(-\w+)?" for lab in all_labs() if lab not in labs)
+    makefile = without_rules(files["Makefile"].decode(), (*INSTRUCTORS, *absent))
+    files["Makefile"] = makefile.encode()
     files["README.md"] = files["docs/student.md"].replace(b"](../", b"](")
     return files
 
@@ -118,16 +120,17 @@ def recorded_answers(lab: Lab) -> str:
 
 
 def without_rules(makefile: str, targets: tuple[str, ...]) -> str:
-    """Leave out the rules that make `targets`."""
+    """Leave out the rules that make `targets`, regular expressions."""
+    unwanted = re.compile("|".join(targets))
     kept = [
         paragraph
         for paragraph in makefile.split("\n\n")
-        if not re.match(rf"({'|'.join(targets)}): ", paragraph)
+        if not unwanted.fullmatch(paragraph.partition(":")[0])
     ]
     text = "\n\n".join(kept)
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     if phony:
-        left = " ".join(name for name in phony[1].split() if name not in targets)
+        left = " ".join(name for name in phony[1].split() if not unwanted.fullmatch(name))
         text = text.replace(phony[0], f".PHONY: {left}")
     return text.rstrip("\n") + "\n"
 

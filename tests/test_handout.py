@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -113,6 +114,16 @@ def test_the_makefile_of_a_handout_has_no_target_of_an_instructor(files):
     for target in ("grade", "watch", "submit", "update", "setup"):
         assert f"\n{target}:" in makefile
     assert "verify" not in makefile.split(".PHONY")[1]
+
+
+def test_a_handout_offers_and_runs_the_labs_that_are_in_it(copy):
+    listed = subprocess.run(["make"], cwd=copy, capture_output=True, text=True).stdout
+    assert set(re.findall(r"make (lab\S+)", listed)) == {"lab3"}
+    (copy / ".venv").symlink_to(sys.prefix)
+    for target in ("lab4", "lab4-continue"):
+        done = subprocess.run(["make", "READY=", target], cwd=copy, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "stopped: there is no lab 4: labs here are 3\n" in done.stderr
 
 
 def test_a_rule_is_left_out_whole():
