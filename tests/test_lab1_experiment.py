@@ -91,7 +91,7 @@ def test_what_cannot_run_is_said_before_training(tmp_path, change, words):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("balance=2", "balance 2.0"),
+        ("balance=2", "balance is"),
         ("temperature=-1", "temperature -1.0"),
         ("num_heads=5", "num_heads 5 does not divide"),
         ("names=0", "at least 1"),
