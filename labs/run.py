@@ -40,20 +40,15 @@ def main() -> None:
     for note in tasks.notes:
         console.warn(note)
     say_whose(tasks)
-    run = Run.create(
-        lab.slug,
-        options.preset,
-        {**dataclasses.asdict(settings), "code": options.code or "tasks.py"},
-        resume=options.resume not in ("", "0"),
-        stamp=facts,
-    )
-    try:
-        experiment.run(tasks, settings, run)
-    except Exception as error:
-        if sentence := explain(error, tasks, lab, run.path("error.txt")):
-            raise EtudeError(sentence) from error
-        raise
-    run.finish()
+    named = {**dataclasses.asdict(settings), "code": options.code or "tasks.py"}
+    resume = options.resume == "1" or (Path(options.resume) if options.resume else False)
+    with Run.create(lab.slug, options.preset, named, resume, facts) as run:
+        try:
+            experiment.run(tasks, settings, run)
+        except Exception as error:
+            if sentence := explain(error, tasks, lab, run.path("error.txt")):
+                raise EtudeError(sentence) from error
+            raise
     _say_next(lab, tasks, run.folder / "report.html")
 
 
@@ -63,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", default="quick", help="which of the lab's presets (quick)")
     parser.add_argument("--code", help='"solution" or a .py or .ipynb file (tasks.py)')
     parser.add_argument("--set", default="", help='other settings: "epochs=3 units=128"')
-    parser.add_argument("--resume", default="", help="1: go on with an unfinished run")
+    parser.add_argument("--resume", default="", help="1, or a folder: go on with a run")
     for name in FIELDS:
         parser.add_argument(f"--{name}", help=f"the setting `{name}`, if the lab has it")
     return parser

@@ -124,6 +124,7 @@ DATA_SETS = ("inside", "outside")
 
 def run(tasks, settings, run):
     """Use two of the three tasks."""
+    run.begin()
     (run.folder / "result.txt").write_text(f"{tasks.shift(3)} {settings}")
     (run.folder / "report.html").write_text("<p>")
 '''

@@ -205,6 +205,35 @@ def test_a_handout_stops_before_the_first_function_that_is_needed(run, lab):
         run("9")
 
 
+def test_a_refused_run_leaves_no_folder_and_the_one_before_is_gone_on_with(
+    lab, run, tmp_path, monkeypatch
+):
+    def crash(tasks, settings, run):
+        run.begin()
+        raise OSError("the disk is full")
+
+    def refuse(tasks, settings, run):
+        raise EtudeError("PRECISION is 'fp8'")
+
+    experiment = load_experiment(lab)
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "run", crash)
+        with pytest.raises(OSError, match="disk"):
+            run("9", "--code", "solution")
+        patch.setattr(experiment, "run", refuse)
+        with pytest.raises(EtudeError, match="PRECISION"):
+            run("9", "--code", "solution")
+    runs = tmp_path / "runs" / "lab9"
+    (crashed,) = runs.glob("*-*")
+    assert json.loads((crashed / "status.json").read_text())["state"] == "crashed"
+    with pytest.raises(EtudeError, match="RESUME=nowhere is no unfinished run"):
+        run("9", "--code", "solution", "--resume", "nowhere")
+    for resume in ("1", str(crashed), str(runs / "latest")):
+        (crashed / "status.json").write_text('{"state": "training"}')
+        assert "Going on with" in run("9", "--code", "solution", "--resume", resume)
+    assert list(runs.glob("*-*")) == [crashed]
+
+
 def test_a_misspelt_instrument_stops_the_run_before_it_trains(lab):
     experiment = load_experiment(lab)
     with pytest.raises(EtudeError, match=r"any of|no General MIDI"):

@@ -1,6 +1,5 @@
 """What `make lab1` runs: surnames → four networks on equal terms → names, measured and judged."""
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -146,8 +145,7 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
     trained = []
     parts = []
     for architecture in tasks.ARCHITECTURES:
-        part = dataclasses.replace(run, folder=run.path(architecture), lock=None)
-        part.folder.mkdir(exist_ok=True)
+        part = run.part(architecture)
         parts.append(part)
         trained.append(train(tasks, settings, part, runtime, names, vocabulary, architecture))
         if part.interrupted:

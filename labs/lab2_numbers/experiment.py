@@ -1,6 +1,5 @@
 """What `make lab2` runs: numbers → GRU and Transformer → words, measured in range and beyond."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -245,8 +244,7 @@ def train(
     folder : where below the run's folder log, weights and backup go
     widths : columns for digits and for words
     """
-    part = dataclasses.replace(run, folder=run.path(folder), lock=None)
-    part.folder.mkdir(exist_ok=True)
+    part = run.part(folder)
     numbers = translator.numbers
     validation = numbers.split["validation"][: settings.validation_numbers]
     steps = epochs * settings.steps_per_epoch
