@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from grading.bank import entries
-from grading.handout import handout, recorded_answers, without_rules
+from grading.handout import handout, main, recorded_answers, without_rules
 from grading.reference import NotRecordedError, Reference
 from grading.results import LabResult
 from grading.session import OWN_CHAIN, Session, collect
 from labs.build import stub_file
 from labs.catalogue import Lab, all_labs, load_lab
 from labs.update import MANIFEST, install, read_handout
+from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
@@ -71,6 +72,32 @@ def lines_found(lines: set[str], files: dict[str, bytes]) -> list[str]:
         for line in lines
         if line.encode() in content or json.dumps(line)[1:-1].encode() in content
     ]
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_solutions_are_asked(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").touch()
+    for to, sentence in (
+        ("file", "File exists"),
+        ("file/x", "Not a directory"),
+        ("other", "is no handout"),
+    ):
+        done = command(ROOT, "grading.handout", "--lab", "3", "--to", str(tmp_path / to))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_command_to_try_a_handout_can_be_typed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("grading.handout.handout", lambda labs: {})
+    folder = tmp_path / "a new handout"
+    monkeypatch.setattr(sys, "argv", ["handout", "--lab", "3", "--to", str(folder)])
+    monkeypatch.setattr(console.console, "_file", None)
+    main()
+    out = capsys.readouterr().out
+    assert "public checks of 1 lab ..." in out
+    assert f"cd '{folder}' && make grade" in out
 
 
 # What is in it
