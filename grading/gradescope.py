@@ -260,11 +260,11 @@ def main() -> None:
         return
     if not options.lab:
         raise EtudeError("which lab? make gradescope LAB=3")
+    lab, accept = load_lab(options.lab), options.accept_open
     secret = os.environ.get("ETUDE_SECRET", "")
+    path = build(lab, options.hidden, secret or "etude", accept_open=accept)
     if not secret:
         warn("ETUDE_SECRET is not set: who has this course can find out every hidden input")
-    lab, accept = load_lab(options.lab), options.accept_open
-    path = build(lab, options.hidden, secret or "etude", accept_open=accept)
     next_step("upload it to Gradescope (2 GB of memory, 1 CPU): docs/instructor.md", path)
 
 
