@@ -97,7 +97,7 @@ lock: $(READY_DEV) ## |pin requirements*.txt anew
 	@$(ETUDE) benchmarks.lock
 
 .DEFAULT:
-	@echo "there is no 'make $@': make help lists what there is" >&2; exit 2
+	@echo $(call quoted,there is no 'make $@': make help lists what there is) >&2; exit 2
 
 # "--name='value'" for each setting that was given: it reaches the command as it was typed
 options = $(foreach name,$(1),$(if $(value $(name)),$(call option,$(name))))
