@@ -2,6 +2,15 @@
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
+.SUFFIXES:
+
+# What stands on make's command line is text as it was typed: make expands nothing in it.
+$(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),\
+  $(eval override $(name) := $$(value $(name)))))
+
+# A switch given as 0 (no, off, false) is as if it were not given.
+$(foreach switch,GPU FORCE RESUME REGRADE ACCEPT_OPEN,\
+  $(if $(filter-out 0 no off false,$(value $(switch))),,$(eval override $(switch) :=)))
 
 # An active virtual or conda environment is used as it is; otherwise .venv is made here.
 ACTIVE := $(VIRTUAL_ENV)
@@ -12,7 +21,7 @@ endif
 endif
 ENV := $(if $(ACTIVE),$(ACTIVE),.venv)
 PY := $(ENV)/bin/python
-RUN := $(PY) -m toolkit
+ETUDE := $(PY) -m toolkit
 
 LOCK := requirements$(if $(GPU),-gpu).lock
 READY := $(ENV)/.etude-$(basename $(LOCK))
@@ -22,13 +31,13 @@ INSTALL = $(PY) -m uv --quiet pip install --python $(PY) --require-hashes --comp
 SUPPORTED = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
 help: ## |what there is, one line each
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {split($$2, part, "|"); printf "  make %-30s %s\n", $$1 " " part[1], part[2]}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {split($$2, part, "|"); printf "  make %-30s %s\n", $$1 " " part[1], part[2]}' Makefile
 
 setup: $(READY) ## [GPU=1]|make .venv (Python 3.11 to 3.13) and install; quick when nothing changed
 	@echo "Etude is set up in $(ENV). Next: make lab3"
 
 lab%: $(READY)
-	@$(RUN) labs.run "$*" $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT PRIMER RESUME)
+	@$(ETUDE) labs.run $(call quoted,$*) $(call options,PRESET DATA CODE SET SEED PRECISION DEVICES INSTRUMENT SOUNDFONT PRIMER RESUME)
 
 lab1: ## [PRESET=full DATA=names18 ...]|names from countries: train four networks, judge what they write
 
@@ -39,59 +48,61 @@ lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options
 lab4: ## [PRESET=maestro DATA=groove PRIMER=file.mid ...]|a Music Transformer: train, play on, measure
 
 lab4-continue: $(READY) ## [RUN=folder PRIMER=file.mid INSTRUMENT=...]|play on with a model that is trained
-	@$(RUN) labs.lab4_performances.continuing $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
+	@$(ETUDE) labs.lab4_performances.continuing $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
 
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)
 
 watch: $(READY) ## LAB=3|grade again at each save
-	@$(RUN) grading.watch $(call options,LAB)
+	@$(ETUDE) grading.watch $(call options,LAB)
 
 data: $(READY) ## NAME=maestro [FROM=path]|fetch a data set, or point Etude at your own copy
-	@$(RUN) toolkit.datasets $(call options,NAME FROM)
+	@$(ETUDE) toolkit.datasets $(call options,NAME FROM)
 
 doctor: $(READY) ## |what is here, what is missing, what to do about it
-	@$(RUN) toolkit.doctor
+	@$(ETUDE) toolkit.doctor
 
 build: $(READY) ## [FORCE=1]|make tasks.py, notebooks and lab READMEs anew from solution.py
-	@$(RUN) labs.build $(call options,FORCE)
+	@$(ETUDE) labs.build $(call options,FORCE)
 
 reset: $(READY) ## TASK=3.4|put one stub back (a backup is kept)
-	@$(RUN) labs.reset $(call options,TASK)
+	@$(ETUDE) labs.reset $(call options,TASK)
 
 submit: $(READY) ## LAB=3|check, grade publicly and write the one file to hand in
-	@$(RUN) grading.submit $(call options,LAB)
+	@$(ETUDE) grading.submit $(call options,LAB)
 
 update: $(READY) ## FROM=folder|in a handout: take a newer one, keep what you wrote
-	@$(RUN) labs.update $(call options,FROM)
+	@$(ETUDE) labs.update $(call options,FROM)
 
 handout: $(READY) ## [LAB=1,3] [TO=folder]|the course as students get it, without answers
-	@$(RUN) grading.handout $(call options,LAB TO)
+	@$(ETUDE) grading.handout $(call options,LAB TO)
 
 gradescope: $(READY) ## LAB=3|the zip that grades a lab on Gradescope
-	@$(RUN) grading.gradescope $(call options,LAB HIDDEN) $(ACCEPT)
+	@$(ETUDE) grading.gradescope $(call options,LAB HIDDEN) $(ACCEPT)
 
 github: $(READY) ## LAB=3 [TO=folder]|the workflow that grades a lab on GitHub Classroom
-	@$(RUN) grading.github $(call options,LAB TO)
+	@$(ETUDE) grading.github $(call options,LAB TO)
 
 class: $(READY) ## SUBMISSIONS=folder LAB=3 [ROSTER=file.csv ...]|grade a class; goes on where it stopped (RESULTS CLUSTER REGRADE)
-	@$(RUN) grading.classroom $(call options,SUBMISSIONS LAB RESULTS ROSTER CLUSTER REGRADE)
+	@$(ETUDE) grading.classroom $(call options,SUBMISSIONS LAB RESULTS ROSTER CLUSTER REGRADE)
 
 test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
 
 verify: $(READY_DEV) ## |the full-size proofs; resumes, writes benchmarks/results/*.json
-	@$(RUN) benchmarks.verify
+	@$(ETUDE) benchmarks.verify
 
 lock: $(READY_DEV) ## |pin requirements*.txt anew
-	@$(RUN) benchmarks.lock
+	@$(ETUDE) benchmarks.lock
 
 .DEFAULT:
-	@echo "there is no 'make $@': make help lists what there is" >&2; exit 2
+	@echo $(call quoted,there is no 'make $@': make help lists what there is) >&2; exit 2
 
-# "--name value" for each make variable that was given
-options = $(foreach name,$(1),$(if $($(name)),--$(shell echo $(name) | tr A-Z a-z) "$($(name))"))
+# "--name='value'" for each setting that was given: it reaches the command as it was typed
+options = $(foreach name,$(1),$(if $(value $(name)),$(call option,$(name))))
+option = --$(shell echo $(1) | tr A-Z a-z)=$(call quoted,$(value $(1)))
+quoted = '$(subst ','\'',$(1))'
 
 # hidden checks where nothing locks a submission in: macOS, old kernels
 ACCEPT := $(if $(ACCEPT_OPEN),--accept-open)
@@ -109,4 +120,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup grade watch data doctor build reset submit update handout gradescope github class test verify lock
+.PHONY: help setup lab4-continue grade watch data doctor build reset submit update handout gradescope github class test verify lock

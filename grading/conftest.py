@@ -11,7 +11,7 @@ from grading.results import CheckResult
 from grading.session import OPEN, InprocessSession, Session, declared, with_its_fixtures
 from labs.catalogue import Lab, find_task, load_lab
 from toolkit.errors import EtudeError
-from toolkit.paths import RUNS
+from toolkit.paths import RUNS, make_folder
 
 SESSIONS = pytest.StashKey[dict[int, Session]]()
 RESULT = pytest.StashKey[CheckResult]()
@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("etude", "grading")
     group.addoption("--lab", metavar="N", help="grade this lab only")
     group.addoption("--task", metavar="N.M", help="grade this task only")
-    group.addoption("--hint", type=int, choices=(1, 2, 3), help="show so many hints")
+    group.addoption("--hint", metavar="N", help="show so many hints: 1, 2 or 3")
     group.addoption("--code", metavar="WHOSE", help="solution, or the path of a .py or .ipynb file")
     group.addoption("--student", default="local", help="whose hidden inputs to draw")
     group.addoption("--public", action="store_true", help="leave hidden checks out")
@@ -37,17 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSIONS] = {}
     try:
-        if task := config.getoption("--task"):
-            find_task(task)
-        if lab := config.getoption("--lab"):
-            load_lab(lab)
-        if config.getoption("--hint") and not task:
-            raise EtudeError("a hint belongs to a task: give TASK=3.4 too (--task 3.4)")
-        if (code := config.getoption("--code")) not in (None, "solution"):
-            if not Path(code).is_file():
-                raise EtudeError(f'CODE={code}: give "solution" or the path of a .py or .ipynb')
-            if not (lab or task):
-                raise EtudeError(f"which lab is {code} for? Give LAB=3 too (--lab 3)")
+        check_options(config)
     except EtudeError as error:
         raise pytest.UsageError(str(error)) from None
     plain = config.pluginmanager.getplugin("terminalreporter")
@@ -55,6 +45,38 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.unregister(plain)
         reporter = Reporter(config, config.stash[SESSIONS])
         config.pluginmanager.register(reporter, "terminalreporter")
+
+
+def check_options(config: pytest.Config) -> None:
+    """Refuse what cannot be done before anything is.
+
+    Raises
+    ------
+    EtudeError
+        Which option, and what to give.
+    """
+    lab, task, hint, code, results = map(
+        config.getoption, ("--lab", "--task", "--hint", "--code", "--results")
+    )
+    chosen = load_lab(lab) if lab else None
+    if task and chosen not in (None, find_task(task)[0]):
+        raise EtudeError(f"task {task} is not in lab {lab}: leave out LAB (--lab) or TASK (--task)")
+    if hint and hint not in ("1", "2", "3"):
+        raise EtudeError(f"HINT={hint}: give 1, 2 or 3")
+    if hint and not task:
+        raise EtudeError("a hint belongs to a task: give TASK=3.4 too (--task 3.4)")
+    if code not in (None, "solution"):
+        if not Path(code).is_file() or Path(code).suffix not in (".py", ".ipynb"):
+            raise EtudeError(
+                f'CODE={code}: give "solution" or the path of a .py or .ipynb (of a zip, what is '
+                "in it)"
+            )
+        if not (lab or task):
+            raise EtudeError(f"which lab is {code} for? Give LAB=3 too (--lab 3)")
+    if results:
+        if Path(results).is_dir():
+            raise EtudeError(f"--results {results} is a folder: name a file in it")
+        make_folder(Path(results).parent)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -9,7 +9,9 @@ import argparse
 import base64
 import json
 import os
+import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from labs.catalogue import Lab, Task, find_task, load_lab
 from labs.update import read_manifest
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown, write_whole
+from toolkit.paths import ROOT, make_folder, shown, write_whole
 
 FOLDER = ROOT / "handout"
 MESSAGE = 2000  # characters: an output of a step is bounded
@@ -71,6 +73,12 @@ def workflow(lab: Lab) -> str:
         for step in steps
     )
     return text + REPORT.format(results=results, runners=",".join(steps))
+
+
+def labs_in(names: Iterable[str]) -> list[int]:
+    """The numbers of the labs that a handout of these files has."""
+    found = (re.fullmatch(r"labs/lab(\d+)_\w+/lab\.toml", name) for name in names)
+    return sorted(int(match[1]) for match in found if match)
 
 
 def step_id(task: Task) -> str:
@@ -132,9 +140,13 @@ def main() -> None:
     lab, folder = load_lab(options.lab), Path(options.to) if options.to else FOLDER
     if not folder.is_dir():
         raise EtudeError(f"there is no {shown(folder)}: make handout LAB={lab.number} makes it")
-    read_manifest(folder)
-    path = folder / ".github" / "workflows" / "classroom.yml"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    there = labs_in(read_manifest(folder))
+    if lab.number not in there:
+        listed = ", ".join(map(str, there)) or "none"
+        raise EtudeError(
+            f"the handout {shown(folder)} has no lab {lab.number}: labs in it are {listed}"
+        )
+    path = make_folder(folder / ".github" / "workflows") / "classroom.yml"
     write_whole(path, workflow(lab))
     next_step(f"push {shown(folder)} as the assignment's template repository", path)
 

@@ -261,9 +261,9 @@ def main() -> None:
         return
     if not options.lab:
         raise EtudeError("which lab? make gradescope LAB=3")
-    warn_without_secret()
     lab, accept = load_lab(options.lab), options.accept_open
     path = build(lab, options.hidden, course_secret(), accept_open=accept)
+    warn_without_secret()
     next_step("upload it to Gradescope (2 GB of memory, 1 CPU): docs/instructor.md", path)
 
 

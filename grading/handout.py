@@ -6,6 +6,7 @@ only an instructor needs; in the solutions' place stand their answers to the pub
 
 import argparse
 import re
+import shlex
 import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -16,7 +17,7 @@ from grading.reference import answers_file
 from grading.session import Session, collect, new_reference
 from labs.build import generate, stub_file
 from labs.catalogue import Lab, all_labs, load_lab
-from labs.update import install, tell
+from labs.update import install, open_folder, tell
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
@@ -69,7 +70,9 @@ def handout(labs: list[Lab]) -> dict[str, bytes]:
             answers_file(lab): recorded_answers(lab),
         }
         files |= {str(path.relative_to(ROOT)): text.encode() for path, text in made.items()}
-    files["Makefile"] = without_rules(files["Makefile"].decode(), INSTRUCTORS).encode()
+    absent = (rf"lab{lab.number}(-\w+)?" for lab in all_labs() if lab not in labs)
+    makefile = without_rules(files["Makefile"].decode(), (*INSTRUCTORS, *absent))
+    files["Makefile"] = makefile.encode()
     files["README.md"] = files["docs/student.md"].replace(b"](../", b"](")
     return files
 
@@ -118,16 +121,17 @@ def recorded_answers(lab: Lab) -> str:
 
 
 def without_rules(makefile: str, targets: tuple[str, ...]) -> str:
-    """Leave out the rules that make `targets`."""
+    """Leave out the rules that make `targets`, regular expressions."""
+    unwanted = re.compile("|".join(targets))
     kept = [
         paragraph
         for paragraph in makefile.split("\n\n")
-        if not re.match(rf"({'|'.join(targets)}): ", paragraph)
+        if not unwanted.fullmatch(paragraph.partition(":")[0])
     ]
     text = "\n\n".join(kept)
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     if phony:
-        left = " ".join(name for name in phony[1].split() if name not in targets)
+        left = " ".join(name for name in phony[1].split() if not unwanted.fullmatch(name))
         text = text.replace(phony[0], f".PHONY: {left}")
     return text.rstrip("\n") + "\n"
 
@@ -140,10 +144,13 @@ def main() -> None:
     options = parser.parse_args()
     chosen = [load_lab(number) for number in options.lab.split(",")] if options.lab else all_labs()
     folder = Path(options.to) if options.to else FOLDER
-    say(f"asking the solutions what they answer to the public checks of {len(chosen)} labs ...")
+    open_folder(folder)  # before the solutions are asked, which takes its time
+    labs = "1 lab" if len(chosen) == 1 else f"{len(chosen)} labs"
+    say(f"asking the solutions what they answer to the public checks of {labs} ...")
     changes = install(handout(chosen), folder)
     tell(changes)
-    next_step(f"try it: cd {shown(folder)} && make grade; then docs/instructor.md, Releasing")
+    there = shlex.quote(shown(folder))
+    next_step(f"try it: cd {there} && make grade; then docs/instructor.md, Releasing")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from rich.markup import escape
 
 from grading.session import Session
 from grading.verdicts import show_heading, show_next, show_stamp, show_task, show_total
-from toolkit.console import console, say, warn
+from toolkit.console import console, next_step, say, warn
+from toolkit.paths import ROOT
 
 
 class Reporter(TerminalReporter):  # type: ignore[misc]  # final by annotation only
@@ -77,8 +78,10 @@ class Reporter(TerminalReporter):  # type: ignore[misc]  # final by annotation o
                 warn("--inprocess runs your code in the grader: this is not how grading is done")
             if hints := self.config.getoption("--hint"):
                 task = one.lab.task(self.config.getoption("--task"))
-                for place, hint in enumerate(task.hints[:hints], 1):
+                for place, hint in enumerate(task.hints[: int(hints)], 1):
                     say(f"hint {place} of 3: {hint}")
+            elif one.problem:  # of no task
+                next_step("mend", ROOT / one.submission.path)
             else:
                 show_next(one)
 

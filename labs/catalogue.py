@@ -96,7 +96,9 @@ def load_lab(number: int | str, folder: Path | None = None) -> Lab:
     key = str(number).strip().lower().removeprefix("lab")
     if not key.isdecimal() or int(key) not in files:
         there = ", ".join(str(known) for known in sorted(files)) or "none"
-        raise EtudeError(f"there is no lab {number}: labs here are {there}")
+        begin = re.match(r"\d+", key)  # of 4-continue the lab is missing, if it is
+        wanted = begin[0] if begin and int(begin[0]) not in files else number
+        raise EtudeError(f"there is no lab {wanted}: labs here are {there}")
     return read_lab(files[int(key)])
 
 

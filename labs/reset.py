@@ -14,7 +14,10 @@ def main() -> None:
     """Reset the task named on the command line."""
     parser = argparse.ArgumentParser(prog="make reset", description=__doc__)
     parser.add_argument("--task", default="", help="such as 3.4")
-    lab, task = find_task(parser.parse_args().task)
+    wanted = parser.parse_args().task
+    if not wanted:
+        raise EtudeError("which task? make reset TASK=3.4")
+    lab, task = find_task(wanted)
     text = replaced(_present(lab), task.name, _stub(lab, task.name))
     if lab.tasks_file.is_file() and text == _present(lab):
         say(f"{task.name} (task {task.id}) is as it was handed out")

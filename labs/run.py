@@ -17,6 +17,7 @@ from labs.code import BORROWED, SOLUTION, YOURS, Tasks, load_tasks
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
+from toolkit.settings import Range
 
 # Options that are fields of an experiment's settings by another name on the command line.
 FIELDS = ("data", "seed", "precision", "devices", "instrument", "soundfont", "primer")
@@ -39,20 +40,15 @@ def main() -> None:
     for note in tasks.notes:
         console.warn(note)
     say_whose(tasks)
-    run = Run.create(
-        lab.slug,
-        options.preset,
-        {**dataclasses.asdict(settings), "code": options.code or "tasks.py"},
-        resume=options.resume not in ("", "0"),
-        stamp=facts,
-    )
-    try:
-        experiment.run(tasks, settings, run)
-    except Exception as error:
-        if sentence := explain(error, tasks, lab, run.path("error.txt")):
-            raise EtudeError(sentence) from error
-        raise
-    run.finish()
+    named = {**dataclasses.asdict(settings), "code": options.code or "tasks.py"}
+    resume = options.resume == "1" or (Path(options.resume) if options.resume else False)
+    with Run.create(lab.slug, options.preset, named, resume, facts) as run:
+        try:
+            experiment.run(tasks, settings, run)
+        except Exception as error:
+            if sentence := explain(error, tasks, lab, run.path("error.txt")):
+                raise EtudeError(sentence) from error
+            raise
     _say_next(lab, tasks, run.folder / "report.html")
 
 
@@ -62,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--preset", default="quick", help="which of the lab's presets (quick)")
     parser.add_argument("--code", help='"solution" or a .py or .ipynb file (tasks.py)')
     parser.add_argument("--set", default="", help='other settings: "epochs=3 units=128"')
-    parser.add_argument("--resume", default="", help="1: go on with an unfinished run")
+    parser.add_argument("--resume", default="", help="1, or a folder: go on with a run")
     for name in FIELDS:
         parser.add_argument(f"--{name}", help=f"the setting `{name}`, if the lab has it")
     return parser
@@ -104,12 +100,12 @@ def make_settings(
     Raises
     ------
     EtudeError
-        If a preset, a field or a data set is unknown, or a value is not of the field's type.
+        If a preset, a field or a data set is unknown, or a value is none of the field's type.
     """
     if preset not in experiment.PRESETS:
         raise EtudeError(f"there is no preset {preset}: {_offer(preset, experiment.PRESETS)}")
     settings = experiment.PRESETS[preset]
-    fields = typing.get_type_hints(type(settings))
+    fields = typing.get_type_hints(type(settings), include_extras=True)
     values = {}
     for name, text in [*chosen.items(), *_pairs(overrides)]:
         if name not in fields:
@@ -118,14 +114,14 @@ def make_settings(
     data_sets = getattr(experiment, "DATA_SETS", None)
     if data_sets and values.get("data", data_sets[0]) not in data_sets:
         raise EtudeError(f"this lab has no data set {values['data']}: {', '.join(data_sets)}")
-    if values.get("instrument"):
-        from toolkit.sound import program_number
+    if values.get("instrument") or values.get("soundfont"):
+        from toolkit.sound import check_soundfont, program_number
 
-        # A misspelt instrument stops the run before it trains, not after.
-        for name in values["instrument"].split(","):
+        # What cannot be played stops the run before it trains, not after.
+        for name in (values.get("instrument") or "piano").split(","):
             program_number(name.strip())
-    if values.get("soundfont") and not Path(values["soundfont"]).is_file():
-        raise EtudeError(f"there is no SoundFont {values['soundfont']}: give a file ending in .sf2")
+        if values.get("soundfont"):
+            check_soundfont(Path(values["soundfont"]))
     try:
         return dataclasses.replace(settings, **values)
     except ValueError as error:
@@ -138,7 +134,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     except ValueError:
         words = [text]
     for word in words:
-        if "=" not in word:
+        if not word.partition("=")[0] or "=" not in word:
             raise EtudeError(f'SET holds "{word}": write it like SET="epochs=3 units=128"')
     return [(name, value) for name, _, value in (word.partition("=") for word in words)]
 
@@ -157,20 +153,22 @@ def parse_value(name: str, text: str, kind: Any) -> Any:
     EtudeError
         If `text` is no such value.
     """
-    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    is_union = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    options = typing.get_args(kind) if is_union else (kind,)
     if type(None) in options and text.lower() in ("", "none"):
         return None
     for option in options:
         if option is str:
             return text
         value = _literal(text)
-        if option is bool and isinstance(value, bool):
+        plain, fits = getattr(option, "__origin__", option), _range(option).fits
+        if plain is bool and isinstance(value, bool):
             return value
-        if option is int and type(value) is int:
+        if plain is int and type(value) is int and fits(value):
             return value
-        if option is float and type(value) in (int, float):
+        if plain is float and type(value) in (int, float) and fits(value):
             return float(value)
-        if typing.get_origin(option) is tuple:
+        if plain is tuple and value not in ((), []):
             items = value if isinstance(value, tuple | list) else (value,)
             inner = typing.get_args(option)[0]
             return tuple(parse_value(name, str(item), inner) for item in items)
@@ -185,8 +183,14 @@ def _literal(text: str) -> Any:
 
 
 def _wanted(options: tuple[Any, ...]) -> str:
+    return " or ".join(_range(option).text for option in options)
+
+
+def _range(option: Any) -> Range:
+    """What a kind of value may be: its own range, or anything of its type."""
     words = {int: "a whole number", float: "a number", bool: "true or false", type(None): "none"}
-    return " or ".join(words.get(option, str(option)) for option in options)
+    anything = Range(lambda _: True, words.get(option, "one or several with commas between"))
+    return next(iter(getattr(option, "__metadata__", ())), anything)
 
 
 # What the student is told

@@ -10,7 +10,7 @@ from pathlib import Path
 from labs.build import keep_backup
 from toolkit.console import next_step, run_command, say, warn
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown, write_whole
+from toolkit.paths import ROOT, make_folder, shown, write_whole
 
 MANIFEST = "handout.json"
 # what a student writes in; everything else is the course's
@@ -42,12 +42,8 @@ def install(files: dict[str, bytes], folder: Path) -> Changes:
     EtudeError
         If the folder holds something that is no handout.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        before = read_manifest(folder)
-    else:
-        before = {}
+    before = open_folder(folder)
     changes = Changes()
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in sorted(files.items()):
         path = folder / name
         present = path.read_bytes() if path.is_file() else None
@@ -69,6 +65,17 @@ def install(files: dict[str, bytes], folder: Path) -> Changes:
     manifest = {name: digest(content) for name, content in sorted(files.items())}
     write_whole(folder / MANIFEST, json.dumps(manifest, indent=1) + "\n")
     return changes
+
+
+def open_folder(folder: Path) -> dict[str, str]:
+    """Make the folder a handout may go into; its files of an earlier one, as `read_manifest`.
+
+    Raises
+    ------
+    EtudeError
+        If it cannot be made, or holds something that is no handout.
+    """
+    return read_manifest(folder) if any(make_folder(folder).iterdir()) else {}
 
 
 def read_manifest(folder: Path) -> dict[str, str]:

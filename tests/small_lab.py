@@ -100,17 +100,20 @@ EXPERIMENT = '''"""What `make lab9` runs."""
 
 from dataclasses import dataclass
 
+from toolkit.settings import Count, Positive, FractionBelowOne
+
 
 @dataclass(frozen=True)
 class Settings:
     """The small lab's settings."""
 
-    epochs: int = 2
-    rate: float = 0.5
+    epochs: Count = 2
+    rate: Positive = 0.5
     data: str = "inside"
-    sizes: tuple[int, ...] = (1, 2)
-    top_k: int | None = None
+    sizes: tuple[Count, ...] = (1, 2)
+    top_k: Count | None = None
     shuffle: bool = True
+    dropout: FractionBelowOne = 0.0
     instrument: str | None = None
     soundfont: str | None = None
 
@@ -121,6 +124,7 @@ DATA_SETS = ("inside", "outside")
 
 def run(tasks, settings, run):
     """Use two of the three tasks."""
+    run.begin()
     (run.folder / "result.txt").write_text(f"{tasks.shift(3)} {settings}")
     (run.folder / "report.html").write_text("<p>")
 '''

@@ -214,6 +214,8 @@ def test_reset_names_the_tasks_there_are(reset_task):
     with pytest.raises(EtudeError, match=r"task 9\.7: lab 9 has 9\.1 … 9\.3"):
         reset_task("9.7")
     with pytest.raises(EtudeError, match=r"named like 3\.4"):
+        reset_task("double")
+    with pytest.raises(EtudeError, match=r"which task\? make reset TASK=3\.4"):
         reset_task("")
 
 

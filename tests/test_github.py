@@ -146,8 +146,12 @@ def test_make_github_writes_into_a_handout_only(tmp_path):
     assert missing.returncode == 2
     assert "make handout LAB=3 makes it" in missing.stderr
     assert "is no handout" in make("--lab", "3", "--to", str(tmp_path)).stderr
-    install({}, tmp_path / "new")
+    install({"labs/lab3_notes/lab.toml": b""}, tmp_path / "new")
     done = make("--lab", "3", "--to", str(tmp_path / "new"))
     assert done.returncode == 0, done.stderr
     written = tmp_path / "new" / ".github" / "workflows" / "classroom.yml"
+    assert written.read_text(encoding="utf-8") == workflow(LAB)
+    other = make("--lab", "2", "--to", str(tmp_path / "new"))
+    assert other.returncode == 2
+    assert "has no lab 2: labs in it are 3" in other.stderr
     assert written.read_text(encoding="utf-8") == workflow(LAB)

@@ -128,11 +128,15 @@ def test_the_zip_holds_scripts_checks_and_solution_but_no_bank(tmp_path):
 def test_bad_choices_are_one_sentence(tmp_path):
     with pytest.raises(EtudeError, match=r"HIDDEN=often: choose one of after_published"):
         build(LAB, "often", "", tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-m", "grading.gradescope"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 2
-    assert "which lab? make gradescope LAB=3" in done.stderr
+    for words, sentence in (
+        ([], "which lab? make gradescope LAB=3"),
+        (["--lab", "x"], "there is no lab x"),
+        (["--lab", "3", "--hidden", "often"], "HIDDEN=often"),
+    ):
+        command = [sys.executable, "-m", "grading.gradescope", *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert sentence in done.stderr
 
 
 def test_the_scripts_are_shell():

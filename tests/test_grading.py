@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -576,6 +577,12 @@ def test_a_lab_without_checks_says_so(tmp_path):
         (["--lab", "9"], "there is no lab 9"),
         (["--code", "nowhere.py", "--lab", "3"], "CODE=nowhere.py"),
         (["--hint", "2"], "a hint belongs to a task"),
+        (["--task", "3.3", "--hint", "9"], "HINT=9: give 1, 2 or 3"),
+        (["--task", "3.3", "--lab", "1"], "task 3.3 is not in lab 1: leave out"),
+        (["--code", "LICENSE", "--lab", "3"], "CODE=LICENSE: give"),
+        (["--lab", "3", "--results", "LICENSE/x.json"], "written at LICENSE: File exists"),
+        (["--lab", "3", "--results", "LICENSE/a/x.json"], "written at LICENSE/a: Not a directory"),
+        (["--lab", "3", "--results", "docs"], "--results docs is a folder: name a file"),
     ],
 )
 def test_misspelt_options_get_one_sentence(options, words):
@@ -583,6 +590,25 @@ def test_misspelt_options_get_one_sentence(options, words):
     assert code == 4
     assert words in output
     assert "Traceback" not in output
+    assert "usage" not in output
+
+
+def test_what_submit_wrote_gets_no_verdict_but_a_sentence(tmp_path):
+    with zipfile.ZipFile(tmp_path / "eve.zip", "w") as archive:
+        archive.writestr("tasks.py", SOLUTION)
+    code, output = grading("--lab=3", f"--code={tmp_path / 'eve.zip'}")
+    assert code == 4
+    assert "eve.zip: give" in output
+    assert "next:" not in output
+
+
+def test_a_file_that_cannot_be_read_is_what_is_to_be_mended_and_no_task(tmp_path, results):
+    (tmp_path / "tasks.py").write_bytes("# é".encode("latin-1"))
+    code, output = grading("--task=3.3", f"--code={tmp_path / 'tasks.py'}", results)
+    assert code == 1
+    assert "is not UTF-8 text" in output
+    assert f"next: mend {tmp_path / 'tasks.py'}" in output
+    assert "mend 3.3" not in output
 
 
 def test_hints_are_shown_when_asked_for(tmp_path, results):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from grading.bank import entries
-from grading.handout import handout, recorded_answers, without_rules
+from grading.handout import handout, main, recorded_answers, without_rules
 from grading.reference import NotRecordedError, Reference
 from grading.results import LabResult
 from grading.session import OWN_CHAIN, Session, collect
 from labs.build import stub_file
 from labs.catalogue import Lab, all_labs, load_lab
 from labs.update import MANIFEST, install, read_handout
+from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
@@ -72,6 +74,32 @@ def lines_found(lines: set[str], files: dict[str, bytes]) -> list[str]:
     ]
 
 
+def test_a_folder_that_cannot_be_written_is_told_before_the_solutions_are_asked(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").touch()
+    for to, sentence in (
+        ("file", "File exists"),
+        ("file/x", "Not a directory"),
+        ("other", "is no handout"),
+    ):
+        done = command(ROOT, "grading.handout", "--lab", "3", "--to", str(tmp_path / to))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert sentence in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_command_to_try_a_handout_can_be_typed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("grading.handout.handout", lambda labs: {})
+    folder = tmp_path / "a new handout"
+    monkeypatch.setattr(sys, "argv", ["handout", "--lab", "3", "--to", str(folder)])
+    monkeypatch.setattr(console.console, "_file", None)
+    main()
+    out = capsys.readouterr().out
+    assert "public checks of 1 lab ..." in out
+    assert f"cd '{folder}' && make grade" in out
+
+
 # What is in it
 
 
@@ -113,6 +141,16 @@ def test_the_makefile_of_a_handout_has_no_target_of_an_instructor(files):
     for target in ("grade", "watch", "submit", "update", "setup"):
         assert f"\n{target}:" in makefile
     assert "verify" not in makefile.split(".PHONY")[1]
+
+
+def test_a_handout_offers_and_runs_the_labs_that_are_in_it(copy):
+    listed = subprocess.run(["make"], cwd=copy, capture_output=True, text=True).stdout
+    assert set(re.findall(r"make (lab\S+)", listed)) == {"lab3"}
+    (copy / ".venv").symlink_to(sys.prefix)
+    for target in ("lab4", "lab4-continue"):
+        done = subprocess.run(["make", "READY=", target], cwd=copy, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "stopped: there is no lab 4: labs here are 3\n" in done.stderr
 
 
 def test_a_rule_is_left_out_whole():

@@ -91,10 +91,10 @@ def test_what_cannot_run_is_said_before_training(tmp_path, change, words):
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
-        ("balance=2", "balance 2.0"),
-        ("temperature=-1", "temperature -1.0"),
+        ("balance=2", "balance is"),
+        ("temperature=-1", "temperature is"),
         ("num_heads=5", "num_heads 5 does not divide"),
-        ("names=0", "at least 1"),
+        ("names=0", "names is"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(setting, words):

@@ -4,18 +4,26 @@ import json
 import os
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_lab import make_lab, task_ids
 
 import labs
-from labs.catalogue import Lab
-from labs.run import load_experiment, main, make_settings
+from labs.catalogue import Lab, all_labs, load_lab
+from labs.run import load_experiment, main, make_settings, parse_value
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
+from toolkit.settings import Count, FractionBelowOne
+from toolkit.sound import DEFAULT_SOUNDFONT
 from toolkit.source import definitions, stubbed
+
+# semitones, up and down
+ANY_NUMBER = ("transpose", "semitones")
 
 
 @pytest.fixture
@@ -86,10 +94,22 @@ def test_options_and_set_override_the_preset(run, tmp_path):
         ({}, "epochs=", "give a whole number"),
         ({}, "rate=fast", "give a number"),
         ({}, "shuffle=7", "give true or false"),
-        ({}, "top_k=x", "give a whole number or none"),
+        ({}, "top_k=x", "give a whole number from 1 or none"),
         ({}, "sizes=1,x", "sizes is"),
         ({}, "epochs 3", 'SET holds "epochs"'),
         ({}, "epochs='3", "epochs is"),
+        ({}, "epochs=-1", 'epochs is "-1": give a whole number from 1'),
+        ({}, "epochs=0", "give a whole number from 1"),
+        ({}, "epochs=true", "give a whole number from 1"),
+        ({}, "top_k=0", "give a whole number from 1 or none"),
+        ({}, "sizes=1,0", 'sizes is "0": give a whole number from 1'),
+        ({}, "sizes=()", "give one or several with commas between"),
+        ({}, "rate=0", "give a number above 0"),
+        ({}, "rate=1e999", "give a number above 0"),
+        ({}, "rate=nan", "give a number above 0"),
+        ({}, "dropout=7", 'dropout is "7": give a number from 0, below 1'),
+        ({}, "dropout=1", "give a number from 0, below 1"),
+        ({}, "=", 'SET holds "=": write it like'),
         ({"data": "mars"}, "", "no data set mars: inside, outside"),
     ],
 )
@@ -105,6 +125,46 @@ def test_values_are_read_by_their_fields_type(lab):
     assert (made.epochs, made.rate, made.shuffle, made.top_k) == (9, 0.001, False, None)
     assert made.sizes == (3,)
     assert isinstance(make_settings(experiment, "full", {}, "rate=2").rate, float)
+
+
+@given(st.integers() | st.floats())
+def test_a_number_is_taken_if_its_range_has_it(number):
+    in_range = {Count: type(number) is int and number >= 1, FractionBelowOne: 0 <= number < 1}
+    for kind, expected in in_range.items():
+        try:
+            assert parse_value("units", repr(number), kind) == number
+            assert expected
+        except EtudeError:
+            assert not expected
+
+
+@pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.slug)
+def test_every_number_among_a_labs_settings_has_a_range_and_every_preset_is_in_it(lab):
+    experiment = load_experiment(lab)
+    for preset, settings in experiment.PRESETS.items():
+        kinds = typing.get_type_hints(type(settings), include_extras=True)
+        for name, kind in kinds.items():
+            assert name in ANY_NUMBER or kind not in (int, float, int | None), name
+            value = getattr(settings, name)
+            text = ",".join(map(str, value)) + "," if isinstance(value, tuple) else str(value)
+            if "str" not in str(kind):
+                assert parse_value(name, text, kind) == value, (preset, name)
+
+
+@pytest.mark.parametrize(
+    ("number", "overrides"),
+    [
+        (1, "epochs=0"), (1, "balance=1.1"), (1, "temperature=-1"), (1, "transformer_dropout=1"),
+        (2, "num_pairs=0"), (2, "dropout=7"), (2, "gru_rate=0"), (2, "beta_2=1"),
+        (3, "epochs=-1"), (3, "units=0"), (3, "dropout=7"), (3, "batch_size=0"),
+        (3, "max_pieces=-5"), (3, "temperatures=0.8,-1"), (3, "tempo=0"), (3, "seed=-1"),
+        (4, "window=0"), (4, "stretches=0"), (4, "top_p=0"), (4, "cooldown=2"), (4, "seed=2.5"),
+    ],
+)  # fmt: skip
+def test_a_number_out_of_range_is_refused_before_anything_is_prepared(number, overrides):
+    name = overrides.partition("=")[0]
+    with pytest.raises(EtudeError, match=rf'^{name} is "[^"]*": give a '):
+        make_settings(load_experiment(load_lab(number)), "quick", {}, overrides)
 
 
 def test_an_unknown_lab_or_preset_is_one_sentence(run):
@@ -145,13 +205,50 @@ def test_a_handout_stops_before_the_first_function_that_is_needed(run, lab):
         run("9")
 
 
+def test_a_refused_run_leaves_no_folder_and_the_one_before_is_gone_on_with(
+    lab, run, tmp_path, monkeypatch
+):
+    def crash(tasks, settings, run):
+        run.begin()
+        raise OSError("the disk is full")
+
+    def refuse(tasks, settings, run):
+        raise EtudeError("PRECISION is 'fp8'")
+
+    experiment = load_experiment(lab)
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "run", crash)
+        with pytest.raises(OSError, match="disk"):
+            run("9", "--code", "solution")
+        patch.setattr(experiment, "run", refuse)
+        with pytest.raises(EtudeError, match="PRECISION"):
+            run("9", "--code", "solution")
+    runs = tmp_path / "runs" / "lab9"
+    (crashed,) = runs.glob("*-*")
+    assert json.loads((crashed / "status.json").read_text())["state"] == "crashed"
+    with pytest.raises(EtudeError, match="RESUME=nowhere is no unfinished run"):
+        run("9", "--code", "solution", "--resume", "nowhere")
+    for resume in ("1", str(crashed), str(runs / "latest")):
+        (crashed / "status.json").write_text('{"state": "training"}')
+        assert "Going on with" in run("9", "--code", "solution", "--resume", resume)
+    assert list(runs.glob("*-*")) == [crashed]
+
+
 def test_a_misspelt_instrument_stops_the_run_before_it_trains(lab):
     experiment = load_experiment(lab)
     with pytest.raises(EtudeError, match=r"any of|no General MIDI"):
         make_settings(experiment, "quick", {"instrument": "acoustic bxss"}, "")
     assert make_settings(experiment, "quick", {"instrument": "acoustic bass"}, "").instrument
-    with pytest.raises(EtudeError, match=r"there is no SoundFont none\.sf2"):
-        make_settings(experiment, "quick", {"soundfont": "none.sf2"}, "")
+
+
+def test_what_is_no_soundfont_stops_the_run_before_it_trains(lab, tmp_path):
+    experiment = load_experiment(lab)
+    (tmp_path / "text.sf2").write_text("a text of mine")
+    for name, reason in (("none.sf2", "no SoundFont"), ("text.sf2", "is no SoundFont")):
+        with pytest.raises(EtudeError, match=rf"{reason}.* \.sf2"):
+            make_settings(experiment, "quick", {"soundfont": str(tmp_path / name)}, "")
+    given = {"soundfont": str(DEFAULT_SOUNDFONT)}
+    assert make_settings(experiment, "quick", given, "").soundfont == str(DEFAULT_SOUNDFONT)
 
 
 INTERRUPTED = {

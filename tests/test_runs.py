@@ -12,16 +12,32 @@ from toolkit.runs import Run, best_epoch, read_log, trim_log
 SETTINGS = {"epochs": 3, "folder": Path("data"), "sizes": (1, 2)}
 
 
-def create(root: Path, resume: bool = False, preset: str = "quick", **changes) -> Run:
+def prepare(root: Path, resume: bool | Path = False, preset: str = "quick", **changes) -> Run:
     return Run.create("lab3_notes", preset, {**SETTINGS, **changes}, resume=resume, root=root)
 
 
-def test_each_run_has_its_own_folder_and_latest_points_to_the_newest(tmp_path):
+def create(*arguments, **options) -> Run:
+    """A run that trains."""
+    run = prepare(*arguments, **options)
+    run.begin()
+    return run
+
+
+def status(run: Run) -> dict:
+    return json.loads((run.folder / "status.json").read_text())
+
+
+def latest(root: Path) -> Path:
+    return (root / "lab3" / "latest").resolve()
+
+
+def test_each_run_has_its_own_folder_and_latest_is_the_newest_that_trains(tmp_path):
     first, second = create(tmp_path), create(tmp_path)
+    prepare(tmp_path)
     assert first.folder != second.folder
     assert first.folder.parent == tmp_path / "lab3"
     assert first.folder.name.split("-")[2] == "quick"
-    assert (tmp_path / "lab3" / "latest").resolve() == second.folder.resolve()
+    assert latest(tmp_path) == second.folder.resolve()
 
 
 def test_settings_and_stamp_are_written(tmp_path):
@@ -49,7 +65,7 @@ def test_resume_finds_the_unfinished_run_with_the_same_settings(tmp_path):
     assert run.folder == unfinished.folder
     assert run.resumed
     assert run.interrupted is None
-    assert (tmp_path / "lab3" / "latest").resolve() == run.folder.resolve()
+    assert latest(tmp_path) == run.folder.resolve()
 
 
 def test_resume_names_the_setting_that_differs(tmp_path):
@@ -74,6 +90,63 @@ def test_resume_leaves_a_run_alone_that_is_still_running(tmp_path):
         create(tmp_path, resume=True)
     running.lock.close()
     assert create(tmp_path, resume=True).folder == running.folder
+
+
+@pytest.mark.parametrize("error", [EtudeError("no"), KeyError("no"), KeyboardInterrupt()])
+def test_a_run_that_fails_before_it_trains_leaves_nothing_and_the_one_before_is_found(
+    tmp_path, error
+):
+    unfinished = create(tmp_path)
+    unfinished.lock.close()
+    with pytest.raises(type(error)), prepare(tmp_path) as run:
+        raise error
+    assert not run.folder.exists()
+    assert latest(tmp_path) == unfinished.folder.resolve()
+    with pytest.raises(type(error)), prepare(tmp_path, resume=True) as run:
+        raise error
+    assert status(unfinished) == {"state": "training"}
+    assert create(tmp_path, resume=True).folder == unfinished.folder
+
+
+def test_a_students_error_before_training_keeps_its_traceback_and_is_not_gone_on_with(tmp_path):
+    run = prepare(tmp_path)
+    run.path("error.txt").touch()
+    with pytest.raises(EtudeError), run:
+        raise EtudeError("in your function")
+    assert status(run) == {"state": "crashed before training", "reason": "in your function"}
+    assert not (tmp_path / "lab3" / "latest").exists()
+    with pytest.raises(EtudeError, match="no unfinished run"):
+        prepare(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "state"), [(MemoryError(), "crashed"), (KeyboardInterrupt(), "interrupted")]
+)
+def test_a_run_that_fails_while_it_trains_says_so_and_can_be_gone_on_with(tmp_path, error, state):
+    run = prepare(tmp_path)
+    run.part("lstm").begin()
+    with pytest.raises(type(error)), run:
+        raise error
+    assert status(run) == {"state": state, "reason": type(error).__name__}
+    assert latest(tmp_path) == run.folder.resolve()
+    with create(tmp_path, resume=True) as again:
+        assert again.folder == run.folder
+    assert status(run) == {"state": "finished"}
+
+
+def test_a_named_run_is_gone_on_with(tmp_path):
+    first, second = create(tmp_path), create(tmp_path)
+    for run in (first, second):
+        run.interrupt("interrupted in epoch 2 of 3")
+        run.finish()
+    assert create(tmp_path, resume=first.folder).folder == first.folder
+    with pytest.raises(EtudeError, match="epochs was 3, now 4"):
+        create(tmp_path, resume=second.folder, epochs=4)
+    with create(tmp_path, resume=second.folder):
+        pass
+    for name in (second.folder, tmp_path, tmp_path / "none"):
+        with pytest.raises(EtudeError, match=rf"RESUME={name} is no unfinished run: give 1"):
+            create(tmp_path, resume=name)
 
 
 def test_finishing_drops_the_backup_and_an_interruption_keeps_it(tmp_path):

@@ -191,7 +191,8 @@ def _spell_all(
         )
     others = [name for name in names if name not in pieces and name not in failures]
     if others:
-        console.say(f"{len(pieces)} chorales; {len(others)} scores are not in four parts")
+        rest = "1 score is" if len(others) == 1 else f"{len(others)} scores are"
+        console.say(f"{len(pieces)} chorales; {rest} not in four parts")
     reasons = dict.fromkeys(others, f"not in {VOICES} parts")
     return pieces, {str(name): reason for name, reason in failures.items()} | reasons
 

@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import IO
 
+from toolkit.errors import EtudeError
+
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = ROOT / "datasets"
 CACHE = DATASETS / "cache"
@@ -26,6 +28,25 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder that somebody named, and those above it, so that it can be written into.
+
+    Raises
+    ------
+    EtudeError
+        If that cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+    else:
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "Permission denied"
+    if reason:
+        raise EtudeError(f"no folder can be made or written at {shown(folder)}: {reason}")
+    return folder
 
 
 def hold(path: Path) -> IO[str] | None:

@@ -3,6 +3,7 @@
 Keras is imported only by what trains: `Run` itself costs nothing.
 """
 
+import contextlib
 import csv
 import json
 import math
@@ -11,9 +12,9 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from toolkit import console
 from toolkit.errors import EtudeError
@@ -22,11 +23,17 @@ from toolkit.paths import RUNS, hold, shown, write_whole
 Log = dict[str, list[float]]
 # what the best weights are best at, unless an experiment says otherwise
 MONITOR = "val_nats_per_token"
+# states in status.json of a run that RESUME goes on with; others are "preparing", "finished" and
+# "crashed before training"
+UNFINISHED = ("training", "interrupted", "crashed")
 
 
 @dataclass
 class Run:
     """One run of one lab, in a folder of its own.
+
+    As a context it is finished at the end. If the block fails, `status.json` says so; before
+    training began the folder goes, unless it holds the traceback of a student's error.
 
     Attributes
     ----------
@@ -34,6 +41,8 @@ class Run:
     settings : what the run was asked to do, as it stands in settings.json
     resumed : whether this process goes on with a run that another began
     interrupted : None, or such as "interrupted in epoch 3 of 10"
+    begun : whether this process has begun to train
+    whole : the run that this is a part of
     """
 
     folder: Path
@@ -43,6 +52,8 @@ class Run:
     resumed: bool = False
     interrupted: str | None = None
     lock: IO | None = field(default=None, repr=False)
+    begun: bool = False
+    whole: "Run | None" = field(default=None, repr=False)
 
     @classmethod
     def create(
@@ -50,7 +61,7 @@ class Run:
         lab_slug: str,
         preset: str,
         settings: Mapping[str, Any],
-        resume: bool = False,
+        resume: bool | Path = False,
         stamp: Mapping[str, str] | None = None,
         root: Path | None = None,
     ) -> "Run":
@@ -60,7 +71,8 @@ class Run:
         ----------
         lab_slug : such as "lab3_notes"; the folder is named after its first part
         settings : what must agree for a run to be the same run; JSON values, or what `str` spells
-        resume : go on with the newest unfinished run of this lab, preset and settings
+        resume : go on with the newest unfinished run of this lab, preset and settings, or with
+            that in this folder
         stamp : the parity stamp
 
         Raises
@@ -72,16 +84,50 @@ class Run:
         folder = (root or RUNS) / lab
         plain = json.loads(json.dumps(dict(settings), default=str))
         if resume:
-            run = _unfinished(folder, lab, preset, plain)
+            chosen = resume if isinstance(resume, Path) else None
+            run = _unfinished(folder, lab, preset, plain, chosen)
         else:
             run = cls(_new_folder(folder, preset), lab, preset, plain)
             run.lock = hold(run.folder / ".lock")
             run.write_json("settings.json", {"preset": preset, **plain})
-        run.write_json("status.json", {"state": "training"})
+            run.write_json("status.json", {"state": "preparing"})
         if stamp:
             run.write_json("stamp.json", dict(stamp))
-        _point_latest(run.folder)
         return run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if error is None:
+            self.finish()
+            return
+        state = "interrupted" if isinstance(error, KeyboardInterrupt) else "crashed"
+        status = {"state": state, "reason": str(error) or type(error).__name__}
+        with contextlib.suppress(OSError):  # a full disk is what it may have failed of
+            if self.begun:
+                self.write_json("status.json", status)
+            elif not self.resumed and (self.folder / "error.txt").exists():
+                self.write_json("status.json", {**status, "state": "crashed before training"})
+            elif not self.resumed:
+                shutil.rmtree(self.folder)
+        if self.lock:
+            self.lock.close()
+
+    def part(self, name: str) -> "Run":
+        """Make a part, such as one of several networks, with a folder in this run's."""
+        part = replace(self, folder=self.path(name), lock=None, whole=self)
+        part.folder.mkdir(exist_ok=True)
+        return part
+
+    def begin(self) -> None:
+        """Note that training begins: from now on it is `latest`, and RESUME finds it."""
+        if self.whole:
+            self.whole.begin()
+        elif not self.begun:
+            self.begun = True
+            self.write_json("status.json", {"state": "training"})
+            _point_latest(self.folder)
 
     def path(self, name: str) -> Path:
         """Where the file or folder called `name` goes; folders above it are made."""
@@ -228,14 +274,17 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _unfinished(lab_folder: Path, lab: str, preset: str, settings: dict[str, Any]) -> Run:
-    """Find the newest unfinished run with these settings."""
+def _unfinished(
+    lab_folder: Path, lab: str, preset: str, settings: dict[str, Any], chosen: Path | None
+) -> Run:
+    """Find the newest unfinished run with these settings, or the chosen one."""
     wanted = {"preset": preset, **settings}
     refused: tuple[Path, str] | None = None
-    for folder in sorted(lab_folder.glob("*-*"), reverse=True):
+    folders = sorted(lab_folder.glob("*-*"), reverse=True) if chosen is None else [chosen.resolve()]
+    for folder in folders:
         if not (folder / "settings.json").exists():
             continue
-        if _read_json(folder / "status.json").get("state") == "finished":
+        if _read_json(folder / "status.json").get("state") not in UNFINISHED:
             continue
         theirs = _read_json(folder / "settings.json")
         differing = [
@@ -244,7 +293,8 @@ def _unfinished(lab_folder: Path, lab: str, preset: str, settings: dict[str, Any
             if theirs.get(name) != wanted.get(name)
         ]
         if differing:
-            refused = refused or (folder, "; ".join(differing))
+            more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+            refused = refused or (folder, "; ".join(differing[:3]) + more)
             continue
         lock = hold(folder / ".lock")
         if lock is None:
@@ -255,8 +305,13 @@ def _unfinished(lab_folder: Path, lab: str, preset: str, settings: dict[str, Any
     if refused:
         folder, reason = refused
         raise EtudeError(
-            f"RESUME=1 cannot go on with {shown(folder)}: {reason}. "
+            f"RESUME={chosen or 1} cannot go on with {shown(folder)}: {reason}. "
             "Give the settings it was started with, or leave out RESUME to start anew."
+        )
+    if chosen:
+        raise EtudeError(
+            f"RESUME={chosen} is no unfinished run: give 1 for the newest of {lab}, or a folder "
+            f"below {shown(lab_folder)}."
         )
     raise EtudeError(
         f"RESUME=1 found no unfinished run of {lab} below {shown(lab_folder)}: "

@@ -94,6 +94,25 @@ def program_number(name: str) -> int:
     )
 
 
+def check_soundfont(path: Path) -> None:
+    """Make sure that a file begins as a SoundFont does: what is in it is the synthesizer's matter.
+
+    Raises
+    ------
+    EtudeError
+        If it does not, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        raise EtudeError(
+            f"There is no SoundFont {shown(path)}: give the path of an .sf2 file."
+        ) from None
+    if not (head.startswith(b"RIFF") and head.endswith((b"sfbk", b"DLS "))):
+        raise EtudeError(f"{shown(path)} is no SoundFont: give the path of an .sf2 file.")
+
+
 def to_general_midi_drums(sequence: "NoteSequence") -> "NoteSequence":
     """Copy a sequence with the drum pitches of a Roland TD-11 (Groove's) as General MIDI has them.
 
@@ -141,10 +160,7 @@ def render_wav(
     if max(notes.end.max(), notes.pedal_time.max(initial=0)) > LONGEST:
         raise EtudeError(f"The piece is too long to render: {LONGEST:,} seconds are the most.")
     soundfont = Path(soundfont or DEFAULT_SOUNDFONT)
-    if not soundfont.is_file():
-        raise EtudeError(
-            f"There is no SoundFont {shown(soundfont)}: give the path of an .sf2 file."
-        )
+    check_soundfont(soundfont)
     played = import_note_seq().apply_sustain_control_changes(sequence)
     if instrument is not None:
         played = _played_by(played, program_number(instrument))

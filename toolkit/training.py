@@ -273,6 +273,7 @@ def fit(
         with runtime.scope():
             first = Backup.restore(run.path("backup"), model)
         trim_log(run.path("log.csv"), first)
+    run.begin()
     if first < epochs:
         _fit(model, run, runtime, batches, held_out, first, epochs)
     if run.best_weights.exists():

@@ -1,6 +1,5 @@
 """What `make lab1` runs: surnames → four networks on equal terms → names, measured and judged."""
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from toolkit.plots import plot_comparison
 from toolkit.report import Picture, Report
 from toolkit.runs import Log, Run, best_epoch
 from toolkit.runtime import Runtime, configure
+from toolkit.settings import Count, Fraction, FractionBelowOne, Positive, PositiveOrZero, Seed
 from toolkit.training import fit
 
 __all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
@@ -39,54 +39,48 @@ class Settings:
     """What a run does; any field can be set on the command line."""
 
     data: str = "faker"
-    seed: int = 0
+    seed: Seed = 0
     precision: str = "auto"
     devices: str | None = None
     # "Greece,Russia"; None takes all
     countries: str | None = None
     # 1 draws every country equally often in training, 0 as often as it has names
-    balance: float = 1.0
-    max_characters: int = 18
-    embedding_dim: int = 32
+    balance: Fraction = 1.0
+    max_characters: Count = 18
+    embedding_dim: Count = 32
     # widths at which the four have about as many parameters
-    rnn_units: int = 232
-    lstm_units: int = 112
-    gru_units: int = 132
-    transformer_units: int = 56
-    recurrent_layers: int = 1
-    transformer_layers: int = 2
-    num_heads: int = 4
-    recurrent_dropout: float = 0.1
-    transformer_dropout: float = 0.0
-    epochs: int = 10
-    steps_per_epoch: int = 120
-    batch_size: int = 64
-    rnn_rate: float = 5e-3
-    lstm_rate: float = 1e-2
-    gru_rate: float = 1e-2
-    transformer_rate: float = 6e-3
+    rnn_units: Count = 232
+    lstm_units: Count = 112
+    gru_units: Count = 132
+    transformer_units: Count = 56
+    recurrent_layers: Count = 1
+    transformer_layers: Count = 2
+    num_heads: Count = 4
+    recurrent_dropout: FractionBelowOne = 0.1
+    transformer_dropout: FractionBelowOne = 0.0
+    epochs: Count = 10
+    steps_per_epoch: Count = 120
+    batch_size: Count = 64
+    rnn_rate: Positive = 5e-3
+    lstm_rate: Positive = 1e-2
+    gru_rate: Positive = 1e-2
+    transformer_rate: Positive = 6e-3
     # held-out names of a country that each epoch is measured on
-    validation_names: int = 40
+    validation_names: Count = 40
     # first letters of a table of names, one name each; None leaves the table out
     starts: str | None = "ABCDEFGKMN"
-    names: int = 10
+    names: Count = 10
     # names of a country that fidelity is judged by
-    judged: int = 100
-    temperature: float = 0.8
+    judged: Count = 100
+    temperature: PositiveOrZero = 0.8
 
     def __post_init__(self) -> None:
-        """Refuse what no network could be built or asked with."""
+        """Refuse what no network could be built with."""
         if self.transformer_units % self.num_heads:
             raise ValueError(
                 f"num_heads {self.num_heads} does not divide transformer_units "
                 f"{self.transformer_units}"
             )
-        if not 0 <= self.balance <= 1:
-            raise ValueError(f"balance {self.balance} is not between 0 and 1")
-        if not self.temperature >= 0:
-            raise ValueError(f"temperature {self.temperature} is below 0")
-        if self.names < 1 or self.judged < 1:
-            raise ValueError("names and judged must be at least 1")
 
 
 PRESETS = {
@@ -151,8 +145,7 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
     trained = []
     parts = []
     for architecture in tasks.ARCHITECTURES:
-        part = dataclasses.replace(run, folder=run.path(architecture), lock=None)
-        part.folder.mkdir(exist_ok=True)
+        part = run.part(architecture)
         parts.append(part)
         trained.append(train(tasks, settings, part, runtime, names, vocabulary, architecture))
         if part.interrupted:

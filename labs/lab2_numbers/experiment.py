@@ -1,6 +1,5 @@
 """What `make lab2` runs: numbers → GRU and Transformer → words, measured in range and beyond."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from toolkit.plots import plot_attention, plot_iterations
 from toolkit.report import Picture, Report
 from toolkit.runs import Log, Run
 from toolkit.runtime import Runtime, configure
+from toolkit.settings import Count, FractionBelowOne, Positive, Seed
 from toolkit.training import fit
 
 __all__ = ["PRESETS", "Settings", "run"]
@@ -30,37 +30,37 @@ class Settings:
 
     # as num2words takes it
     language: str = "en"
-    seed: int = 0
+    seed: Seed = 0
     precision: str = "auto"
     devices: str | None = None
     # numbers that the report translates too
     numbers: tuple[str, ...] = ("1033",)
-    num_pairs: int = 100_000
-    max_digits: int = 9
-    gru_embedding_dim: int = 32
-    gru_units: int = 128
-    gru_rate: float = 4e-3
-    gru_epochs: int = 5
-    d_model: int = 64
-    num_heads: int = 4
-    ff_dim: int = 256
-    num_layers: int = 2
-    dropout: float = 0.0
-    transformer_rate: float = 5e-3
-    transformer_epochs: int = 8
+    num_pairs: Count = 100_000
+    max_digits: Count = 9
+    gru_embedding_dim: Count = 32
+    gru_units: Count = 128
+    gru_rate: Positive = 4e-3
+    gru_epochs: Count = 5
+    d_model: Count = 64
+    num_heads: Count = 4
+    ff_dim: Count = 256
+    num_layers: Count = 2
+    dropout: FractionBelowOne = 0.0
+    transformer_rate: Positive = 5e-3
+    transformer_epochs: Count = 8
     # Adam's: with Keras's 0.999 the Transformer stays for long where it confuses lengths
-    beta_2: float = 0.98
+    beta_2: FractionBelowOne = 0.98
     # an epoch is so many iterations: validation measures after each
-    steps_per_epoch: int = 100
-    batch_size: int = 64
-    validation_numbers: int = 1000
+    steps_per_epoch: Count = 100
+    batch_size: Count = 64
+    validation_numbers: Count = 1000
     # numbers never seen that are decoded at the end, at most
-    test_numbers: int = 3000
-    decode_batch: int = 256
+    test_numbers: Count = 3000
+    decode_batch: Count = 256
     # test numbers of each length out of range, and training numbers of each for the remedy
-    beyond: int = 200
-    few: int = 200
-    remedy_epochs: int = 1
+    beyond: Count = 200
+    few: Count = 200
+    remedy_epochs: Count = 1
 
 
 PRESETS = {
@@ -244,8 +244,7 @@ def train(
     folder : where below the run's folder log, weights and backup go
     widths : columns for digits and for words
     """
-    part = dataclasses.replace(run, folder=run.path(folder), lock=None)
-    part.folder.mkdir(exist_ok=True)
+    part = run.part(folder)
     numbers = translator.numbers
     validation = numbers.split["validation"][: settings.validation_numbers]
     steps = epochs * settings.steps_per_epoch

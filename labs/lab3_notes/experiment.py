@@ -18,6 +18,7 @@ from toolkit.plots import plot_curves, plot_measures
 from toolkit.report import Picture, Report
 from toolkit.runs import Log, Run
 from toolkit.runtime import Runtime, configure
+from toolkit.settings import Count, CountOrZero, FractionBelowOne, Positive, Seed
 from toolkit.training import PAD, Batches, fit
 
 __all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
@@ -31,37 +32,37 @@ class Settings:
     """What a run does; any field can be set on the command line."""
 
     data: str = "chorales"
-    seed: int = 0
+    seed: Seed = 0
     precision: str = "auto"
     devices: str | None = None
     instrument: str | None = "church organ"
     soundfont: str | None = None
     # training pieces to use at most, and an eighth as many for validation and test; None is all
-    max_pieces: int | None = None
-    min_count: int = 1
+    max_pieces: Count | None = None
+    min_count: Count = 1
     # every window is used in `keys` random ones of these transpositions, in semitones
     transpose: tuple[int, ...] = tuple(range(-5, 7))
-    keys: int = 12
-    window: int = 64
+    keys: Count = 12
+    window: Count = 64
     # windows without padding that validation and test are measured on, and how many at most
-    eval_window: int = 256
-    eval_windows: int = 400
-    embedding_dim: int = 64
-    units: int = 320
-    num_layers: int = 1
-    dropout: float = 0.1
-    epochs: int = 12
-    steps_per_epoch: int = 70
-    batch_size: int = 32
-    learning_rate: float = 5e-3
-    temperatures: tuple[float, ...] = (0.6, 0.8, 1.0)
-    samples: int = 8
-    primer_length: int = 16
-    max_length: int = 512
+    eval_window: Count = 256
+    eval_windows: Count = 400
+    embedding_dim: Count = 64
+    units: Count = 320
+    num_layers: Count = 1
+    dropout: FractionBelowOne = 0.1
+    epochs: Count = 12
+    steps_per_epoch: Count = 70
+    batch_size: Count = 32
+    learning_rate: Positive = 5e-3
+    temperatures: tuple[Positive, ...] = (0.6, 0.8, 1.0)
+    samples: Count = 8
+    primer_length: Count = 16
+    max_length: Count = 512
     # quarter notes a minute, for what is played
-    tempo: float = 84.0
+    tempo: Positive = 84.0
     # pieces of each kind that the report embeds
-    shown: int = 2
+    shown: CountOrZero = 2
 
 
 PRESETS = {

@@ -53,14 +53,14 @@ def main() -> None:
     splits = load_splits(settings.data, settings.max_pieces)
     model = experiment.build(tasks, settings, runtime)
     load_weights(model, trained / "best.weights.h5")
-    run = Run.create(lab.slug, "continued", dataclasses.asdict(settings))
     kinds = experiment.play(tasks, settings, model, splits, given)
-    samples = write_samples(run, settings, kinds[:-1], "pieces")
-    report = Report(run, "Lab 4: continuations", f"Played by the model of {shown(trained)}.")
-    experiment.add_music(report, run, settings, kinds, samples)
-    report.add_code("Whose code ran", tasks.describe())
-    console.say(f"report: {shown(report.write())}")
-    run.finish()
+    with Run.create(lab.slug, "continued", dataclasses.asdict(settings)) as run:
+        run.begin()
+        samples = write_samples(run, settings, kinds[:-1], "pieces")
+        report = Report(run, "Lab 4: continuations", f"Played by the model of {shown(trained)}.")
+        experiment.add_music(report, run, settings, kinds, samples)
+        report.add_code("Whose code ran", tasks.describe())
+        console.say(f"report: {shown(report.write())}")
 
 
 def find_run(folder: str | None, root: Path = RUNS / "lab4") -> Path:

@@ -20,6 +20,15 @@ from toolkit.corpus import Split
 from toolkit.errors import EtudeError
 from toolkit.runs import Log, Run
 from toolkit.runtime import Runtime, compiled
+from toolkit.settings import (
+    Count,
+    CountOrZero,
+    Fraction,
+    FractionAboveZero,
+    FractionBelowOne,
+    Positive,
+    Seed,
+)
 from toolkit.training import Batches, fit
 
 
@@ -28,7 +37,7 @@ class Settings:
     """What a run does; any field can be set on the command line."""
 
     data: str = "keyboard"
-    seed: int = 0
+    seed: Seed = 0
     precision: str = "auto"
     devices: str | None = None
     # one or several General MIDI names, with commas; None is a piano, or drums
@@ -36,42 +45,42 @@ class Settings:
     soundfont: str | None = None
     # a MIDI file to play on from; None takes a test piece
     primer: str | None = None
-    primer_seconds: float = 8.0
+    primer_seconds: Positive = 8.0
     # training pieces to use at most, and an eighth as many for validation and test; None is all
-    max_pieces: int | None = None
+    max_pieces: Count | None = None
     # each piece is moved by one of these in each epoch; the experiment does not transpose drums
     semitones: tuple[int, ...] = (-1, 0, 1)
-    stretches: tuple[float, ...] = (0.95, 0.975, 1.0, 1.025, 1.05)
-    length: int = 256
+    stretches: tuple[Positive, ...] = (0.95, 0.975, 1.0, 1.025, 1.05)
+    length: Count = 256
     # overlap of validation and test windows, and how many of validation at most
-    context: int = 64
-    eval_windows: int | None = 150
-    d_model: int = 128
-    num_heads: int = 2
-    ff_dim: int = 256
-    num_layers: int = 2
-    max_distance: int = 256
-    window: int = 512
+    context: CountOrZero = 64
+    eval_windows: Count | None = 150
+    d_model: Count = 128
+    num_heads: Count = 2
+    ff_dim: Count = 256
+    num_layers: Count = 2
+    max_distance: Count = 256
+    window: Count = 512
     # a run of three minutes learns too little to need any: with 0.1 it ends 0.1 nats higher
-    dropout: float = 0.0
+    dropout: FractionBelowOne = 0.0
     tied: bool = True
-    smoothing: float = 0.0
-    epochs: int = 8
-    steps_per_epoch: int = 120
-    batch_size: int = 8
-    learning_rate: float = 3e-3
-    warmup: int = 200
+    smoothing: FractionBelowOne = 0.0
+    epochs: Count = 8
+    steps_per_epoch: Count = 120
+    batch_size: Count = 8
+    learning_rate: Positive = 3e-3
+    warmup: Count = 200
     # share of the steps, the last ones, over which the rate falls to 0 besides
-    cooldown: float = 0.0
-    temperature: float = 0.95
-    top_k: int = 0
-    top_p: float = 0.92
+    cooldown: Fraction = 0.0
+    temperature: Positive = 0.95
+    top_k: CountOrZero = 0
+    top_p: FractionAboveZero = 0.92
     grammar: bool = True
     # pieces with a primer, and as many without
-    samples: int = 4
-    max_events: int = 768
+    samples: Count = 4
+    max_events: Count = 768
     # real excerpts that generated pieces are measured beside
-    compared: int = 32
+    compared: Count = 32
 
 
 # the field's usual model: Huang et al. (2018), gwinndr's sizes
@@ -117,10 +126,8 @@ def check(settings: Settings, runtime: Runtime) -> None:
             f"d_model {settings.d_model} cannot be shared by {settings.num_heads} heads: give a "
             "multiple"
         )
-    if not 0 <= settings.context < settings.length:
+    if settings.context >= settings.length:
         raise EtudeError(f"context {settings.context}: give 0 to {settings.length - 1}")
-    if not 0 <= settings.cooldown <= 1:
-        raise EtudeError(f"cooldown {settings.cooldown:g}: give a share of the steps, 0 to 1")
     if settings.batch_size % len(runtime.devices):
         raise EtudeError(
             f"batch_size {settings.batch_size} cannot be shared by {len(runtime.devices)} "
