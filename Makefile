@@ -12,6 +12,11 @@ $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name))
 $(foreach switch,GPU FORCE RESUME REGRADE ACCEPT_OPEN,\
   $(if $(filter-out 0 no off false,$(value $(switch))),,$(eval override $(switch) :=)))
 
+# In WSL the environment's NAME is the machine's.
+ifeq ($(origin NAME),environment)
+NAME :=
+endif
+
 # An active virtual or conda environment is used as it is; otherwise .venv is made here.
 ACTIVE := $(VIRTUAL_ENV)
 ifeq ($(ACTIVE),)

@@ -104,3 +104,8 @@ def test_what_make_does_not_know_is_one_sentence():
         assert done.returncode == 2
         assert sentence in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_the_machines_name_is_no_data_set():
+    assert arguments("data", NAME="DESKTOP-1", FROM="here") == ["toolkit.datasets", "--from=here"]
+    assert arguments("data", "NAME=maestro") == ["toolkit.datasets", "--name=maestro"]
