@@ -13,9 +13,7 @@ $(foreach switch,GPU FORCE RESUME REGRADE ACCEPT_OPEN,\
   $(if $(filter-out 0 no off false,$(value $(switch))),,$(eval override $(switch) :=)))
 
 # In WSL the environment's NAME is the machine's.
-ifeq ($(origin NAME),environment)
-NAME :=
-endif
+$(if $(filter environment,$(origin NAME)),$(eval override NAME :=))
 
 # An active virtual or conda environment is used as it is; otherwise .venv is made here.
 ACTIVE := $(VIRTUAL_ENV)
