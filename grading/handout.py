@@ -73,8 +73,16 @@ def handout(labs: list[Lab]) -> dict[str, bytes]:
     absent = (rf"lab{lab.number}(-\w+)?" for lab in all_labs() if lab not in labs)
     makefile = without_rules(files["Makefile"].decode(), (*INSTRUCTORS, *absent))
     files["Makefile"] = makefile.encode()
-    files["README.md"] = files["docs/student.md"].replace(b"](../", b"](")
+    page = for_lab(files["docs/student.md"].decode(), labs[0])
+    files |= {"docs/student.md": page.encode(), "README.md": page.replace("](../", "](").encode()}
     return files
+
+
+def for_lab(page: str, lab: Lab) -> str:
+    """The students' page, its examples taken from this lab."""
+    page = page.replace("lab3_notes", lab.slug).replace("lab3", f"lab{lab.number}")
+    page = page.replace("LAB=3", f"LAB={lab.number}")
+    return re.sub(r"\b3\.([1-9])\b", rf"{lab.number}.\1", page)
 
 
 def tracked_files() -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from grading.bank import entries
-from grading.handout import handout, main, recorded_answers, without_rules
+from grading.handout import for_lab, handout, main, recorded_answers, without_rules
 from grading.reference import NotRecordedError, Reference
 from grading.results import LabResult
 from grading.session import OWN_CHAIN, Session, collect
@@ -101,6 +101,17 @@ def test_the_command_to_try_a_handout_can_be_typed(tmp_path, monkeypatch, capsys
 
 
 # What is in it
+
+
+@pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.slug)
+def test_the_students_page_speaks_of_a_lab_that_is_there(lab):
+    page = for_lab((ROOT / "docs" / "student.md").read_text(encoding="utf-8"), lab)
+    assert set(re.findall(r"(?i)\blab=?(\d)", page)) == {str(lab.number)}
+    assert f"labs/{lab.slug}/tasks.py" in page
+    named = set(re.findall(r"\b(\d\.\d+)\b", page)) - {"3.11", "3.12", "3.13"}
+    assert len(named) == 3
+    assert named <= {task.id for task in lab.tasks}
+    assert "Python 3.11, 3.12 or 3.13" in page
 
 
 def test_no_line_of_a_solution_is_in_a_handout(files, monkeypatch):
