@@ -53,7 +53,7 @@ def main() -> None:
     """Generate every lab's files and write those that nobody has edited."""
     parser = argparse.ArgumentParser(prog="make build", description=__doc__)
     parser.add_argument("--force", default="", help="1: overwrite edited files, keep backups")
-    force = parser.parse_args().force not in ("", "0")
+    force = bool(parser.parse_args().force)
     files: dict[Path, str] = {}
     for lab in all_labs():
         files |= generate(lab)
