@@ -286,10 +286,13 @@ class Session:
         Which of them a student gets, and what they are, only who knows the secret can tell.
         """
         if check.hidden:
-            number = int.from_bytes(self.secret(self.student)[:8]) % DRAWINGS
-            return np.random.default_rng(list(self.secret(str(number), check.name)))
+            return np.random.default_rng(list(self.secret(str(self.set_of_inputs()), check.name)))
         digest = hmac.new(b"public", f":{check.name}".encode(), hashlib.sha256).digest()
         return np.random.default_rng(list(digest))
+
+    def set_of_inputs(self) -> int:
+        """Which set of hidden inputs this student meets."""
+        return int.from_bytes(self.secret(self.student)[:8]) % DRAWINGS
 
     def secret(self, *words: str) -> bytes:
         """The course's secret digest of what is named."""

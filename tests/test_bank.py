@@ -1,12 +1,15 @@
 """Every wrong answer of a bank loses points on its own task and no other, no right one any."""
 
 import ast
+import tempfile
 import zlib
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from grading.bank import Entry, entries, judge, tasks_upon
+from grading.session import DRAWINGS, Session, chosen, collect, run_checks
 from labs.catalogue import all_labs, load_lab
 from toolkit.parallel import map_items
 from toolkit.paths import ROOT
@@ -86,6 +89,44 @@ def test_a_task_that_raises_costs_no_other_task(lab, tmp_path):
     verdicts, failures = map_items(partial(judge, tasks=None), broken, "tasks that raise")
     assert not failures
     assert not [told(verdict) for verdict in verdicts if not verdict.expected]
+
+
+def outcomes(entry):
+    """How an answer's hidden checks end with each set of hidden inputs, by the check's name."""
+    checks = collect(entry.lab)
+    hidden = [one for one in chosen(checks, [entry.task.id], public=False) if one[0].hidden]
+    found: dict[str, list[str]] = {check.name: [] for check, _ in hidden}
+    sets: set[int] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tasks.py"
+        path.write_text(entry.source(), encoding="utf-8")
+        session = Session(entry.lab, str(path), [c for c, _ in checks], accept_open=True)
+        for number in range(500):
+            session.student = f"s{number}"
+            if session.set_of_inputs() not in sets:
+                sets.add(session.set_of_inputs())
+                run_checks(session, hidden, 1)
+                for check in session.result.task(entry.task.id).checks:
+                    if check.name in found:
+                        found[check.name].append(check.outcome)
+            if len(sets) == DRAWINGS:
+                return found
+    raise AssertionError("not every set was drawn")
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("task", ["3.1", "3.2", "3.3", "3.4", "3.8"])
+def test_two_students_with_the_same_file_have_the_same_points(task):
+    of_task = [entry for entry in BANK if entry.task.id == task]
+    found, failures = map_items(outcomes, of_task, "sets of hidden inputs")
+    assert not failures
+    differing = [
+        (entry.path.stem, name)
+        for entry, checks in zip(of_task, found, strict=True)
+        for name, ends in checks.items()
+        if len(set(ends)) > 1
+    ]
+    assert differing == []
 
 
 @pytest.mark.parametrize(("lab", "task"), TASKS, ids=lambda value: getattr(value, "id", None))
