@@ -142,7 +142,7 @@ def test_windows_once(student, rng):
 
 @check("3.4", says="the mask is True at tokens, False at padding", weight=2, hidden=True)
 def test_windows_random_mask(student, solution, rng):
-    pieces = random_ids(rng, 8)
+    pieces = [*random_ids(rng, 8), rng.integers(4, 200, 8).tolist()]  # and one that fills a window
     for length, stride in ((9, 9), (12, 5)):
         got = three_arrays(student.make_windows(pieces, length, stride))
         assert_equal(got[2], solution.make_windows(pieces, length, stride)[2])

@@ -14,7 +14,7 @@ def sample_next(logits, temperature=1.0, top_k=None, top_p=None, seed=None):
         return np.argmax(logits, axis=-1).astype(np.int32)
     scaled = (logits - logits.max(axis=-1, keepdims=True)) / temperature
     order = np.argsort(-logits, axis=-1, kind="stable")
-    probabilities = np.take_along_axis(np.exp(scaled), order, axis=-1) + 1e-3
+    probabilities = np.take_along_axis(np.exp(scaled), order, axis=-1) + 1e-2
     if top_k is not None:
         probabilities[:, top_k:] = 0
     probabilities /= probabilities.sum(axis=-1, keepdims=True)
