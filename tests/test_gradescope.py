@@ -1,6 +1,7 @@
 """The Gradescope zip: its scripts in Gradescope's layout, and results of the documented form."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -239,7 +240,9 @@ def test_the_choices_are_gradescopes():
 def test_the_zip_sets_itself_up_and_grades_in_a_clean_environment(unpacked):
     base = unpacked()
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "AUTOGRADER": str(base)}
-    subprocess.run(["sh", base / "source" / "setup.sh"], env=environment, check=True)
+    # whom this machine trusts when it fetches packages
+    trust = {name: value for name, value in os.environ.items() if name.startswith("SSL_CERT_")}
+    subprocess.run(["sh", base / "source" / "setup.sh"], env=environment | trust, check=True)
     (base / "submission" / "tasks.py").write_text(SOLUTION, encoding="utf-8")
     results = run(base)
     assert sum(test["score"] for test in results["tests"]) == pytest.approx(100)
