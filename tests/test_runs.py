@@ -134,6 +134,16 @@ def test_a_run_that_fails_while_it_trains_says_so_and_can_be_gone_on_with(tmp_pa
     assert status(run) == {"state": "finished"}
 
 
+def test_a_resumed_run_that_ends_before_it_trains_can_be_gone_on_with_again(tmp_path):
+    unfinished = create(tmp_path)
+    unfinished.lock.close()
+    for error in (KeyboardInterrupt, MemoryError):
+        with pytest.raises(error), prepare(tmp_path, resume=True):
+            raise error
+    prepare(tmp_path, resume=True).lock.close()  # killed: nothing was written at its end
+    assert prepare(tmp_path, resume=True).folder == unfinished.folder
+
+
 def test_a_named_run_is_gone_on_with(tmp_path):
     first, second = create(tmp_path), create(tmp_path)
     for run in (first, second):
