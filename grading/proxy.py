@@ -96,11 +96,13 @@ class Code:
             "kwargs": {name: crossing(value) for name, value in kwargs.items()},
         }
         try:
-            return self._arrived(self._ask(**question), self.called)
+            answer = self._ask(**question)
         except (Raised, Refused, WorkerDied) as problem:
             if self._place is None:
                 raise RuntimeError(f"the solution's {self.called}: {problem}") from problem
             self._blame(problem, self._place)
+        # Only a handle is named by its call: spelling every call's arguments takes time.
+        return self._arrived(answer, self.called if type(answer) is Opaque else "model")
 
     def _blame(self, problem: Exception, place: Callable[[int], str]) -> NoReturn:
         if isinstance(problem, Raised):
