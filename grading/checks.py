@@ -81,29 +81,31 @@ def plain(text: str, limit: int = MESSAGE) -> str:
 
 def spelled(value: Any, limit: int = 120) -> str:
     """Spell a value as a student would, shortened: `[1, 2, 3]`, `int32 array (4, 16)`."""
-    if isinstance(value, MusicXML):
-        return getattr(value, "label", "a score")
     text = "".join(islice(spelling(value), limit + 1))
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+BRACKETS = {list: "[]", tuple: "()", dict: "{}"}
 
 
 def spelling(value: Any) -> Iterator[str]:
     """Spell a value character by character: whoever takes a few pays for no more."""
     if isinstance(value, MusicXML):
-        yield from spelled(value)
+        yield from getattr(value, "label", "a score")
     elif isinstance(value, np.ndarray) and value.size <= 24:
         yield from np.array2string(value, separator=", ", precision=6).replace("\n", "")
     elif isinstance(value, np.ndarray):
         yield from f"{value.dtype} array {value.shape}"
-    elif isinstance(value, (list, tuple, dict)):
-        yield from {list: "[", tuple: "(", dict: "{"}[type(value)]
+    elif type(value) in BRACKETS:
+        opening, closing = BRACKETS[type(value)]
+        yield opening
         for place, item in enumerate(value):
             yield from ", " if place else ""
             yield from spelling(item)
             if isinstance(value, dict):
                 yield from ": "
                 yield from spelling(value[item])
-        yield from {list: "]", tuple: ")", dict: "}"}[type(value)]
+        yield closing
     else:
         yield from repr(value)
 
