@@ -114,14 +114,16 @@ def make_settings(
     data_sets = getattr(experiment, "DATA_SETS", None)
     if data_sets and values.get("data", data_sets[0]) not in data_sets:
         raise EtudeError(f"this lab has no data set {values['data']}: {', '.join(data_sets)}")
-    if values.get("instrument") or values.get("soundfont"):
-        from toolkit.sound import check_soundfont, program_number
+    # What cannot be played stops the run before it trains, not after.
+    if values.get("instrument"):
+        from toolkit.sound import program_number
 
-        # What cannot be played stops the run before it trains, not after.
-        for name in (values.get("instrument") or "piano").split(","):
+        for name in values["instrument"].split(","):
             program_number(name.strip())
-        if values.get("soundfont"):
-            check_soundfont(Path(values["soundfont"]))
+    if values.get("soundfont"):
+        from toolkit.sound import check_soundfont
+
+        check_soundfont(Path(values["soundfont"]))
     try:
         return dataclasses.replace(settings, **values)
     except ValueError as error:
@@ -134,7 +136,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     except ValueError:
         words = [text]
     for word in words:
-        if not word.partition("=")[0] or "=" not in word:
+        if word.find("=") < 1:
             raise EtudeError(f'SET holds "{word}": write it like SET="epochs=3 units=128"')
     return [(name, value) for name, _, value in (word.partition("=") for word in words)]
 
