@@ -125,7 +125,7 @@ def cut(logits, temperature=1.0, top_k=None, top_p=None):
     return kept / kept.sum()
 
 
-def cuts(rng, low, high, top_k, keep):
+def random_cut(rng, low, high, top_k, keep):
     """Draw logits, a temperature and a top_p that keeps `keep` ids, in no other order of cuts."""
     while True:
         logits, temperature = rng.normal(0, 1.5, 9), float(rng.uniform(low, high))
@@ -144,7 +144,7 @@ def cuts(rng, low, high, top_k, keep):
 def test_sample_random(student, rng):
     colder, hotter = (0.3, 0.4), (1.8, 2.5)
     for case in ((*colder, None, None), (*hotter, 5, None), (*colder, None, 4), (*hotter, 3, 2)):
-        logits, arguments = cuts(rng, *case)
+        logits, arguments = random_cut(rng, *case)
         rows = np.tile(logits, (DRAWS, 1)).astype("f4")
         ids = student.sample_next(rows, **arguments, seed=int(rng.integers(1000)))
         assert_frequencies(counts(ids, 9, DRAWS), cut(logits, **arguments))
