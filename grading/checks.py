@@ -85,7 +85,7 @@ def spelled(value: Any, limit: int = 120) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-BRACKETS = {list: "[]", tuple: "()", dict: "{}"}
+BRACKETS: dict[type, tuple[str, str]] = {list: ("[", "]"), tuple: ("(", ")"), dict: ("{", "}")}
 
 
 def spelling(value: Any) -> Iterator[str]:
