@@ -6,7 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import counted, gradient_by_logits, half_precision, step_of_descent
+from grading.worker.fixtures import (
+    counted,
+    gradient_by_logits,
+    half_precision,
+    step_by_logits,
+    step_of_descent,
+)
 from grading.worker.fixtures import do as do
 from grading.worker.fixtures import num_calls as num_calls
 
@@ -47,7 +53,12 @@ def descend(layer: Any, target: np.ndarray, *arrays: np.ndarray) -> dict[str, np
     return step_of_descent(layer, first, target, arrays)
 
 
-def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> np.ndarray:
+def loss_step(targets: np.ndarray, logits: np.ndarray, submission: Any) -> np.ndarray:
+    """Let Keras train logits with `masked_cross_entropy`: the gradient."""
+    return step_by_logits(submission.masked_cross_entropy, targets, logits)
+
+
+def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> Any:
     """Differentiate `masked_cross_entropy` by the logits."""
     return gradient_by_logits(submission.masked_cross_entropy, targets, logits)
 

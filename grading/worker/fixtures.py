@@ -86,8 +86,23 @@ def logits_model(logits: np.ndarray) -> tuple[keras.Model, np.ndarray]:
     return model, np.arange(batch)
 
 
-def gradient_by_logits(loss: Callable, targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Differentiate a loss by the logits as Keras does: one step of descent."""
+def gradient_by_logits(loss: Callable, targets: np.ndarray, logits: np.ndarray) -> Any:
+    """Differentiate a loss by the logits, op by op; None if it does not hang on them."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.grad(lambda given: loss(targets, given))(logits)
+    import tensorflow as tf
+
+    given = tf.convert_to_tensor(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        value = loss(targets, given)
+    return tape.gradient(value, given)
+
+
+def step_by_logits(loss: Callable, targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Let Keras train the logits by a step of descent; minus what it changed, the gradient."""
     model, inputs = logits_model(logits)
     model.compile(keras.optimizers.SGD(1.0), loss=loss, jit_compile=False)
     # or TensorFlow makes its variable while it traces, and traces twice

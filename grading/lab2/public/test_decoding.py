@@ -39,7 +39,7 @@ def test_loss_padding(student, rng):
 def test_loss_gradient(student, rng):
     targets, logits = losses.ragged(rng)
     # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
-    got = student.build("loss_gradient", targets, logits)
+    got = student.build("loss_step", targets, logits)
     assert_close(got, losses.nats_gradient(targets, logits), atol=3e-6)
 
 
