@@ -40,6 +40,7 @@ class Overview:
     pairs: list[Pair]
     absent: list[str]  # on the roster, nothing handed in
     unknown: list[str]  # handed in, not on the roster
+    doubled: list[str]  # on the roster, meant by several submissions
     left_out: list[str]  # files that are no submission
 
 

@@ -47,7 +47,7 @@ def grade_class(
     if folder.resolve().is_relative_to(submissions.resolve()):
         raise EtudeError(f"RESULTS={shown(folder)} lies in what was handed in: name another folder")
     handed, left_out = find_submissions(submissions, lab)
-    absent, unknown = compare(register, handed)
+    absent, unknown, doubled = compare(register, handed)
     if roster and len(unknown) == len(handed):
         raise EtudeError(
             f"ROSTER={shown(roster)} names nobody who handed in: one of its columns must hold what "
@@ -68,24 +68,33 @@ def grade_class(
         if register:
             for result in results:
                 people = [Person(**person) for person in result["people"]]
-                result["people"] = [asdict(register.filled(person)) for person in people]
-        write_overview(room, results, absent, unknown, left_out)
+                filled = [register.filled(person, doubled) for person in people]
+                result["people"] = list(map(asdict, filled))
+        write_overview(room, results, absent, unknown, list(doubled.values()), left_out)
     return results
 
 
-def compare(roster: Roster | None, handed: list[Handed]) -> tuple[list[Person], list[str]]:
-    """Who is on the roster and handed in nothing, and who handed in and is not on it."""
+def compare(
+    roster: Roster | None, handed: list[Handed]
+) -> tuple[list[Person], list[str], dict[int, str]]:
+    """Who is on the roster and handed in nothing, who is not on it, which rows several mean."""
     if roster is None:
-        return [], []
-    seen: set[int] = set()
+        return [], [], {}
+    meant: dict[int, list[str]] = {row: [] for row in range(len(roster.people))}
     unknown = []
     for one in handed:
         rows = {row for person in one.people for row in roster.find(person)}
-        seen |= rows
+        for row in rows:
+            meant[row].append(one.student)
         if not rows:
             unknown.append(one.student)
-    absent = [person for row, person in enumerate(roster.people) if row not in seen]
-    return absent, unknown
+    absent = [roster.people[row] for row, students in meant.items() if not students]
+    doubled = {
+        row: f"{plain(roster.people[row].name or roster.people[row].id)} by {' and '.join(names)}"
+        for row, names in meant.items()
+        if len(names) > 1
+    }
+    return absent, unknown, doubled
 
 
 def write_overview(
@@ -93,6 +102,7 @@ def write_overview(
     results: list[Result],
     absent: list[Person],
     unknown: list[str],
+    doubled: list[str],
     left_out: list[str],
 ) -> None:
     """Write the class's record, table and page."""
@@ -110,6 +120,7 @@ def write_overview(
         pairs=similar_pairs({one["student"]: one["prints"] for one in results}),
         absent=[plain(person.name or person.id) for person in absent],
         unknown=unknown,
+        doubled=doubled,
         left_out=left_out,
     )
     with writing(room.folder):
@@ -131,6 +142,7 @@ def show(results: list[Result], overview: Overview) -> None:
     for names, what in (
         (overview.absent, "on the roster handed in nothing"),
         (overview.unknown, "handed in, but not on the roster"),
+        (overview.doubled, "on the roster meant by several submissions, and filled in for none"),
         (overview.left_out, "no submissions, left out"),
     ):
         if names:

@@ -3,6 +3,7 @@
 import csv
 import io
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,10 +41,14 @@ class Roster:
             if words & wanted or any(end.endswith(f"-{word}") for word in words)
         }
 
-    def filled(self, person: Person) -> Person:
-        """Somebody who handed in, with what their row says, if it is one row, where it was open."""
+    def filled(self, person: Person, doubled: Collection[int]) -> Person:
+        """Somebody who handed in, with what their row says where it was open.
+
+        Nothing is filled in if several rows may be meant, or one of those that several submissions
+        mean: nobody's ID stands twice in a gradebook.
+        """
         rows = self.find(person)
-        if len(rows) != 1:
+        if len(rows) != 1 or rows & set(doubled):
             return person
         row = self.people[rows.pop()]
         known = {key: getattr(person, key) or getattr(row, key) for key in ("name", "email", "sid")}

@@ -357,6 +357,18 @@ def test_unknown_and_missing_students_of_the_roster_are_told(quick, capsys):
     assert "2 handed in, but not on the roster: bert, cleo" in output
 
 
+def test_a_row_that_two_submissions_mean_is_filled_in_for_none(quick, capsys):
+    roster = quick.folder / "roster.csv"
+    roster.write_text("name,sid,github\nAnna A,7,anna\nBert B,8,bert\n")
+    shutil.copy(quick.folder / "class" / "anna.py", quick.folder / "class" / "lab3-anna.py")
+    quick(roster=roster)
+    told = "1 on the roster meant by several submissions, and filled in for none: Anna A by anna"
+    assert f"{told} and lab3-anna" in " ".join(capsys.readouterr().out.split())
+    with (quick.folder / "results" / "class.csv").open() as file:
+        found = {row["student"]: row["sid"] for row in csv.DictReader(file)}
+    assert found == {"anna": "", "lab3-anna": "", "bert": "8", "cleo": ""}
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_a_gradebook_has_what_the_roster_says_of_each(quick, separator):
     roster = quick.folder / "roster.csv"
