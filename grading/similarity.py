@@ -26,6 +26,7 @@ from toolkit.source import DefinitionNode, definitions, stubbed
 
 ALIKE = 0.9  # of the tokens in the same order: a renaming, a line moved
 MIN_TOKENS = 30  # shorter answers are alike by chance
+MAX_TOKENS = 5_000  # of an answer are compared; no lab's whole solution has as many
 MAX_SHARE = 0.01  # of a class, or a pair: what more have is common
 LETTERS = 0xD000  # of Unicode, below what no text may hold; each stands for one token
 
@@ -69,7 +70,8 @@ def fingerprint(source: str, lab: Lab, tasks: Collection[str] | None = None) -> 
     for task in lab.tasks:
         wanted = tasks is None or task.id in tasks
         if wanted and task.name in found and not found[task.name].stub:
-            letters = "".join(map(letter, tokens_of(found[task.name].node, given)))
+            tokens = tokens_of(found[task.name].node, given)[:MAX_TOKENS]
+            letters = "".join(map(letter, tokens))
             if len(letters) >= MIN_TOKENS:
                 prints[task.id] = letters
     return prints
