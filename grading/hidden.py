@@ -35,10 +35,13 @@ def assert_learned(
 
 
 def any_ragged(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw sizes too: a row is full, one empty, one has one token."""
+    """Draw sizes too: a row is full, one empty, one has one token; one token is most unlikely."""
     batch, longest, vocab_size = (int(size) for size in rng.integers(4, 9, 3))
     lengths = rng.permutation(np.r_[longest, 0, 1, rng.integers(0, longest, batch - 3)])
-    return ragged(rng, tuple(lengths.tolist()), longest, vocab_size, scale)
+    targets, logits = ragged(rng, tuple(lengths.tolist()), longest, vocab_size, scale)
+    row, position = np.argwhere(targets)[0]
+    logits[row, position, targets[row, position]] -= 9
+    return targets, logits
 
 
 def assert_any_loss(loss: Callable, rng: np.random.Generator) -> None:

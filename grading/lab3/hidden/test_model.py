@@ -1,5 +1,7 @@
 """Tasks 3.5 to 3.9: the network, its loss and accuracy, sampling, generation."""
 
+from itertools import permutations
+
 import numpy as np
 
 from grading import hidden
@@ -12,7 +14,7 @@ from grading.checks import (
     check,
 )
 from grading.lab3.models import END, LAYER, continuations, networks, steps_from_zeros
-from grading.models import DRAWS, Weights, counts, randomize_both, set_layers
+from grading.models import DRAWS, NEVER, Weights, counts, randomize_both, set_layers
 
 # Task 3.5: the network
 
@@ -194,13 +196,22 @@ def test_sample_generator(student, rng):
 # Task 3.9: generation, with the scripted stepper of the public checks
 
 
+def unlike_rows(rng):
+    """Draw a table; each two rows give 8 ids other shares, and END is the third likeliest."""
+    pairs = rng.permutation(list(permutations(np.delete(np.arange(8), END), 2)))[:31]
+    table = np.zeros((31, 8), "f4")
+    for column, logit in ((pairs[:, 0], 2.5), (pairs[:, 1], 1.5), (END, 1.0)):
+        table[np.arange(31), column] = logit
+    return table
+
+
 @check("3.9", says="states are carried, each row ends with its own END", weight=3, hidden=True)
 def test_generate_random(student, solution, rng):
-    for num_layers, end in ((1, 1.0), (3, 3.0)):
+    for num_layers, end in ((1, NEVER), (3, 2.0)):  # to the last id; each row to its own end
         units, vocab_size = int(rng.integers(1, 5)), int(rng.integers(6, 12))
         table = rng.normal(0, 2, (37, vocab_size)).astype("f4")
         table[:, END] += end
-        primers = rng.integers(0, vocab_size, (9, int(rng.integers(1, 6))))
+        primers = rng.integers(0, vocab_size, (9, int(rng.integers(2, 6))))
         primers[0, 0] = END  # has no effect in a primer
         wanted = solution.build("scripted_stepper", table, units, num_layers)
         stepper = student.build("scripted_stepper", table, units, num_layers)
@@ -212,29 +223,29 @@ def test_generate_random(student, solution, rng):
 
 @check("3.9", says="draws follow the logits, step after step", weight=2, hidden=True)
 def test_generate_frequencies(student, solution, rng):
-    table = rng.normal(size=(31, 4)).astype("f4")
+    table = unlike_rows(rng)
     wanted = solution.build("scripted_stepper", table, 1, 1)
     states = [np.zeros((1, 1), "f4")] * 2
     for id in (3, 1):
         logits, *states = wanted(np.array([[id]]), *states)
-    shares = np.zeros((4, 4))  # of two draws; after END there is no second one
+    shares = np.zeros((8, 8))  # of two draws; after END there is no second one
     for id, probability in enumerate(cut(logits[0])):
         then, *_ = wanted(np.array([[id]]), *states)
-        shares[id] = probability * (cut(then[0]) if id != END else np.eye(4)[0])
+        shares[id] = probability * (cut(then[0]) if id != END else np.eye(8)[0])
     stepper, primers = student.build("scripted_stepper", table, 1, 1), np.tile([3, 1], (800, 1))
     results = student.generate(stepper, primers, 4, seed=int(rng.integers(1000)))
     pairs = []
     for rest in continuations(results, primers, 4):
         ended = rest == [END]
-        whole = len(rest) == 2 and rest[0] != END and all(0 <= id < 4 for id in rest)
+        whole = len(rest) == 2 and rest[0] != END and all(0 <= id < 8 for id in rest)
         assert_holds(ended or whole, "a row is too short or does not end with END")
-        pairs.append(END * 4 if ended else 4 * rest[0] + rest[1])
-    assert_frequencies(np.bincount(pairs, minlength=16), shares.ravel())
+        pairs.append(END * 8 if ended else 8 * rest[0] + rest[1])
+    assert_frequencies(np.bincount(pairs, minlength=64), shares.ravel())
 
 
 @check("3.9", says="temperature, top-k and top-p reach sample_next", weight=2, hidden=True)
 def test_generate_arguments(student, solution, rng):
-    table = rng.normal(size=(31, 5)).astype("f4")
+    table = unlike_rows(rng)
     wanted = solution.build("scripted_stepper", table, 1, 1)
     logits = wanted(np.array([[1]]), *[np.zeros((1, 1), "f4")] * 2)[0][0].astype("f8")
     stepper, primers = student.build("scripted_stepper", table, 1, 1), np.ones((400, 1), int)
@@ -242,4 +253,4 @@ def test_generate_arguments(student, solution, rng):
     for arguments in ({"temperature": 0.25}, {"top_k": 3}, {"top_p": half_way}):
         results = student.generate(stepper, primers, 2, **arguments, seed=1)
         drawn = [rest[0] for rest in continuations(results, primers, 2) if rest]
-        assert_frequencies(counts(np.array(drawn), 5, 400), cut(logits, **arguments))
+        assert_frequencies(counts(np.array(drawn), 8, 400), cut(logits, **arguments))

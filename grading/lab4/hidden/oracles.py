@@ -26,7 +26,11 @@ NEVER = -1e9
 def random_performance(
     rng: np.random.Generator, num_notes: int, instruments: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw notes and pedals, some at one time, some times between two steps, some drums."""
+    """Draw notes and pedals, some at one time, some times between two steps, some drums.
+
+    What comes rarely by chance comes at the end: a pedal that goes down and up at one time, a pitch
+    struck twice at one time, a pedal that moves when all notes are over.
+    """
     rows = []
     for _ in range(num_notes):
         start = rng.choice([rng.integers(0, 60) / 7, rng.integers(0, 640) / 64])
@@ -46,15 +50,19 @@ def random_performance(
         )
         for _ in range(num_notes // 2)
     ]
+    pitch, velocity = int(rng.integers(60, 90)), int(rng.integers(1, 127))
+    rows += [(pitch, velocity, 20, 20.5), (pitch + 1, velocity, 22, 22.1)]
+    rows += [(pitch + 2, velocity, 24, 25), (pitch + 2, velocity + 1, 24, 26)]
+    moves += [(19.9, 100), (21, 0), (21, 100), (23, 100), (30, 100)]
     return notes(*rows), pedals(*moves)
 
 
-def random_ids(rng: np.random.Generator, size: int) -> np.ndarray:
+def random_ids(rng: np.random.Generator, size: int, highest: int = 127) -> np.ndarray:
     """Draw events: much waiting, few pitches, so that notes are often ended.
 
     No pitch starts twice at one step: which of the two then ends first is not said.
     """
-    pitches = rng.integers(0, 128, 4)
+    pitches = rng.integers(127 - highest, highest + 1, 4)
     kinds = rng.integers(0, 4, size)
     drawn = np.stack(
         [

@@ -67,7 +67,7 @@ def test_encode_random(student, reader, rng):
 
 @check("4.2", says="in a long performance no rounding adds up", hidden=True)
 def test_encode_drift(student, reader, rng):
-    starts = np.cumsum(rng.choice([0.004, 0.0061, 0.0137, 0.0266, 1.7], 300))
+    starts = 3e-5 + np.cumsum(rng.choice([0.004, 0.0061, 0.0137, 0.0266, 1.7], 300))  # no halves
     rows = [(int(rng.integers(21, 109)), 64, start, start + 0.013) for start in starts.tolist()]
     got = unchanged(student.build("encoded", notes(*rows), NO_PEDALS), "ids")
     assert_equal(got, reader.build("encoded_by_note_seq", notes(*rows), NO_PEDALS))
@@ -109,7 +109,8 @@ def test_decode_round_trip(student, solution, rng):
 @check("4.4", says="any key and tempo: pitches, steps, spelling", weight=2, hidden=True)
 def test_augment_random(student, solution, rng):
     for stretch in (0.95, 1.025, float(rng.choice([0.0625, 0.5, 1.5, 2.25]))):
-        ids, semitones = random_ids(rng, 200), int(rng.integers(-12, 13))
+        # all on the piano, also when they are moved
+        ids, semitones = random_ids(rng, 200, highest=93), int(rng.integers(-12, 13))
         got = student.augment(ids, semitones, stretch)
         assert_equal(int32(got, (None,)), solution.augment(ids, semitones, stretch))
 
@@ -132,7 +133,7 @@ def test_batches_random(student, rng):
         tokens, offsets = corpus(*sizes)
         length = int(rng.integers(2, 7))
         crops = crops_of(tokens, offsets, length)
-        batches = some_batches(student, tokens, offsets, length, 400, int(rng.integers(99)), 8)
+        batches = some_batches(student, tokens, offsets, length, 40, int(rng.integers(99)), 80)
         _, shares = np.unique([crops.index(crop) for crop in crops], return_counts=True)
         assert_frequencies(crop_counts(batches, crops), shares / len(crops))
 
