@@ -31,7 +31,7 @@ def random_performance(
     What comes rarely by chance comes at the end: a pedal that goes down and up at one time, a pitch
     struck twice at one time, a pedal that moves when all notes are over.
     """
-    rows = []
+    rows: list[tuple] = []
     for _ in range(num_notes):
         start = rng.choice([rng.integers(0, 60) / 7, rng.integers(0, 640) / 64])
         length = rng.choice([0.003, 0.1, 0.5, 2.5])
@@ -41,7 +41,7 @@ def random_performance(
         rows.append(
             (pitch, velocity, start, start + length, rng.integers(instruments), program, is_drum)
         )
-    moves = [
+    moves: list[tuple] = [
         (
             rng.integers(0, 60) / 7,
             rng.choice([0, 63, 64, 127]),
@@ -50,9 +50,9 @@ def random_performance(
         )
         for _ in range(num_notes // 2)
     ]
-    pitch, velocity = int(rng.integers(60, 90)), int(rng.integers(1, 127))
-    rows += [(pitch, velocity, 20, 20.5), (pitch + 1, velocity, 22, 22.1)]
-    rows += [(pitch + 2, velocity, 24, 25), (pitch + 2, velocity + 1, 24, 26)]
+    low, quiet = int(rng.integers(60, 90)), int(rng.integers(1, 127))
+    rows += [(low, quiet, 20, 20.5), (low + 1, quiet, 22, 22.1)]
+    rows += [(low + 2, quiet, 24, 25), (low + 2, quiet + 1, 24, 26)]
     moves += [(19.9, 100), (21, 0), (21, 100), (23, 100), (30, 100)]
     return notes(*rows), pedals(*moves)
 
