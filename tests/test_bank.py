@@ -18,6 +18,8 @@ from toolkit.source import definitions
 LABS = [lab for lab in all_labs() if (ROOT / "grading" / f"lab{lab.number}" / "bank").is_dir()]
 TASKS = [(lab, task) for lab in LABS for task in lab.tasks]
 BANK = [entry for lab in LABS for entry in entries(lab)]
+# tasks whose hidden checks end alike with each set of inputs, for every answer in the bank
+SAME_POINTS = [f"3.{n}" for n in range(1, 10) if n != 5] + [f"4.{n}" for n in range(1, 14)]
 
 
 def named(entry):
@@ -115,7 +117,7 @@ def outcomes(entry):
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("task", ["3.1", "3.2", "3.3", "3.4", "3.8"])
+@pytest.mark.parametrize("task", SAME_POINTS)
 def test_two_students_with_the_same_file_have_the_same_points(task):
     of_task = [entry for entry in BANK if entry.task.id == task]
     found, failures = map_items(outcomes, of_task, "sets of hidden inputs")
