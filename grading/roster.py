@@ -41,7 +41,7 @@ class Roster:
             if words & wanted or any(end.endswith(f"-{word}") for word in words)
         }
 
-    def filled(self, person: Person, doubled: Collection[int]) -> Person:
+    def filled(self, person: Person, doubled: Collection[int] = ()) -> Person:
         """Somebody who handed in, with what their row says where it was open.
 
         Nothing is filled in if several rows may be meant, or one of those that several submissions
