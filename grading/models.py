@@ -201,10 +201,10 @@ def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.normal(size=shape).astype("f4")
 
 
-def rows_of(probabilities: list[float]) -> np.ndarray:
-    """Repeat the logits of one distribution for DRAWS; a probability of 0 is a logit of −inf."""
+def rows_of(probabilities: list[float], draws: int = DRAWS) -> np.ndarray:
+    """Repeat the logits of one distribution; a probability of 0 is a logit of −inf."""
     with np.errstate(divide="ignore"):
-        return np.tile(np.log(probabilities), (DRAWS, 1))
+        return np.tile(np.log(probabilities), (draws, 1))
 
 
 def counts(ids: Any, vocab_size: int, draws: int) -> np.ndarray:
