@@ -60,7 +60,8 @@ def random_performance(
 def random_ids(rng: np.random.Generator, size: int, highest: int = 127) -> np.ndarray:
     """Draw events: much waiting, few pitches, so that notes are often ended.
 
-    No pitch starts twice at one step: which of the two then ends first is not said.
+    Pitches are from 127 - `highest` to `highest`. None starts twice at one step: which of the two
+    then ends first is not said.
     """
     pitches = rng.integers(127 - highest, highest + 1, 4)
     kinds = rng.integers(0, 4, size)
