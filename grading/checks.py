@@ -96,6 +96,9 @@ def spelling(value: Any) -> Iterator[str]:
         yield from np.array2string(value, separator=", ", precision=6).replace("\n", "")
     elif isinstance(value, np.ndarray):
         yield from f"{value.dtype} array {value.shape}"
+        if value.ndim == 2 and value.shape[1] <= 24 and (value == value[0]).all():
+            yield from ", each row "
+            yield from spelling(value[0])
     elif type(value) in BRACKETS:
         opening, closing = BRACKETS[type(value)]
         yield opening

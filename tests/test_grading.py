@@ -285,6 +285,13 @@ def test_a_value_is_spelled_as_its_author_would():
     assert spelled(list(range(99))) == repr(list(range(99)))[:119] + "…"
 
 
+def test_a_large_array_of_equal_rows_is_spelled_by_one_of_them():
+    rows = np.tile([0.25, -np.inf], (2000, 1))
+    assert spelled(rows) == "float64 array (2000, 2), each row [0.25, -inf]"
+    rows[-1, 0] = 0.5
+    assert spelled(rows) == "float64 array (2000, 2)"
+
+
 def test_what_keras_and_tensorflow_put_around_a_message_is_taken_off():
     keras = (
         "Exception encountered when calling RMSNorm.call().\n\n\x1b[1mno such axis\x1b[0m\n\n"
