@@ -2,8 +2,9 @@
 
     python -m benchmarks.watching [--lab 3]
 
-In a copy of the course with every task solved, each task in turn gets a statement that changes
-nothing; the time ends when its line is printed. Tasks that build on it are graded after that.
+In a handout, which students have, and in a copy of the whole course, where hidden checks run too,
+every task is solved; then each in turn gets a statement that changes nothing. The time ends when
+its line is printed. Tasks that build on it are graded after that.
 """
 
 import argparse
@@ -19,7 +20,9 @@ import threading
 import time
 from pathlib import Path
 
+from grading.handout import handout
 from labs.catalogue import Lab, all_labs, load_lab
+from labs.update import install
 from toolkit.console import run_command, say
 from toolkit.parallel import available_cores
 from toolkit.paths import ROOT, write_whole
@@ -34,22 +37,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.watching")
     parser.add_argument("--lab", default="", help="this lab only; nothing is written")
     chosen = parser.parse_args().lab
-    figures = {}
+    figures: dict[str, dict[str, dict[str, float]]] = {"handout": {}, "course": {}}
+    say(f"  {'':<33}{'handout':>10}{'course':>10}")
     for lab in [load_lab(chosen)] if chosen else all_labs():
-        with tempfile.TemporaryDirectory() as folder:
-            figures[lab.slug] = seconds = measure(lab, Path(folder))
-        for task, value in seconds.items():
-            say(f"  {task:<5}{lab.task(task).name:<28}{value:5.2f} s")
-        say(f"lab {lab.number}: slowest {max(seconds.values()):.2f} s")
+        for kind, of_labs in figures.items():
+            with tempfile.TemporaryDirectory() as folder:
+                of_labs[lab.slug] = measure(lab, copied(lab, Path(folder) / "etude", kind))
+        columns = [of_labs[lab.slug] for of_labs in figures.values()]
+        for task in lab.tasks:
+            values = "".join(f"{seconds[task.id]:8.2f} s" for seconds in columns)
+            say(f"  {task.id:<5}{task.name:<28}{values}")
+        slowest = " and ".join(f"{max(seconds.values()):.2f} s" for seconds in columns)
+        say(f"lab {lab.number}: slowest {slowest}")
     if not chosen:
         content = {"cores": available_cores(), "seconds": figures}
         write_whole(RESULTS, json.dumps(content, indent=2) + "\n")
 
 
-def measure(lab: Lab, folder: Path) -> dict[str, float]:
+def copied(lab: Lab, folder: Path, kind: str) -> Path:
+    """A lab's handout, or the whole course, in a folder."""
+    if kind == "handout":
+        install(handout([lab]), folder)
+    else:
+        ignored = shutil.ignore_patterns(".*", "__pycache__", "runs", "cache", "handout")
+        shutil.copytree(ROOT, folder, ignore=ignored)
+    return folder
+
+
+def measure(lab: Lab, course: Path) -> dict[str, float]:
     """Seconds from a save to each task's verdict."""
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "runs", "cache")
-    course = Path(shutil.copytree(ROOT, folder / "etude", ignore=ignored))
     tasks = course / "labs" / lab.slug / "tasks.py"
     source = lab.solution_file.read_text(encoding="utf-8")
     tasks.write_text(source, encoding="utf-8")
