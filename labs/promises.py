@@ -27,6 +27,9 @@ def promises(
             continue
         value = obtained[figure.key]
         bound = f"{figure.direction.replace('_', ' ')} {figure.bound:g} {figure.text}"
+        spelled = f"{value:.{digits}g}"
         kept = figure.met(value) if judged else None
-        rows.append(Promise(figure.name, bound, f"{value:.{digits}g}", kept))
+        if run.resumed and figure.key == "seconds":  # the time before is nobody's to tell
+            spelled, kept = f"{spelled} since it was resumed", None
+        rows.append(Promise(figure.name, bound, spelled, kept))
     return rows
