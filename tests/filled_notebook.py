@@ -8,16 +8,20 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from labs.build import generate
-from labs.catalogue import Lab
+from labs.build import generate, stub_file
+from labs.catalogue import Lab, all_labs
 from toolkit.paths import ROOT
 from toolkit.source import definitions
 
 
 def course_copy(folder: Path) -> Path:
-    """Copy the course: a notebook saves to `tasks.py`, and this one's is somebody's."""
+    """Copy the course, nothing solved: a notebook saves to `tasks.py`, and ROOT's is somebody's."""
     ignored = shutil.ignore_patterns(".*", "__pycache__", "runs", "cache")
-    return Path(shutil.copytree(ROOT, folder / "etude", ignore=ignored))
+    course = Path(shutil.copytree(ROOT, folder / "etude", ignore=ignored))
+    for lab in all_labs():
+        tasks = course / lab.tasks_file.relative_to(ROOT)
+        tasks.write_text(stub_file(lab), encoding="utf-8")
+    return course
 
 
 def filled(lab: Lab, answers: dict[str, str]) -> NotebookNode:
