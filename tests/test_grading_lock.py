@@ -278,8 +278,18 @@ def test_a_zygote_with_a_second_thread_forks_no_more_and_grades_all_the_same():
         "threading.Thread(target=time.sleep, args=(999,), daemon=True).start()\n"
     )
     try:
-        parent.start()
+        worker = parent.worker()
         assert not parent.forks
+        worker.allow(60)
+        source = (
+            "import os, threading\n"
+            "def threads(): return threading.active_count()\n"
+            "def listed(): return os.listdir('/home')\n"
+        )
+        worker.load(compile(source, "tasks.py", "exec"))
+        assert call(worker, "threads") == 2
+        with pytest.raises(Raised, match="PermissionError"):
+            call(worker, "listed")
     finally:
         parent.close()
 

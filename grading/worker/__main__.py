@@ -6,8 +6,6 @@ process is the parent of every worker, and of what a worker leaves behind.
 """
 
 import contextlib
-import gc
-import importlib
 import json
 import os
 import signal
@@ -20,17 +18,10 @@ from typing import Any
 from grading.worker import limits, pages, privileges
 from grading.worker.lock import one_thread
 from grading.worker.scratch import delete
-from grading.worker.serve import serve
+from grading.worker.serve import preload, serve
 
 CLEANING_ROUNDS = 1000  # a bomb of processes forks while it is being ended
 MANY = 50  # forks; so many are more work than to make each of them easier
-
-
-def preload(names: list[str]) -> None:
-    """Import the lab's libraries; no worker's garbage collection walks through them again."""
-    for name in names:
-        importlib.import_module(name)
-    gc.freeze()
 
 
 def become_worker(pipe: socket.socket, output: int, worker: dict[str, Any]) -> None:
@@ -69,7 +60,7 @@ class Zygote:
         """Start a worker that talks on the first descriptor and prints to the second."""
         # a Popen that is forgotten could be waited for elsewhere, and its status lost
         if not self.forks():
-            settings = json.dumps({"fds": fds, "preload": self.names, "worker": worker})
+            settings = json.dumps({"fds": fds, "worker": {**worker, "modules": self.names}})
             command = [sys.executable, "-W", "ignore", "-m", "grading.worker", "worker", settings]
             child = subprocess.Popen(command, pass_fds=fds, start_new_session=True)
             self.workers[child.pid] = child
@@ -157,7 +148,6 @@ def main() -> None:
         privileges.hide()
         privileges.adopt_orphans()
     if role == "worker":
-        preload(settings["preload"])
         pipe, output = settings["fds"]
         become_worker(socket.socket(fileno=pipe), output, settings["worker"])
     # Ctrl-C reaches the whole terminal group: the grader decides what ends

@@ -1,5 +1,6 @@
 """Load one submission and answer the grader's questions about it, one at a time."""
 
+import gc
 import importlib
 import inspect
 import marshal
@@ -9,7 +10,7 @@ import socket
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -183,10 +184,26 @@ def described(error: BaseException) -> dict[str, Any]:
     }
 
 
+def preload(modules: Iterable[str]) -> None:
+    """Import a lab's libraries; no garbage collection walks through them again."""
+    for name in modules:
+        importlib.import_module(name)
+    gc.freeze()
+
+
 def serve(
-    pipe: socket.socket, scratch: str, builders: str, layers: list[str], uid: int | None
+    pipe: socket.socket,
+    scratch: str,
+    builders: str,
+    layers: list[str],
+    uid: int | None,
+    modules: Iterable[str] = (),
 ) -> None:
-    """Lock this process, say so, then answer questions until the grader closes the pipe."""
+    """Lock this process, say so, then answer questions until the grader closes the pipe.
+
+    A process that was not forked imports the lab's libraries, `modules`, once it is locked: they
+    may start threads, and a lock does not hold for a thread that is older.
+    """
 
     def read(size: int) -> bytes:
         parts = bytearray()
@@ -201,6 +218,7 @@ def serve(
         limits.settle(scratch)
         limits.apply()
         lock(layers, uid, scratch)
+        preload(modules)
     except Exception as error:
         send(pipe.sendall, NOBODY, *pack(f"{type(error).__name__}: {error}"))
         os._exit(70)
