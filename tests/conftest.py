@@ -47,3 +47,9 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the real data sets are not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def trust() -> dict[str, str]:
+    """Whom this machine trusts when it fetches packages: variables for a clean environment."""
+    return {name: value for name, value in os.environ.items() if name.startswith("SSL_CERT_")}

@@ -276,8 +276,8 @@ def test_every_answer_of_the_bank_is_graded_from_recorded_answers(lab, tmp_path)
 
 @pytest.mark.verify
 @pytest.mark.timeout(3600)
-def test_a_fresh_copy_sets_itself_up(copy):
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(copy.parent)}
+def test_a_fresh_copy_sets_itself_up(copy, trust):
+    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(copy.parent), **trust}
     done = subprocess.run(
         ["make", "setup", "grade"], cwd=copy, env=environment, capture_output=True, text=True
     )
