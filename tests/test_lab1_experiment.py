@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from labs.lab1_names.fidelity import CountryClassifier, fidelity, new_names, sha
 from labs.run import make_settings
 from toolkit.errors import EtudeError
 from toolkit.runs import Run
+from toolkit.runtime import configure
 
 TINY = dataclasses.replace(
     experiment.PRESETS["quick"],
@@ -59,6 +61,25 @@ def test_the_report_says_what_was_dropped_obtained_and_whose_code_ran(finished):
     page = (finished.folder / "report.html").read_text()
     for text in ("lines dropped", "real held-out names", "Transformer", "side by side", "GRUCell"):
         assert text in page
+
+
+def test_a_resumed_run_does_not_tell_how_long_its_networks_trained(finished, monkeypatch):
+    tasks = load_tasks(load_lab(1), "solution")
+    names = data.load_names(TINY.data, ["Greece", "Russia"], TINY.max_characters, TINY.seed)
+    vocabulary = tasks.build_vocabulary(
+        name for some in names.split["train"].values() for name in some
+    )
+    names = names.spelled_with(vocabulary)
+    runtime = configure(TINY.seed, TINY.precision, TINY.devices)
+    monkeypatch.setattr(experiment, "fit", lambda *_args, **_settings: finished.part("rnn").log())
+    for resumed, told in ((False, r"\d+"), (True, "–")):
+        run = dataclasses.replace(finished, resumed=resumed)
+        one = experiment.train(tasks, TINY, run, runtime, names, vocabulary, "rnn")
+        every = share({"Greece": [True]})
+        judged = {"rnn": experiment.Judgement(every, every, every)}
+        row, _ = experiment.rows(TINY, [one], every, judged)
+        cell = row[experiment.COLUMNS.index("seconds to train")]
+        assert re.fullmatch(told, cell), cell
 
 
 def test_every_preset_is_of_known_data_and_every_promise_of_a_figure():

@@ -126,7 +126,7 @@ class Trained:
     free: dict[str, list[str]]
     lettered: dict[str, list[str]]
     judged: dict[str, list[str]]
-    seconds: float
+    seconds: float | None
     sampling: float
 
 
@@ -224,7 +224,7 @@ def train(
         optimizer=optimizer,
         steps_per_epoch=settings.steps_per_epoch,
     )
-    seconds = time.perf_counter() - begin
+    seconds = None if run.resumed else time.perf_counter() - begin
     predicted = {s: predict(tasks, packed, names.split[s], vocabulary) for s in SPLITS}
     nats = {split: evaluate(tasks, *predicted[split]) for split in SPLITS}
     owners, targets, logits = predicted["test"]
@@ -434,7 +434,7 @@ def rows(
                 str(judgement.new),
                 str(judgement.faithful),
                 str(judgement.faithful_new),
-                f"{one.seconds:.0f}",
+                "–" if one.seconds is None else f"{one.seconds:.0f}",
                 f"{one.sampling * 1000:.0f}",
             )
         )
