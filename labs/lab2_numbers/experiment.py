@@ -93,7 +93,6 @@ class Trained:
 
     translator: Translator
     log: Log
-    seconds: float
     test: Answers
     beyond: dict[int, Answers]
     special: list[str]
@@ -162,7 +161,6 @@ def study(
     """Train one model, ask it, train it on by the remedy, ask again."""
     numbers = translator.numbers
     short = translator.name.lower()
-    begin = time.perf_counter()
     log = train(
         tasks,
         run,
@@ -175,7 +173,6 @@ def study(
         epochs=getattr(settings, f"{short}_epochs"),
         rate=getattr(settings, f"{short}_rate"),
     )
-    seconds = time.perf_counter() - begin
     translator.write([0])  # compiles
     begin = time.perf_counter()
     never_seen = numbers.split["test"][: settings.test_numbers]
@@ -205,7 +202,6 @@ def study(
     return Trained(
         translator=translator,
         log=log,
-        seconds=seconds,
         test=test,
         beyond=beyond,
         special=special,
