@@ -29,7 +29,7 @@ def promises(
         bound = f"{figure.direction.replace('_', ' ')} {figure.bound:g} {figure.text}"
         spelled = f"{value:.{digits}g}"
         kept = figure.met(value) if judged else None
-        if run.resumed and figure.key == "seconds":  # the time before is nobody's to tell
+        if run.resumed and figure.key == "seconds":  # nobody kept the time before
             spelled, kept = f"{spelled} since it was resumed", None
         rows.append(Promise(figure.name, bound, spelled, kept))
     return rows
