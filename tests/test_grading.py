@@ -11,7 +11,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from grading import checks
+from grading import checks, hidden, losses
 from grading.checks import assert_close, assert_equal, assert_raises, spelled
 from grading.models import assert_same_in_steps
 from grading.proxy import StudentRaised, unwrapped
@@ -290,6 +290,19 @@ def test_a_large_array_of_equal_rows_is_spelled_by_one_of_them():
     assert spelled(rows) == "float64 array (2000, 2), each row [0.25, -inf]"
     rows[-1, 0] = 0.5
     assert spelled(rows) == "float64 array (2000, 2)"
+
+
+def test_hidden_inputs_of_a_loss_always_tell_a_floor_under_the_probabilities():
+    def floored(targets, logits):
+        powers = np.exp(logits.astype("f8"))
+        shares = powers / powers.sum(axis=-1, keepdims=True)
+        rows, positions = np.nonzero(targets)
+        return -np.log(shares[rows, positions, targets[rows, positions]] + 1e-7).mean()
+
+    for seed in range(200):
+        hidden.assert_any_loss(losses.nats_per_token, np.random.default_rng(seed))
+        with pytest.raises(checks.CheckFailed):
+            hidden.assert_any_loss(floored, np.random.default_rng(seed))
 
 
 def test_what_keras_and_tensorflow_put_around_a_message_is_taken_off():
