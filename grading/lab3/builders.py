@@ -69,6 +69,11 @@ class Script(keras.layers.Layer):
             return self.follow(ops, *inputs)
         return [ops.convert_to_tensor(output, "float32") for output in outputs]
 
+    def compute_output_shape(self, shapes: list[tuple]) -> list[tuple]:
+        """Spare Keras the tracing by which it would find out."""
+        (batch, _), *states = shapes
+        return [(batch, self.table.shape[1]), *states]
+
     def follow(self, xp: Any, one_id: Any, *states: Any) -> list[Any]:
         """The rule, in NumPy or Keras's ops."""
         number = xp.array(one_id, "float32")
