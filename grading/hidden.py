@@ -39,8 +39,8 @@ def any_ragged(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.n
     batch, longest, vocab_size = (int(size) for size in rng.integers(4, 9, 3))
     lengths = rng.permutation(np.r_[longest, 0, 1, rng.integers(0, longest, batch - 3)])
     targets, logits = ragged(rng, tuple(lengths.tolist()), longest, vocab_size, scale)
-    row, position = np.argwhere(targets)[-1]  # never in the first row, which a check may permute
-    logits[row, position, targets[row, position]] = logits[row, position].min() - 12
+    row = np.flatnonzero(targets[:, 0])[-1]  # never the first row, which a check may permute
+    logits[row, 0, targets[row, 0]] = logits[row, 0].min() - 12
     return targets, logits
 
 
