@@ -305,6 +305,28 @@ def test_hidden_inputs_of_a_loss_always_tell_a_floor_under_the_probabilities():
             hidden.assert_any_loss(floored, np.random.default_rng(seed))
 
 
+def test_draws_without_a_seed_that_are_alike_by_chance_cost_no_points():
+    class Student:
+        """Draws all rows with one number, as a wrong answer does."""
+
+        def __init__(self, unseeded):
+            self.unseeded = iter(unseeded)
+
+        def sample_next(self, logits, seed=None):
+            number = next(self.unseeded) if seed is None else np.random.default_rng(seed).random()
+            powers = np.exp(logits)
+            shares = np.cumsum(powers / powers.sum(axis=-1, keepdims=True), axis=-1)
+            return np.minimum((shares < number).sum(axis=-1), logits.shape[-1] - 1)
+
+        def build(self, _, logits, seed, times):
+            rng = np.random.default_rng(seed)
+            return [self.sample_next(logits, rng) for _ in range(times)]
+
+    hidden.assert_seeds(Student([0.5] * 2 + [0.7] * 6), np.random.default_rng(0))
+    with pytest.raises(checks.CheckFailed, match="without a seed are the same"):
+        hidden.assert_seeds(Student([0.5] * 8), np.random.default_rng(0))
+
+
 def test_what_keras_and_tensorflow_put_around_a_message_is_taken_off():
     keras = (
         "Exception encountered when calling RMSNorm.call().\n\n\x1b[1mno such axis\x1b[0m\n\n"
