@@ -17,7 +17,7 @@ from labs.catalogue import Lab
 from toolkit.paths import ROOT
 
 RESULTS = '{"earned": 0}'
-PLANTED = ("/dev/shm/etude-attack", "/tmp/etude-attack", "results.json", "/autograder/results")
+PLANTED = ("/dev/shm/etude-attack", "results.json", "/autograder/results")
 REMOVE_SEGMENT = 0  # IPC_RMID
 
 
