@@ -35,10 +35,14 @@ def assert_learned(
 
 
 def any_ragged(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw sizes too: a row is full, one empty, one has one token; one token is most unlikely."""
+    """Draw sizes too: a row is full, one empty, one has one token; one token is most unlikely.
+
+    A full row ends with id 2: END in all labs that have one.
+    """
     batch, longest, vocab_size = (int(size) for size in rng.integers(4, 9, 3))
     lengths = rng.permutation(np.r_[longest, 0, 1, rng.integers(0, longest, batch - 3)])
     targets, logits = ragged(rng, tuple(lengths.tolist()), longest, vocab_size, scale)
+    targets[np.flatnonzero(targets[:, -1])[0], -1] = 2
     row = np.flatnonzero(targets[:, 0])[-1]  # never the first row, which a check may permute
     logits[row, 0, targets[row, 0]] = logits[row, 0].min() - 12
     return targets, logits

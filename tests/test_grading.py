@@ -305,6 +305,17 @@ def test_hidden_inputs_of_a_loss_always_tell_a_floor_under_the_probabilities():
             hidden.assert_any_loss(floored, np.random.default_rng(seed))
 
 
+def test_hidden_inputs_of_a_loss_always_tell_that_end_is_left_out():
+    def without_end(targets, logits):
+        return losses.nats_per_token(np.where(targets == 2, 0, targets), logits)
+
+    for seed in range(200):
+        for check in (hidden.assert_any_loss, hidden.assert_no_overflow):
+            check(losses.nats_per_token, np.random.default_rng(seed))
+            with pytest.raises(checks.CheckFailed):
+                check(without_end, np.random.default_rng(seed))
+
+
 def test_draws_without_a_seed_that_are_alike_by_chance_cost_no_points():
     class Student:
         """Draws all rows with one number, as a wrong answer does."""

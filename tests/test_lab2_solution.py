@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from num2words import num2words
 
+from grading.lab2 import beams, builders
 from labs.lab2_numbers import solution
 from toolkit.paths import ROOT
 
@@ -108,6 +109,14 @@ def test_padding_and_later_words_change_nothing(parts):
     narrow = model.predict_on_batch([solution.encode_digits([1033], 4), words[:, :5]])
     wide = model.predict_on_batch([solution.encode_digits([1033], 11), words])
     np.testing.assert_allclose(narrow, wide[:, :5], atol=2e-5)
+
+
+def test_of_equal_logits_greedy_decode_takes_the_one_that_the_checks_take():
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        digits, script = beams.some_digits(rng, 8, 6), beams.Script(rng, 7, -2.0, whole=True)
+        got = solution.greedy_decode(*builders.scripted_networks(script.table), digits, 9)
+        assert np.array_equal(got, script.greedy(digits, 9))
 
 
 def test_a_beam_of_one_is_greedy_and_wider_beams_are_no_worse(parts):

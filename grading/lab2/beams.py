@@ -20,9 +20,12 @@ Beam = tuple[list[int], float]
 class Script:
     """A table of logits, (ROWS, vocab_size), and how it is read."""
 
-    def __init__(self, rng: np.random.Generator, vocab_size: int, end: float):
+    def __init__(self, rng: np.random.Generator, vocab_size: int, end: float, whole: bool = False):
+        """Draw the table; logits of whole numbers hold many equals."""
         self.table = rng.normal(0, 2, (ROWS, vocab_size)).astype("f4")
         self.table[:, END] += end
+        if whole:  # and no -0, which is less than 0 in Keras's argmax, not in NumPy's
+            self.table = self.table.round() + 0.0
 
     def networks(self, code: Code) -> tuple[Handle, Handle]:
         """Build the encoder and the stepper in a worker."""
@@ -57,10 +60,10 @@ class Script:
             written[row, : len(ids)] = ids
         return written
 
-    def steps(self, digits: np.ndarray, most: int = 30) -> int:
-        """Count the steps until every row has written END; at most `most`."""
+    def steps(self, digits: np.ndarray, most: int = 30) -> np.ndarray:
+        """Count the steps until each row has written END; at most `most`."""
         ends = self.greedy(digits, most) == END
-        return int(np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, most).max())
+        return np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, most)
 
     def search(self, digits: np.ndarray, max_length: int, width: int) -> tuple[list[Beam], float]:
         """Search one number with a beam; and the smallest gap between what is kept and what not."""
@@ -79,6 +82,14 @@ class Script:
             kept, left = candidates[:width], candidates[width:]
             gap = min([gap, *[kept[-1][1] - score for _, score in left[:1]]])
         return kept, gap
+
+    def goes_on(self, digits: np.ndarray, max_length: int, width: int) -> bool:
+        """Whether beams still change when the best one of every row is finished."""
+        for length in range(1, max_length):
+            found = [self.search(number, length, width)[0] for number in digits]
+            if all(END in row[0][0] for row in found):
+                return found != [self.search(number, max_length, width)[0] for number in digits]
+        return False
 
 
 def decided(

@@ -58,7 +58,7 @@ def assert_shuffled(numbers: list[int]) -> None:
     together = (np.diff(lengths) == 0).mean()
     assert_holds(together < 0.5, "the lengths stand apart, one after another")
     places = [place for place, number in enumerate(numbers) if number in SPECIAL_NUMBERS]
-    if places:
+    if len(places) >= 20:  # fewer stand at one end by chance
         middle = np.mean(places) / count
         assert_holds(0.18 < middle < 0.82, "the special numbers stand at one end")
 

@@ -25,7 +25,7 @@ def test_vocabulary_random(student, solution, rng):
 
 @check("1.1", says="a generator is read once", hidden=True)
 def test_vocabulary_random_generator(student, solution, rng):
-    names = [*random_names(rng), "Zed"]
+    names = ["Ñu", *random_names(rng), "Zed"]
     got = student.build("vocabulary_of_generator", names)
     assert_equal(got, solution.build_vocabulary(names))
     assert_raises(ValueError, student.build, "vocabulary_of_generator", [""] * len(names))

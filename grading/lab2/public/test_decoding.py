@@ -143,12 +143,11 @@ def test_greedy_end(student, rng):
 
 @check("2.17", says="among equal logits the lowest id; it stops when all rows are done")
 def test_greedy_stops(student, rng):
-    script, digits = Script(rng, 7, NEVER), some_digits(rng, 3, 5)
-    script.table[:] = script.table.round()  # many equals
+    script, digits = Script(rng, 7, NEVER, whole=True), some_digits(rng, 3, 5)
     script.table[:, 4] = script.table.max(axis=1)
     got = student.greedy_decode(*script.networks(student), digits, 8)
     assert_equal(got, script.greedy(digits, 8))
-    while not (1 < (steps := script.steps(digits)) < 6):
+    while not (1 < (steps := script.steps(digits).max()) < 6):
         script = Script(rng, 7, 3.0)
     encoder, stepper = script.networks(student)
     int32(student.greedy_decode(encoder, stepper, digits, 30), (3, 30))
