@@ -119,15 +119,15 @@ def test_greedy_random(student, rng):
 
 @check("2.17", says="a row's result depends on that row alone", hidden=True)
 def test_greedy_rows(student, rng):
-    while True:  # until a row goes on for two words or more where another has ended
+    while True:  # until a row goes on where another has ended
         script, digits = Script(rng, 7, 1.5), some_digits(rng, 8, 6)
+        script.table[:, 0] = -99  # what is written is never PAD
         steps = script.steps(digits, 8)
-        last = steps.argmax()
-        if script.greedy(digits, 8)[last, steps.min() :].any():
+        if steps.min() < steps.max():
             break
     networks = script.networks(student)
     together = int32(student.greedy_decode(*networks, digits, 8), (8, 8))
-    for row in (last, *rng.permutation(8)[:2]):
+    for row in (steps.argmin(), steps.argmax(), rng.integers(8)):
         alone = student.greedy_decode(*networks, digits[row : row + 1], 8)
         assert_equal(alone, together[row : row + 1])
 
