@@ -153,6 +153,7 @@ def zero_states(
 VOCABULARY = [*SPECIALS, "-", "A", "B", "a", "b"]
 COUNTRIES = ["Chile", "Chad", "Peru", "Fiji"]
 # dtypes and shapes of the states of scripted steppers: like an RNN's, like a Transformer's
+ROWS = 31  # of a script's table
 SCRIPTED: list[list[tuple[str, tuple[int, ...]]]] = [
     [("float32", (3,))],
     [("int32", (1,)), ("float32", (4, 2)), ("float32", (5,))],
@@ -161,9 +162,15 @@ SCRIPTED: list[list[tuple[str, tuple[int, ...]]]] = [
 
 def table_of(rng: np.random.Generator, end: float, vocab_size: int = 8) -> np.ndarray:
     """Draw a table of logits; `end` is added to those of END."""
-    table = rng.normal(0, 2, (31, vocab_size)).astype("f4")
+    table = rng.normal(0, 2, (ROWS, vocab_size)).astype("f4")
     table[:, END] += end
     return table
+
+
+def first_row(states: list[tuple[str, tuple[int, ...]]], country: str) -> int:
+    """Tell which row of its table `scripted_stepper` reads for START and states of 0."""
+    read = START + 5 * COUNTRIES.index(country)
+    return sum(math.prod(shape) * (read + i + 1) for i, (_, shape) in enumerate(states)) % ROWS
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
