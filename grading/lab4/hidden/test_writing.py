@@ -25,14 +25,26 @@ WINDOW = 6
 
 @check("4.19", says="temperature, top-k and top-p, for any logits", weight=2, hidden=True)
 def test_filter_random(student, rng):
-    for _ in range(4):
+    for number in range(4):
         logits = (2 * rng.normal(size=(4, int(rng.integers(5, 20))))).astype("f4")
-        temperature, top_k = float(rng.uniform(0.5, 2)), int(rng.integers(0, 12))
-        top_p = any_top_p(rng, logits, temperature, top_k)
+        temperature = float(rng.uniform(0.5, 2))
+        # a top_k beyond all, one where it matters that top_p comes after it, any two
+        ranges = [(20, 25), (2, 4), (1, 12), (1, 12)]
+        top_k = int(rng.integers(*ranges[number]))
+        while True:
+            top_p = any_top_p(rng, logits, temperature, top_k)
+            want = all_filtered(logits, temperature, top_k, top_p)
+            other = all_filtered(all_filtered(logits, temperature, 0, top_p), 1.0, top_k, 1.0)
+            if number != 1 or not np.array_equal(want, other):
+                break
         for k, p in ((top_k, top_p), (0, any_top_p(rng, logits, temperature, 0)), (top_k, 1.0)):
             got = float32(student.filter_logits(logits, temperature, k, p), logits.shape)
-            want = np.array([filtered(row, temperature, k, p) for row in logits])
-            assert_close(got, want)
+            assert_close(got, all_filtered(logits, temperature, k, p))
+
+
+def all_filtered(logits: np.ndarray, temperature: float, top_k: int, top_p: float) -> np.ndarray:
+    """Filter row by row."""
+    return np.array([filtered(row, temperature, top_k, top_p) for row in logits])
 
 
 def any_top_p(
@@ -41,20 +53,26 @@ def any_top_p(
     """Draw a top_p that no sum of probabilities reaches by a rounding."""
     while True:
         top_p = float(rng.uniform(0.05, 0.99))
-        around = [top_p - NEAR, top_p, top_p + NEAR]
-        kept = [[filtered(row, temperature, top_k, p) for row in logits] for p in around]
-        if np.array_equal(kept[0], kept[2]):
+        less, more = (
+            all_filtered(logits, temperature, top_k, p) for p in (top_p - NEAR, top_p + NEAR)
+        )
+        if np.array_equal(less, more):
             return top_p
 
 
 @check("4.19", says="what equals the smallest kept logit stays", hidden=True)
 def test_filter_equals(student, rng):
-    logits = rng.integers(0, 4, (4, 12)).astype("f4")
-    top_k = int(rng.integers(1, 8))
-    top_p = any_top_p(rng, logits, 1.0, 0)
-    for k, p in ((top_k, 1.0), (0, top_p)):
-        got = float32(student.filter_logits(logits, 1.0, k, p), logits.shape)
-        assert_close(got, np.array([filtered(row, 1.0, k, p) for row in logits]))
+    equals = int(rng.integers(5, 8))
+    row = np.repeat([2.0, 0.0, -2.0], [1, equals, 11 - equals])
+    # rows that differ by a constant: the cut is another one in each
+    logits = rng.permuted(np.tile(row, (4, 1)), axis=1) + 10 * rng.permutation(4)[:, None]
+    # the cut is among the equals, with one or more of them on either side
+    kept = int(rng.integers(3, equals + 1))
+    powers = np.exp(row)
+    top_p = float(powers[:kept].sum() - powers[kept - 1] / 2) / powers.sum()
+    for k, p in ((kept, 1.0), (0, top_p)):
+        got = float32(student.filter_logits(logits.astype("f4"), 1.0, k, p), logits.shape)
+        assert_close(got, all_filtered(logits, 1.0, k, p))
 
 
 # Task 4.20: playing on, with the script of the public checks
