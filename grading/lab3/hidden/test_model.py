@@ -34,7 +34,7 @@ def test_network_random(student, solution, rng):
 
 @check("3.5", says="dropout: on each LSTM layer's outputs, in training only", hidden=True)
 def test_network_dropout(student, solution, rng):
-    ids, share = rng.integers(0, 32, (16, 3)), 0.2
+    ids, share = rng.integers(1, 32, (16, 3)), 0.2
     for num_layers in (1, 2):
         sizes = (32, 5, 32, num_layers, share)
         (model, _), (reference, _) = networks(student, *sizes), networks(solution, *sizes)
