@@ -47,6 +47,14 @@ def pack(value: Any, keep: Callable[[Any], Opaque] | None = None) -> tuple[Any, 
         None, bool, int below 2^63, float, str, list, tuple, dict with such keys, or an array.
     keep
         Called for anything else; returns the `Opaque` that stands for it, or raises ProtocolError.
+        None for a question: it can hold nothing else but by a mistake in the grader.
+
+    Raises
+    ------
+    ProtocolError
+        If a value is too large, too deep, or an array of another dtype.
+    TypeError
+        If there is anything else, and no `keep`.
     """
     buffers: list[bytes] = []
     nodes = 0
@@ -86,7 +94,7 @@ def pack(value: Any, keep: Callable[[Any], Opaque] | None = None) -> tuple[Any, 
         if kind is Opaque:
             return {"opaque": node.number}
         if keep is None:
-            raise ProtocolError(f"a value of type {kind.__name__}")
+            raise TypeError(f"a value of type {kind.__name__} in a question")
         nodes -= 1  # it counts as what it becomes
         return walk(keep(node), depth + 1)
 

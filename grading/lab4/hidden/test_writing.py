@@ -77,7 +77,7 @@ def test_filter_equals(student, rng):
     # the cut is among the equals, with one or more of them on either side
     kept = int(rng.integers(3, equals + 1))
     powers = np.exp(row)
-    top_p = float(powers[:kept].sum() - powers[kept - 1] / 2) / powers.sum()
+    top_p = float((powers[:kept].sum() - powers[kept - 1] / 2) / powers.sum())
     for k, p in ((kept, 1.0), (0, top_p)):
         got = float32(student.filter_logits(logits.astype("f4"), 1.0, k, p), logits.shape)
         assert_close(got, all_filtered(logits, 1.0, k, p))
