@@ -272,14 +272,14 @@ def test_model_dropout(student, rng):
 
 @check("4.14", says="training the model learns one batch by heart", hidden=True)
 def test_model_learns(student, solution, rng):
-    sizes = (9, 8, 2, 16, 1, 5, 8)
+    sizes = (9, 16, 2, 16, 1, 5, 8)
     mine, theirs = network(student, *sizes), network(solution, *sizes)
     targets = rng.integers(3, 9, (4, 6))
     ids = np.c_[rng.permutation(8)[:4] + 1, targets[:, :-1]]
-    mine.train(ids, targets, steps=80, learning_rate=0.03)
+    mine.train(ids, targets, steps=80, learning_rate=0.01)
     give_learned(mine, theirs, LAYER)
     logits = theirs(ids)
-    # chance is ln 6 = 1.8; the solution came below 0.13 in each of 25 draws
+    # chance is ln 6 = 1.8; the solution came below 0.16 in each of 150 draws
     assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
     # trained logits are about 10: ten times the roundings above
     assert_close(float32(mine(ids), logits.shape), logits, atol=1e-4)

@@ -19,6 +19,7 @@ from grading.lab4.performances import (
     PAD,
     START,
     TIME_SHIFT,
+    VELOCITY,
     assert_notes,
     corpus,
     notes,
@@ -81,9 +82,11 @@ def test_decode_random(student, solution, rng):
     for size in (30, 30, 30, 100, 200):
         ids = random_ids(rng, size)
         ids[:2] = NOTE_ON + 60, TIME_SHIFT + 9  # before any VELOCITY
-        for place in rng.integers(0, size, 4):
-            ids[place] = rng.choice([PAD, START])
-        ids[-int(rng.integers(1, 8))] = END
+        # put between, as in the place of a TIME_SHIFT they would make two notes start at one step
+        ids = np.insert(ids, rng.integers(2, size, 4), rng.choice([PAD, START], 4))
+        end, pitch = len(ids) - int(rng.integers(1, 8)), NOTE_ON + int(rng.integers(128))
+        # what still sounds at the end goes by velocity where start and pitch are the same
+        ids[end - 4 : end + 1] = VELOCITY + 20, pitch, VELOCITY + 3, pitch, END
         got, total = assert_parts(student.build("decoded", ids), "notes", "total time")
         want, wanted = solution.build("decoded", ids)
         assert_notes(got, want, ordered=True)

@@ -34,6 +34,6 @@ def decode_performance(ids):
             step += id - TIME_SHIFT + 1
         else:
             loudness = 1 + 4 * (id - VELOCITY)
-    for note in sorted(sounding, key=lambda note: (note[1], note[0])):
+    for note in sorted(sounding, key=lambda note: (note[1], note[0], note[2])):
         add(note, step + (note[1] == step))
     return result
