@@ -279,7 +279,7 @@ def test_model_learns(student, solution, rng):
     mine.train(ids, targets, steps=80, learning_rate=0.01)
     give_learned(mine, theirs, LAYER)
     logits = theirs(ids)
-    # chance is ln 6 = 1.8; the solution came below 0.16 in each of 150 draws
+    # chance is ln 6 = 1.8; the solution came below 0.22 in each of 150 draws
     assert_holds(nats_per_token(targets, logits) < 0.5, "one batch is not learned by heart")
     # trained logits are about 10: ten times the roundings above
     assert_close(float32(mine(ids), logits.shape), logits, atol=1e-4)
