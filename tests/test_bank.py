@@ -116,7 +116,7 @@ def outcomes(answer):
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize(("lab", "task"), TASKS, ids=lambda value: getattr(value, "id", None))
+@pytest.mark.parametrize(("lab", "task"), TASKS, ids=[task.id for _, task in TASKS])
 def test_two_students_with_the_same_file_have_the_same_points(lab, task):
     sources = {"solution": lab.solution_file.read_text(encoding="utf-8")}
     right = {"solution"}
@@ -136,7 +136,7 @@ def test_two_students_with_the_same_file_have_the_same_points(lab, task):
     assert differing == []
 
 
-@pytest.mark.parametrize(("lab", "task"), TASKS, ids=lambda value: getattr(value, "id", None))
+@pytest.mark.parametrize(("lab", "task"), TASKS, ids=[task.id for _, task in TASKS])
 def test_every_task_has_three_wrong_answers_and_a_right_one(lab, task):
     wrong = [entry.wrong for entry in entries(lab) if entry.task == task]
     assert wrong.count(True) >= 3

@@ -14,7 +14,16 @@ from grading.checks import (
     check,
 )
 from grading.lab3.models import END, LAYER, continuations, networks, steps_from_zeros
-from grading.models import DRAWS, NEVER, Weights, counts, randomize_both, set_layers
+from grading.models import (
+    DRAWS,
+    NEVER,
+    Weights,
+    assert_changed,
+    by_layer,
+    counts,
+    randomize_both,
+    set_layers,
+)
 
 # Task 3.5: the network
 
@@ -26,6 +35,7 @@ def test_network_random(student, solution, rng):
     (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)
     randomize_both(model, same, LAYER, rng)
     ids = rng.integers(0, vocab_size, (3, 3))
+    ids[0, 1] = 0  # read like any other: nothing is masked
     want = same(ids)
     # the same sums in another order: some tens of float32 roundings
     assert_close(model(ids), want, atol=1e-5)
@@ -62,7 +72,9 @@ def test_network_overfits(student, solution, rng):
     (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)
     ids, targets = rng.integers(1, 9, (4, 5)), rng.integers(1, 9, (4, 5))
     ids[:, 0] = range(1, 5)  # rows that begin alike could not be told apart
+    before = by_layer(model, LAYER)
     model.train(ids, targets, steps=25, learning_rate=0.1)
+    assert_changed(before, by_layer(model, LAYER))
     logits = hidden.assert_learned(model, same, LAYER, targets, ids)
     assert_close(steps_from_zeros(stepper, ids, 24, 1), logits, atol=1e-4)
 
