@@ -24,15 +24,18 @@ REASONS = {
     "no error": "bad input was accepted",
 }
 MESSAGE = 500  # characters of a message that quotes a submission
+EXPECTED = ("expected", "got")
+CHANGED = ("before the change", "after it")  # both the submission's
 KEPT = "\n\t\u200c\u200d"  # the two joiners stand in Persian and Indian names
 
 
 class Difference(NamedTuple):
-    """Two arrays of one shape, and where they count as different."""
+    """Two arrays of one shape, where they count as different, and what they are called."""
 
     want: np.ndarray
     got: np.ndarray
     far: np.ndarray
+    said: tuple[str, str] = EXPECTED
 
 
 class CheckFailed(AssertionError):
@@ -150,7 +153,7 @@ def assert_close(
     *,
     rtol: float = 1e-5,
     atol: float = 1e-6,
-    said: tuple[str, str] = ("expected", "got"),
+    said: tuple[str, str] = EXPECTED,
 ) -> None:
     """Demand the numbers of `want` to a tolerance: |got − want| ≤ atol + rtol · |want|.
 
@@ -159,21 +162,22 @@ def assert_close(
     """
     want = np.asarray(want)
     got = assert_array(got, want.shape, "f" if want.dtype.kind == "f" else "iu")
-    if not np.isfinite(got).all():
-        difference = Difference(want, got, ~np.isfinite(got))
-        message = f"NaN or infinity came back: expected {spelled(want)}, got {spelled(got)}"
-        raise CheckFailed("finite", message, difference)
-    near = np.abs(got.astype("f8") - want) <= atol + rtol * np.abs(want)
-    far = ~(near & np.isfinite(want))  # nothing is near to NaN or infinity
-    if far.any():
-        place = tuple(int(index) for index in np.argwhere(far)[0])
+    if np.isfinite(got).all():
+        near = np.abs(got.astype("f8") - want) <= atol + rtol * np.abs(want)
+        wrong = ~(near & np.isfinite(want))  # nothing is near to NaN or infinity
+        code, message, how = "value", "", "differ"
+    else:
+        wrong = ~np.isfinite(got)
+        code, message, how = "finite", "NaN or infinity came back: ", "are"
+    if wrong.any():
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
         where = f" at {list(place)}" if place else ""
-        others = f" ({int(far.sum())} of {far.size} differ)" if far.size > 1 else ""
-        raise CheckFailed(
-            "value",
-            f"{said[0]} {want[place]:.6g}{where}, {said[1]} {got[place]:.6g}{others}",
-            Difference(want, got, far),
-        )
+        others = f" ({int(wrong.sum())} of {wrong.size} {how})" if wrong.size > 1 else ""
+        if code == "value" or np.isfinite(want[place]):
+            message += f"{said[0]} {want[place]:.6g}{where}, {said[1]} {got[place]:.6g}{others}"
+        else:  # both come from the submission
+            message += f"{got[place]:.6g}{where}{others}"
+        raise CheckFailed(code, message, Difference(want, got, wrong, said))
 
 
 def assert_equal(got: Any, want: Any) -> None:

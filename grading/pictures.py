@@ -1,4 +1,4 @@
-"""Two arrays as small pictures: what was expected, what came back, and where they differ."""
+"""Two arrays as small pictures, as what was expected and what came back; where they differ."""
 
 import base64
 import io
@@ -50,8 +50,10 @@ def drawing(difference: Difference) -> Drawing | None:
     scale = f"dark is {low:.4g}, light is {high:.4g}"
     places = f"{int(far.sum())} of {far.size} differ, first at {list(first)}"
     panels = [
-        panel("expected", f"expected: {size}, {scale}", coloured(want, low, high)),
-        panel("yours", f"yours: {size}, {scale}", coloured(got, low, high)),
+        *(
+            panel(name, f"{name}: {size}, {scale}", coloured(values, low, high))
+            for name, values in zip(difference.said, (want, got), strict=True)
+        ),
         panel("where they differ", f"where they differ: {places}", marked(differs)),
     ]
     return Drawing(panels, f"{shown}{scale}; {places}")

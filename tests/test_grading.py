@@ -263,6 +263,20 @@ def test_nothing_is_near_to_nan_or_infinity(odd):
         assert_close(np.array([0.0, odd]), np.array([0.0, odd]))
 
 
+def test_what_is_nan_or_infinite_is_named_with_its_place():
+    with pytest.raises(AssertionError, match=r"expected 1 at \[1\], got nan \(2 of 3 are\)$"):
+        assert_close(np.array([0, np.nan, np.inf]), np.arange(3.0))
+    with pytest.raises(AssertionError, match=r"came back: inf$"):  # both are the submission's
+        assert_close(np.array(np.inf), np.array(np.inf))
+
+
+def test_logits_at_padding_that_matter_are_told_as_before_and_after():
+    with pytest.raises(AssertionError, match=r"^before the change \S+, after it \S+$"):
+        losses.assert_padding_ignored(
+            lambda _, logits: np.array(logits.mean()), np.random.default_rng(0)
+        )
+
+
 def test_steps_that_disagree_with_the_call_name_neither_as_expected():
     with pytest.raises(AssertionError, match=r"the call gives 2 at \[1\], the steps give 3"):
         assert_same_in_steps(np.array([1.0, 3]), np.array([1.0, 2]), atol=0)

@@ -152,14 +152,14 @@ def test_only_public_checks_show_values_and_all_is_escaped(tmp_path):
 # Pictures
 
 
-def test_a_mask_is_drawn_as_expected_yours_and_where_they_differ():
+def test_a_mask_is_drawn_as_expected_got_and_where_they_differ():
     want = np.tril(np.ones((5, 6), bool))
     with pytest.raises(CheckFailed) as failure:
         assert_equal(~want, want)
     drawn = drawing(failure.value.difference)
-    expected, yours, where = drawn.panels
+    expected, got, where = drawn.panels
     assert pixels(expected).shape[:2] == (5, 6)
-    assert (pixels(expected)[0, 0] == pixels(yours)[0, 1]).all()
+    assert (pixels(expected)[0, 0] == pixels(got)[0, 1]).all()
     assert len(np.unique(pixels(where).reshape(-1, 4), axis=0)) == 1
     assert expected.alt == "expected: 5 by 6 values, dark is 0, light is 1"
     assert where.alt == "where they differ: 30 of 30 differ, first at [0, 0]"
@@ -187,5 +187,5 @@ def test_what_is_no_number_is_grey():
     want, got = np.zeros((4, 4)), np.full((4, 4), np.nan)
     with pytest.raises(CheckFailed) as failure:
         assert_close(got, want)
-    yours = pixels(drawing(failure.value.difference).panels[1])
-    assert np.allclose(yours[..., :3], 0.5, atol=0.01)
+    drawn = pixels(drawing(failure.value.difference).panels[1])
+    assert np.allclose(drawn[..., :3], 0.5, atol=0.01)

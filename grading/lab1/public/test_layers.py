@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import assert_array, assert_close, assert_equal, assert_holds, check
+from grading.checks import CHANGED, assert_array, assert_close, assert_equal, assert_holds, check
 from grading.lab1.models import LAYER, attention, blocks, cells, layer, same_steps, stepped, three
 from grading.models import assert_changed, by_layer, randomize
 from grading.proxy import model
@@ -196,7 +196,7 @@ def test_attention_causality(student, rng):
     for later in (np.float32(100), np.float32(-100)):
         key[:, :, 4:], value[:, :, 4:] = later, later
         after = assert_array(student.causal_attention(query, key, value), query.shape, "f")
-        assert_close(after[:, :, :4], before[:, :, :4])
+        assert_close(after[:, :, :4], before[:, :, :4], said=CHANGED)
     key[:, :, 0] += 1
     after = assert_array(student.causal_attention(query, key, value), query.shape, "f")
     moved = np.abs(after - before).max(axis=(0, 1, 3)) > 1e-3  # a key moved by 1: far more
@@ -261,8 +261,8 @@ def test_block_causality(student, rng):
     other = inputs.copy()
     other[:2, 4:] = rng.normal(size=(2, 2, 8))
     after = three(block(other), 3, 6, 6, 8)[0]
-    assert_close(after[:, :4], before[:, :4], atol=2e-5)
-    assert_close(after[2], before[2], atol=2e-5)
+    assert_close(after[:, :4], before[:, :4], atol=2e-5, said=CHANGED)
+    assert_close(after[2], before[2], atol=2e-5, said=CHANGED)
 
 
 @check(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import assert_array, assert_close, assert_equal, assert_raises, check
+from grading.checks import CHANGED, assert_array, assert_close, assert_equal, assert_raises, check
 from grading.lab2.models import (
     LAYER,
     additive,
@@ -55,9 +55,9 @@ def test_additive_mask(student, rng):
     assert_zero_outside(weights, mask[:, None])
     other = np.where(mask[:, :, None], memory, floats(rng, 3, 7, 8) * 10)
     got = attended(attention(states, other, mask), (3, 5, 8), (3, 5, 7))
-    assert_close(got[0], context, atol=1e-5)
+    assert_close(got[0], context, atol=1e-5, said=CHANGED)
     narrow = attended(attention(states, memory[:, :6], mask[:, :6]), (3, 5, 8), (3, 5, 6))
-    assert_close(narrow[0], context, atol=1e-5)
+    assert_close(narrow[0], context, atol=1e-5, said=CHANGED)
 
 
 @check("2.7", says="every weight gets its gradient")
@@ -173,8 +173,10 @@ def test_encoder_padding(student, rng):
     randomize(block, rng)
     before = assert_array(block(x, mask), x.shape, "f")
     other = np.where(mask[:, :, None], x, floats(rng, *x.shape))
-    assert_close(assert_array(block(other, mask), x.shape, "f")[mask], before[mask], atol=1e-5)
-    assert_close(block(x[:, :5], mask[:, :5]), before[:, :5], atol=1e-5)
+    assert_close(
+        assert_array(block(other, mask), x.shape, "f")[mask], before[mask], atol=1e-5, said=CHANGED
+    )
+    assert_close(block(x[:, :5], mask[:, :5]), before[:, :5], atol=1e-5, said=CHANGED)
 
 
 @check("2.11", says="every weight gets its gradient")
@@ -210,9 +212,9 @@ def test_decoder_causality(student, rng):
     later = x.copy()
     later[:, 3:] = floats(rng, 3, 2, 8)
     after = attended(block(later, memory, mask), *shapes)[0]
-    assert_close(after[:, :3], before[:, :3], atol=1e-5)
+    assert_close(after[:, :3], before[:, :3], atol=1e-5, said=CHANGED)
     other = np.where(mask[:, :, None], memory, floats(rng, 3, 6, 8))
-    assert_close(attended(block(x, other, mask), *shapes)[0], before, atol=1e-5)
+    assert_close(attended(block(x, other, mask), *shapes)[0], before, atol=1e-5, said=CHANGED)
 
 
 @check("2.12", says="step gives for each position what the call gives", weight=3)

@@ -6,6 +6,7 @@ import numpy as np
 
 from grading import losses
 from grading.checks import (
+    CHANGED,
     assert_array,
     assert_close,
     assert_equal,
@@ -64,7 +65,7 @@ def test_network_causality(student, rng):
     changed = ids.copy()
     changed[:, 2] = (ids[:, 2] + 1) % 11
     logits, after = np.split(assert_array(model(np.r_[ids, changed]), (8, 5, 11), "f"), 2)
-    assert_close(after[:, :2], logits[:, :2], atol=1e-5)
+    assert_close(after[:, :2], logits[:, :2], atol=1e-5, said=CHANGED)
     moved = np.abs(after - logits).max(axis=(0, 2)) > 1e-3  # random weights of 0.5: far more
     assert_holds(moved[2], "the logits at a position should depend on the id there")
     assert_holds(moved[4], "the logits at a position should depend on earlier ids")
