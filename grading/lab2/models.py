@@ -254,9 +254,8 @@ def assert_depends(network: Handle, digits: np.ndarray, words: np.ndarray, size:
     assert_holds(moved[place], "the logits at a position should depend on the word there")
     assert_holds(moved[-1], "the logits at a position should depend on earlier words")
     narrow = digits[:1, : np.count_nonzero(digits[0])]
-    assert_close(
-        logits(narrow, words[:1]), before[:1], atol=1e-5, said=CHANGED
-    )  # no padding, no other rows
+    alone = logits(narrow, words[:1])  # no padding, no other rows
+    assert_close(alone, before[:1], atol=1e-5, said=CHANGED)
     other = digits.copy()
     other[0, 0] = other[0, 0] % 10 + 1
     moved = np.abs(logits(other, words) - before).max(axis=(1, 2)) > 1e-3
