@@ -3,18 +3,31 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from labs.build import keep_backup
 from labs.catalogue import Lab, find_task
-from toolkit.console import say
+from labs.reset import stub
+from toolkit.console import say, warn
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown, write_whole
-from toolkit.source import definitions, missing, notebook_source, replaced
+from toolkit.source import (
+    Definition,
+    definitions,
+    names_bound,
+    names_lacking,
+    notebook_source,
+    read_submission,
+    syntax_error,
+    taken_over,
+)
 
 
 class Verdict(float):
@@ -129,53 +142,70 @@ _grader = _Grader()
 def save(lab: Lab, cells: list[str]) -> bool:
     """Put what `cells` define into `tasks.py`; return whether that changed it.
 
-    Unfinished definitions are not saved. Finished work that would be lost is backed up first.
+    Unfinished definitions are not saved, and what could not be is named. Finished work that would
+    be lost, as no cell holds it, is backed up first.
 
     Parameters
     ----------
     cells : list of str
         Sources of the cells that ran, in order; of two definitions of one name the later counts.
+
+    Raises
+    ------
+    EtudeError
+        If `tasks.py` is not Python.
     """
-    source = _source(cells)
-    before = text = lab.tasks_file.read_text(encoding="utf-8")
-    lines = source.splitlines()
-    present = definitions(before)
-    loses = False
-    for name, found in definitions(source).items():
-        if found.stub:
-            continue
-        piece = "\n".join(lines[found.line - 1 : found.end_line])
-        after = replaced(text, name, piece)
-        loses |= after != text and name in present and not present[name].stub
-        text = after
-    text = _with_needed(text, source)
+    submission = read_submission(lab.tasks_file)
+    if problem := syntax_error(submission):
+        raise EtudeError(f"nothing was saved or graded: {problem}")
+    before = submission.source
+    tasks = {task.name: task for task in lab.tasks}
+    text = taken_over(before, _source(cells), tasks)
+    for line in _not_saved(lab, cells, text):
+        warn(line)
     if text == before:
         return False
-    if loses:
+    old, new = (_finished(one) for one in (before, text))
+    if any(piece != new.get(name) and piece not in "\n".join(cells) for name, piece in old.items()):
         keep_backup(lab.tasks_file)
     write_whole(lab.tasks_file, text)
     say(f"saved to {shown(lab.tasks_file)}")
     return True
 
 
-def _with_needed(text: str, source: str) -> str:
-    """Add imports and constants of `source` that `text` uses and lacks, below its imports."""
-    tree = ast.parse(text)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    new = []
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = [(alias.asname or alias.name).split(".")[0] for alias in node.names]
-        elif isinstance(node, ast.Assign):
-            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-        else:
+def _finished(text: str) -> dict[str, str]:
+    """The text of each finished definition."""
+    lines = text.split("\n")
+    return {
+        name: "\n".join(lines[found.line - 1 : found.end_line])
+        for name, found in definitions(text).items()
+        if not found.stub
+    }
+
+
+def _not_saved(lab: Lab, cells: list[str], text: str) -> Iterator[str]:
+    """Say what cells hold and `text`, which is graded, does not."""
+    written = [_source([cell]) for cell in cells]
+    for task in lab.tasks:
+        opening = re.compile(rf"^(?:async\s+def|def|class)\s+{task.name}\b", re.MULTILINE)
+        latest = max((n for n, cell in enumerate(cells) if opening.search(cell)), default=None)
+        if latest is None:
             continue
-        if used & set(missing(text, names)):
-            new.append(ast.unparse(node))
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    place = (imports[-1].end_lineno or 0) if imports else 0
-    lines = text.splitlines()
-    return "\n".join([*lines[:place], *new, *lines[place:]]) + "\n" if new else text
+        found = definitions(written[latest]).get(task.name)
+        if found is None:
+            yield f"{task.id} {task.name} was not saved: its cell is not Python"
+        elif found.stub and not _handed_out(lab, found):
+            yield f"{task.id} {task.name} was not saved: it still raises NotImplementedError"
+    bound = {name for cell in cells for name in names_bound(cell)}
+    for name in sorted(names_lacking(text) & bound):
+        yield f"{name} was not saved: a cell makes it by running something; make it in a function"
+
+
+def _handed_out(lab: Lab, found: Definition) -> bool:
+    """Whether a stub is as students get it."""
+    with suppress(EtudeError):
+        return ast.dump(found.node) == ast.dump(ast.parse(stub(lab, found.name)).body[0])
+    return True  # nobody can tell
 
 
 def _source(cells: list[str]) -> str:

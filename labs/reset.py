@@ -18,7 +18,7 @@ def main() -> None:
     if not wanted:
         raise EtudeError("which task? make reset TASK=3.4")
     lab, task = find_task(wanted)
-    text = replaced(_present(lab), task.name, _stub(lab, task.name))
+    text = replaced(_present(lab), task.name, stub(lab, task.name))
     if lab.tasks_file.is_file() and text == _present(lab):
         say(f"{task.name} (task {task.id}) is as it was handed out")
     else:
@@ -56,7 +56,8 @@ def _fresh(lab: Lab) -> str:
     return handed_out.decode()
 
 
-def _stub(lab: Lab, name: str) -> str:
+def stub(lab: Lab, name: str) -> str:
+    """Return the text of one task as it was handed out."""
     fresh = _fresh(lab)
     found = definitions(fresh)[name]
     return "\n".join(fresh.splitlines()[found.line - 1 : found.end_line])

@@ -246,3 +246,83 @@ def test_a_notebook_saves_what_is_finished_and_keeps_the_rest(lab, record):
     lab.tasks_file.write_text(text.replace("+ LIMIT", "+ 7"))
     assert save(lab, cells)
     assert len(backups(lab)) == 1
+
+
+@pytest.fixture
+def saved(lab, record):
+    """Save cells and give what `tasks.py` then defines when it is run."""
+    write_files(generate(lab), False, record)
+
+    def after(*cells: str) -> dict:
+        save(lab, list(cells))
+        names: dict = {}
+        exec(lab.tasks_file.read_text(), names)
+        return names
+
+    return after
+
+
+def test_a_constant_is_saved_below_what_it_is_made_of_and_changes_with_its_cell(saved, lab):
+    uses = "def double(x):\n    return [x, WIDE, NEVER]"
+    first = saved("STEP = 7", "NEVER = [STEP, 1]", "WIDE, KIND = len(NEVER), 'int32'", uses)
+    assert first["double"](0) == [0, 2, [7, 1]]
+    again = saved("STEP = 7", "NEVER = [1]", "WIDE, KIND = len(NEVER), 'int32'", uses)
+    assert again["double"](0) == [0, 1, [1]]
+    assert lab.tasks_file.read_text().count("NEVER =") == 1
+    assert saved("STEP = 8", "NEVER = [STEP]", uses)["double"](0) == [0, 1, [8]]
+    assert backups(lab) == []
+
+
+def test_a_base_class_is_saved_above_what_derives_from_it(saved, lab):
+    derived = "class Scale(Mixing):\n    pass"
+    assert saved("class Mixing:\n    FIVE = 5", derived)["Scale"].FIVE == 5
+    text = lab.tasks_file.read_text()
+    base = "class Mixing:\n    FIVE = 5\n"
+    assert text.count(base) == 1
+    lab.tasks_file.write_text(text.replace(base, "") + "\n\n" + base)  # as written by hand
+    assert saved("class Mixing:\n    FIVE = 6", derived)["Scale"].FIVE == 6
+    assert lab.tasks_file.read_text().count("class Mixing") == 1
+
+
+def test_what_no_task_uses_is_not_saved(saved, lab):
+    written = "def double(x):\n    y = 2 * x\n    return y"
+    assert "y" not in saved("y = 3", "def plot():\n    return y", written)
+    assert "plot" not in lab.tasks_file.read_text()
+
+
+def test_two_statements_on_a_line_are_both_kept(saved, lab):
+    text = lab.tasks_file.read_text().replace("STEP = 10", "STEP = 10; END = 2")
+    lab.tasks_file.write_text(text)
+    found = saved("STEP = 9", "def double(x):\n    return STEP + END")
+    assert found["double"](0) == 11
+    assert saved('def shift(x):\n    return "\x0c"')["shift"](0) == "\x0c"
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        (["def double(x):\n    return (x"], "9.1 double was not saved: its cell is not Python"),
+        (
+            ['def double(x):\n    raise NotImplementedError("9.1")\n    return 2 * x'],
+            "9.1 double was not saved: it still raises NotImplementedError",
+        ),
+        (
+            ["TABLE = make()", "def double(x):\n    return TABLE[x]"],
+            "TABLE was not saved: a cell makes it by running something",
+        ),
+    ],
+)
+def test_what_a_notebook_cannot_save_is_named(lab, record, capsys, cells, told):
+    write_files(generate(lab), False, record)
+    stubs = notebook_source(lab.notebook_file.read_text())[0]
+    save(lab, [stubs, *cells])
+    assert told in " ".join(capsys.readouterr().out.split())
+    save(lab, [stubs, *cells, "def double(x):\n    return 2 * x"])
+    assert "was not saved" not in capsys.readouterr().out
+
+
+def test_a_file_that_is_not_python_stops_saving_with_one_sentence(lab, record):
+    write_files(generate(lab), False, record)
+    lab.tasks_file.write_text(lab.tasks_file.read_text() + "x = (1\n")
+    with pytest.raises(EtudeError, match=r"nothing was saved or graded: .*tasks\.py:\d+: '\('"):
+        save(lab, ["def double(x):\n    return 2 * x"])

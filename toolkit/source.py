@@ -5,9 +5,11 @@ top-level definitions and runs none of them.
 """
 
 import ast
+import builtins
 import json
 import re
 import stat
+import symtable
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -277,6 +279,159 @@ def _span_by_lines(lines: list[str], name: str) -> tuple[int, int] | None:
     return starts[-1], end
 
 
+# Taking over
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A top-level statement: its text and lines, what it binds, uses, and needs when it runs."""
+
+    node: ast.stmt
+    text: str
+    start: int
+    end: int
+    binds: frozenset[str]
+    uses: frozenset[str]
+    needs: frozenset[str]
+
+
+def taken_over(text: str, source: str, names: Collection[str]) -> str:
+    """Put what `source` defines into `text`: its last finished version of each definition.
+
+    What both define is replaced where it stands. What `text` then uses and lacks (a helper, a base
+    class, a constant) comes above its first use and below what it needs itself; an import comes
+    below the imports. What nobody uses stays out.
+
+    Parameters
+    ----------
+    text, source : str
+        Python: the file, and what was written elsewhere.
+    names : collection of str
+        Definitions that belong into `text` whether something uses them or not.
+
+    Raises
+    ------
+    SyntaxError
+        If either is not Python.
+    """
+    last: dict[frozenset[str], str] = {}
+    for statement in _outline(source):
+        node, binds = statement.node, statement.binds
+        if not binds or isinstance(node, ast.AugAssign) or binds & statement.needs:
+            continue
+        if not (isinstance(node, DefinitionNode) and is_stub(node)):
+            last = {other: piece for other, piece in last.items() if not other <= binds}
+            last[binds] = statement.text
+    for _ in last:  # a helper may bring another helper
+        before = text
+        for piece in reversed(last.values()):
+            text = _taken_over(text, piece, names)
+        if text == before:
+            break
+    return text
+
+
+def _taken_over(text: str, piece: str, names: Collection[str]) -> str:
+    """Put one statement into `text`."""
+    lines, there = text.split("\n"), _outline(text)
+    (new,) = _outline(piece)
+    imports = [number for number, one in enumerate(there) if _is_import(one.node)]
+    if _is_import(new.node):
+        bound = {name for one in there for name in one.binds}
+        if not any(one.uses & new.binds - bound for one in there):
+            return text
+        return _inserted(lines, piece, there[imports[-1]].end if imports else 0, 0)
+    present = [
+        number
+        for number, one in enumerate(there)
+        if one.binds & new.binds and number not in imports
+    ]
+    old = present[-1] if present else None
+    others = [(number, one) for number, one in enumerate(there) if number != old]
+    below = max((number for number, one in others if one.binds & new.needs), default=-1)
+    users = [number for number, one in others if one.uses & new.binds]
+    if old is not None:
+        one = there[old]
+        early = any(number < old for number, other in others if other.needs & new.binds)
+        late = below > old and not isinstance(new.node, DefinitionNode)
+        kept = lines[: one.start - 1] + lines[one.end :]
+        shared = [
+            other.text for _, other in others if other.start <= one.end and one.start <= other.end
+        ]
+        if shared:
+            return _inserted(kept, "\n".join([*shared, piece]), one.start - 1, 0)
+        if early or late:
+            return _taken_over("\n".join(kept), piece, names)
+        return _inserted(kept, piece, one.start - 1, 0)
+    if users or new.binds & set(names):
+        place = max(users[0] if users else len(there), below + 1)
+        above = there[place].start - 1 if place < len(there) else None
+        return _inserted(lines, piece, above, 2)
+    return text
+
+
+def _inserted(lines: list[str], piece: str, place: int | None, blank: int) -> str:
+    """Put `piece` above a line and `blank` lines between, or at the end."""
+    if place is None:
+        return "\n".join(lines).rstrip() + f"\n\n\n{piece}\n"
+    return "\n".join([*lines[:place], *piece.split("\n"), *[""] * blank, *lines[place:]])
+
+
+@lru_cache(maxsize=8)
+def _outline(source: str) -> tuple[_Statement, ...]:
+    """The top-level statements of a text."""
+    lines = source.split("\n")
+    found = []
+    for node in _parsed(source).body:
+        if isinstance(node, DefinitionNode):
+            start, end = _first_line(node), node.end_lineno or node.lineno
+            text = "\n".join(lines[start - 1 : end])
+        else:
+            start, end = node.lineno, node.end_lineno or node.lineno
+            text = ast.get_source_segment(source, node) or ""
+        uses, needs = _names_used(text)
+        binds = frozenset(_bound_names(node))
+        found.append(_Statement(node, text, start, end, binds, uses, needs))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _names_used(statement: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that a top-level statement takes from its module: all, and those when it is run."""
+    uses: set[str] = set()
+    needs: set[str] = set()
+
+    def visit(table: symtable.SymbolTable, runs: bool) -> None:
+        found = {
+            symbol.get_name()
+            for symbol in table.get_symbols()
+            if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global())
+        }
+        uses.update(found)
+        if runs:
+            needs.update(found)
+        for inner in table.get_children():
+            at_once = inner.get_type() == "class" or inner.get_name() in _COMPREHENSIONS
+            visit(inner, runs and at_once)
+
+    visit(symtable.symtable(statement, "<statement>", "exec"), True)
+    return frozenset(uses), frozenset(needs)
+
+
+_COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}
+
+
+def _is_import(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def names_lacking(source: str) -> set[str]:
+    """Names that a text uses and neither it nor Python defines."""
+    there = _outline(source)
+    bound = {name for statement in there for name in statement.binds}
+    return {name for one in there for name in one.uses} - bound - set(dir(builtins))
+
+
 # Mixtures
 
 
@@ -490,16 +645,7 @@ def notebook_source(text: str) -> tuple[str, dict[int, str]]:
 
 def _cell_definitions(source: str, kept: set[str]) -> list[str]:
     """Return a cell's lines with all that runs something blanked; add its names to `kept`."""
-    first = source.split(maxsplit=1)[0] if source.strip() else ""
-    if first.startswith("%%"):
-        if first not in _PYTHON_MAGICS:
-            return []
-        source = re.sub(r"\S[^\n]*", "", source, count=1)
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        source = "\n".join("" if _MAGIC_LINE.match(line) else line for line in source.split("\n"))
-        tree = ast.parse(source)
+    source, tree = _cell(source)
     lines = source.split("\n")
     result = [""] * len(lines)
     for node in tree.body:
@@ -518,6 +664,30 @@ def _cell_definitions(source: str, kept: set[str]) -> list[str]:
         else:
             result[start - 1 : end] = piece.split("\n")
     return result
+
+
+def _cell(source: str) -> tuple[str, ast.Module]:
+    """A cell's text without magics, line by line, and its tree."""
+    first = source.split(maxsplit=1)[0] if source.strip() else ""
+    if first.startswith("%%"):
+        if first not in _PYTHON_MAGICS:
+            return "", ast.Module([], [])
+        source = re.sub(r"\S[^\n]*", "", source, count=1)
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        source = "\n".join("" if _MAGIC_LINE.match(line) else line for line in source.split("\n"))
+        tree = ast.parse(source)
+    return source, tree
+
+
+def names_bound(cell: str) -> set[str]:
+    """Names that a notebook's cell binds, whatever it runs; none if it is not Python."""
+    try:
+        _, tree = _cell(cell)
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    return {name for node in tree.body for name in _bound_names(node)}
 
 
 def _defines(node: ast.stmt, kept: set[str]) -> bool:
