@@ -2,7 +2,8 @@
 
 import math
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -250,6 +251,39 @@ def assert_parts(value: Any, *names: str) -> list:
     if type(value) not in (tuple, list) or len(value) != len(names):
         raise CheckFailed("type", f"expected ({', '.join(names)}), got {spelled(value)}")
     return list(value)
+
+
+def assert_arrays(value: Any, **shapes: tuple[int, ...]) -> list[np.ndarray]:
+    """Demand a tuple or list of float arrays of these names and shapes."""
+    parts = assert_parts(value, *shapes)
+    found = []
+    for part, (name, shape) in zip(parts, shapes.items(), strict=True):
+        with naming(name):
+            found.append(assert_array(part, shape, "f"))
+    return found
+
+
+def assert_each(
+    names: Iterable[str],
+    got: Iterable,
+    want: Iterable,
+    compare: Callable[..., None] = assert_close,
+    **tolerance: float,
+) -> None:
+    """Demand of several things that came back what is wanted of each, by `assert_close`."""
+    for name, one, other in zip(names, got, want, strict=True):
+        with naming(name):
+            compare(one, other, **tolerance)
+
+
+@contextmanager
+def naming(part: str) -> Iterator[None]:
+    """Say in whatever fails here which of several things that came back it is about."""
+    try:
+        yield
+    except CheckFailed as failure:
+        failure.args = (f"{part}: {failure}",)
+        raise
 
 
 def assert_raises(error: type[Exception], function: Callable, *args: Any, **kwargs: Any) -> str:

@@ -11,7 +11,7 @@ from grading.verdicts import show_stamp, show_task, show_total
 from labs.catalogue import Lab, load_lab
 from toolkit.console import heading, next_step, run_command, warn
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, shown
+from toolkit.paths import ROOT, example_lab, shown
 
 SUBMISSIONS = ROOT / "submissions"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest time: the same work makes the same bytes
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--lab")
     lab = parser.parse_args().lab
     if not lab:
-        raise EtudeError("which lab? make submit LAB=3")
+        raise EtudeError(f"which lab? make submit LAB={example_lab()}")
     path = submit(load_lab(lab))
     next_step(f"hand in {shown(path)}")
 

@@ -10,6 +10,7 @@ from labs.catalogue import Lab, load_lab
 from toolkit.console import run_command, say
 from toolkit.errors import EtudeError
 from toolkit.parallel import available_cores
+from toolkit.paths import example_lab
 from toolkit.source import definitions
 
 POLL_SECONDS = 0.2
@@ -104,7 +105,7 @@ def main() -> None:
     parser.add_argument("--lab")
     lab = parser.parse_args().lab
     if not lab:
-        raise EtudeError("which lab? make watch LAB=3")
+        raise EtudeError(f"which lab? make watch LAB={example_lab()}")
     watch(load_lab(lab))
 
 

@@ -104,6 +104,8 @@ def load_lab(number: int | str, folder: Path | None = None) -> Lab:
 
 def find_task(task_id: str, folder: Path | None = None) -> tuple[Lab, Task]:
     """Find the lab and the task that an id such as "3.4" names."""
+    if not isinstance(task_id, str):
+        raise EtudeError(f'task {task_id}: write it in quotes, "{task_id}"')
     match = re.fullmatch(r"\s*(\d+)\.\d+\s*", task_id)
     if not match:
         raise EtudeError(f'task "{task_id}": a task is named like 3.4')

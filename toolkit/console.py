@@ -17,6 +17,8 @@ from toolkit.errors import EtudeError
 from toolkit.paths import shown
 
 console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:  # a log file, a notebook's cell: no table need be cut there
+    console.width = 200
 
 
 def quiet_tensorflow() -> None:
@@ -75,8 +77,10 @@ def next_step(message: str, path: Path | None = None, line: int | None = None) -
 
 
 def table(*columns: str, rows: list[tuple], title: str | None = None) -> None:
-    """Print a table of plain values."""
-    sheet = Table(*columns, title=title, box=None, title_justify="left", pad_edge=False)
+    """Print a table of plain values, as wide as it is where no terminal ends the line."""
+    sheet = Table(title=title, box=None, title_justify="left", pad_edge=False)
+    for column in columns:
+        sheet.add_column(column, overflow="fold")  # rather than to end in dots
     for row in rows:
         sheet.add_row(*(escape(str(value)) for value in row))
     console.print(sheet)

@@ -16,7 +16,7 @@ try:
     from toolkit.datasets import describe, registry
     from toolkit.packages import installed, wanted
     from toolkit.parallel import available_cores
-    from toolkit.paths import CACHE, ROOT, shown
+    from toolkit.paths import CACHE, ROOT, example_lab, shown
 except ImportError as error:  # an environment too bare for the doctor itself
     sys.exit(
         f"stopped: Python {platform.python_version()} has no {error.name}: "
@@ -194,7 +194,7 @@ def main() -> int:
         for finding in missing:
             next_step(f"{finding.what}: {finding.advice}")
         return 1
-    next_step("make lab3")
+    next_step(f"make lab{example_lab()}")
     return 0
 
 

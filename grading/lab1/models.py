@@ -9,10 +9,12 @@ import numpy as np
 from grading.checks import (
     CheckFailed,
     assert_array,
-    assert_close,
+    assert_arrays,
+    assert_each,
     assert_equal,
     assert_holds,
     assert_parts,
+    naming,
     spelled,
 )
 from grading.models import randomize_both, two_models
@@ -23,6 +25,8 @@ PAD, START, END = range(3)
 ARCHITECTURES = ("rnn", "lstm", "gru", "transformer")
 OUTER = r"embedding|cell_\d+|widen|positions|block_\d+|norm|logits"
 LAYER = re.compile(rf"{OUTER}|norm_[12]|query|key|value|output|expand|contract")
+STATES = ("h'", "c'")  # of a cell
+BLOCK = ("outputs", "keys", "values")  # what comes back from one
 
 
 # Layers
@@ -65,9 +69,12 @@ def stepped(
     """Take a step; demand an output and as many states as there were, all of their shape."""
     answer = code.build("take_step", cell, inputs, states)
     output, new_states = assert_parts(answer, "output", "states")
-    new_states = assert_parts(new_states, *("h'", "c'")[: len(states)])
+    if not isinstance(new_states, (list, tuple)):
+        raise CheckFailed("type", f"states should be a list of {len(states)}, not one array")
     shape = states[0].shape
-    return assert_array(output, shape, "f"), [assert_array(s, shape, "f") for s in new_states]
+    with naming("output"):
+        output = assert_array(output, shape, "f")
+    return output, assert_arrays(new_states, **dict.fromkeys(STATES[: len(states)], shape))
 
 
 def same_steps(
@@ -76,19 +83,15 @@ def same_steps(
     """Demand the output and states of Keras's cell from the same inputs and states."""
     output, states = stepped(student, own, *arguments)
     want, wanted = stepped(solution, reference, *arguments)
+    names = ("output", *STATES[: len(states)])
     # sums of some ten products in another order: some tens of float32 roundings of 6e-8
-    assert_close(output, want, atol=1e-5)
-    for one, other in zip(states, wanted, strict=True):
-        assert_close(one, other, atol=1e-5)
+    assert_each(names, (output, *states), (want, *wanted), atol=1e-5)
 
 
 def three(answer: Any, batch: int, length: int, kept: int, dim: int) -> list[np.ndarray]:
     """Demand a block's outputs, keys and values."""
-    parts = assert_parts(answer, "outputs", "keys", "values")
-    return [
-        assert_array(part, (batch, size, dim), "f")
-        for part, size in zip(parts, (length, kept, kept), strict=True)
-    ]
+    shapes = ((batch, size, dim) for size in (length, kept, kept))
+    return assert_arrays(answer, **dict(zip(BLOCK, shapes, strict=True)))
 
 
 def attention(

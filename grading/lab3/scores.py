@@ -14,6 +14,7 @@ from grading.checks import CheckFailed, assert_holds, assert_parts, spelled
 from grading.proxy import Code
 from grading.worker.codec import MusicXML
 
+WINDOWS = ("inputs", "targets", "mask")  # what `make_windows` returns
 DIVISIONS = 480  # of a quarter note; every length used here is a multiple of one
 STEPS = ["C", "C", "D", "D", "E", "F", "F", "G", "G", "A", "A", "B"]
 ALTERS = (0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0)
@@ -117,4 +118,4 @@ def spelled_out(events: list[tuple[str, str, list[int]]]) -> list[str]:
 
 def three_arrays(got: object) -> list:
     """Demand the three things that `make_windows` returns; what they are is looked at later."""
-    return assert_parts(got, "inputs", "targets", "mask")
+    return assert_parts(got, *WINDOWS)

@@ -46,13 +46,6 @@ def pair(
     return mine, theirs
 
 
-def arrays(answer: Any, **shapes: tuple[int, ...]) -> list[np.ndarray]:
-    """Demand a list of float arrays of these names and shapes."""
-    parts = assert_parts(answer, *shapes)
-    pairs = zip(parts, shapes.values(), strict=True)
-    return [assert_array(one, shape, "f") for one, shape in pairs]
-
-
 def float16(value: Any, shape: tuple) -> np.ndarray:
     """Demand an array of float16 in which everything is finite."""
     array = assert_dtype(value, shape, "float16")

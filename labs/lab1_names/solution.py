@@ -7,8 +7,7 @@
 #
 # Twelve definitions are yours: names become numbers (1.1, 1.2), the country joins in (1.3), three
 # cells and two parts of a Transformer are written out (1.4 to 1.8) and built into models (1.9),
-# which are trained by a loss (1.10) and write (1.11, 1.12). Until you have written one, `make lab1`
-# borrows it, so there are names from the first minute.
+# which are trained by a loss (1.10) and write (1.11, 1.12).
 #
 # The names come with Faker, one locale a language, spelled in ASCII by anyascii; `DATA=names18`
 # takes the 18 languages of PyTorch's tutorial. A feminine form of a name is the same name again and

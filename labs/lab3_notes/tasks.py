@@ -6,7 +6,7 @@
 #
 # Nine functions are yours: two that spell music and read it back (3.1, 3.2), two that make numbers
 # of it (3.3, 3.4), the network with its loss and accuracy (3.5 to 3.7), and two that write (3.8,
-# 3.9). Until you have written one, `make lab3` borrows it, so there is music from the first minute.
+# 3.9).
 #
 # All figures in this lesson come from `make lab3 CODE=solution`, except those on whole chords in
 # 3.1: `python -m labs.lab3_notes.chords`.

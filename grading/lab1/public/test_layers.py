@@ -2,8 +2,26 @@
 
 import numpy as np
 
-from grading.checks import CHANGED, assert_array, assert_close, assert_equal, assert_holds, check
-from grading.lab1.models import LAYER, attention, blocks, cells, layer, same_steps, stepped, three
+from grading.checks import (
+    CHANGED,
+    assert_array,
+    assert_close,
+    assert_each,
+    assert_equal,
+    assert_holds,
+    check,
+)
+from grading.lab1.models import (
+    BLOCK,
+    LAYER,
+    attention,
+    blocks,
+    cells,
+    layer,
+    same_steps,
+    stepped,
+    three,
+)
 from grading.models import assert_changed, by_layer, randomize
 from grading.proxy import model
 
@@ -248,8 +266,7 @@ def test_block_values(student, solution, rng):
         own, same = blocks(student, solution, rng, dim, num_heads)
         inputs = rng.normal(size=(3, 5, dim)).astype("f4")
         got = three(own(inputs), 3, 5, 5, dim)
-        for one, other in zip(got, same(inputs), strict=True):
-            assert_close(one, other, atol=2e-5)
+        assert_each(BLOCK, got, same(inputs), atol=2e-5)
 
 
 @check("1.8", says="outputs depend on that and earlier positions of their row only", cpu=30)
@@ -279,8 +296,7 @@ def test_block_cache(student, rng):
         answer = student.build("block_step", block, inputs[:, t : t + 1], cache, position)
         outputs, *cache = three(answer, 3, 1, 7, 8)
         assert_close(outputs[:, 0], whole[:, t], atol=2e-5)
-    assert_close(cache[0][:, :5], keys, atol=2e-5)
-    assert_close(cache[1][:, :5], values, atol=2e-5)
+    assert_each(BLOCK[1:], (part[:, :5] for part in cache), (keys, values), atol=2e-5)
 
 
 @check("1.8", says="the cache as it came, but for what stands at the position", weight=2, cpu=30)
@@ -292,8 +308,7 @@ def test_block_cache_kept(student, solution, rng):
         answer = student.build("block_step", own, inputs, cache, position)
         got = three(answer, 3, 1, 5, 6)
         want = solution.build("block_step", same, inputs, cache, position)
-        for one, other in zip(got, want, strict=True):
-            assert_close(one, other, atol=2e-5)
+        assert_each(BLOCK, got, want, atol=2e-5)
         others = np.arange(5) != place
         for new, old in zip(got[1:], cache, strict=True):
             assert_equal(new[:, others] == old[:, others], np.ones((3, 4, 6), bool))

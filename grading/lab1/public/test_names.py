@@ -4,14 +4,17 @@ import numpy as np
 
 from grading.checks import (
     assert_array,
+    assert_each,
     assert_equal,
     assert_holds,
     assert_parts,
     assert_raises,
     check,
+    naming,
 )
 from grading.lab1.models import SPECIALS
 
+ENCODED = ("inputs", "targets", "mask")
 VOCABULARY = [*SPECIALS, " ", "'", "-", "A", "B", "a", "b", "d", "o"]
 
 # Task 1.1: the vocabulary
@@ -48,33 +51,33 @@ def test_vocabulary_empty(student):
 @check("1.2", says="three arrays (names, longest name + 1): int32, int32 and bool")
 def test_encode_contract(student):
     for names, length in ((["Ada"], 4), (["Bob", "Ada-Bob", "A"], 8), ([""], 1)):
-        arrays = assert_parts(student.encode_names(names, VOCABULARY), "inputs", "targets", "mask")
-        for array, kind, dtype in zip(arrays, "iib", ("int32", "int32", "bool"), strict=True):
-            array = assert_array(array, (len(names), length), kind)
-            assert_holds(array.dtype == dtype, f"expected dtype {dtype}, got {array.dtype}")
+        arrays = assert_parts(student.encode_names(names, VOCABULARY), *ENCODED)
+        for part, array, dtype in zip(ENCODED, arrays, ("int32", "int32", "bool"), strict=True):
+            with naming(part):
+                array = assert_array(array, (len(names), length), dtype[0])
+                assert_holds(array.dtype == dtype, f"expected dtype {dtype}, got {array.dtype}")
 
 
 @check("1.2", says="inputs begin with START, targets are the inputs shifted by one", weight=3)
 def test_encode_shift(student):
     answer = student.encode_names(["Ada"], VOCABULARY)
-    inputs, targets, _ = assert_parts(answer, "inputs", "targets", "mask")
-    assert_equal(inputs, np.array([[1, 6, 10, 8]]))
-    assert_equal(targets, np.array([[6, 10, 8, 2]]))
+    got = assert_parts(answer, *ENCODED)[:2]
+    want = np.array([[1, 6, 10, 8]]), np.array([[6, 10, 8, 2]])
+    assert_each(ENCODED[:2], got, want, assert_equal)
 
 
 @check("1.2", says="one row a name, filled on the right with PAD", weight=3)
 def test_encode_rows(student, solution):
     names = ["Bob", "Ada-Bob", "", "A'da ob", "Aa"]
     want = solution.encode_names(names, VOCABULARY)
-    got = assert_parts(student.encode_names(names, VOCABULARY), "inputs", "targets", "mask")
-    assert_equal(got[0], want[0])
-    assert_equal(got[1], want[1])
+    got = assert_parts(student.encode_names(names, VOCABULARY), *ENCODED)
+    assert_each(ENCODED[:2], got[:2], want[:2], assert_equal)
 
 
 @check("1.2", says="the mask is True at targets, END among them, False at padding", weight=2)
 def test_encode_mask(student):
     answer = student.encode_names(["Ada", "", "Bo"], VOCABULARY)
-    *_, mask = assert_parts(answer, "inputs", "targets", "mask")
+    *_, mask = assert_parts(answer, *ENCODED)
     assert_equal(mask, np.arange(4) < np.array([[4], [1], [3]]))
 
 

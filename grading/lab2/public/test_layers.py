@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from grading.checks import CHANGED, assert_array, assert_close, assert_equal, assert_raises, check
+from grading.checks import (
+    CHANGED,
+    assert_array,
+    assert_close,
+    assert_each,
+    assert_equal,
+    assert_raises,
+    check,
+)
 from grading.lab2.models import (
     LAYER,
     additive,
@@ -41,8 +49,7 @@ def test_additive_values(student, rng):
     randomize(attention, rng)
     context, weights = additive(attention, 4, states, memory, mask)
     got = attended(attention(states, memory, mask), context.shape, weights.shape)
-    assert_close(got[1], weights, atol=1e-5)
-    assert_close(got[0], context, atol=1e-5)
+    assert_each(("weights", "context"), got[::-1], (weights, context), atol=1e-5)
 
 
 @check("2.7", says="weights sum to 1 and are 0 at padding, which makes no difference", weight=2)
@@ -106,8 +113,7 @@ def test_heads_values(student, rng):
     randomize(attention, rng)
     output, weights = look_up(attention, queries, context, mask[:, None], 2)
     got = attended(attention(queries, context, mask), output.shape, weights.shape)
-    assert_close(got[1], weights, atol=1e-5)
-    assert_close(got[0], output, atol=1e-5)
+    assert_each(("weights", "output"), got[::-1], (weights, output), atol=1e-5)
 
 
 @check("2.10", says="weights are 0 where the mask is False and, if causal, later", weight=2)
@@ -134,15 +140,14 @@ def test_heads_parts(student, rng):
     randomize(attention, rng)
     keys, values = (project(attention, part, context, 2) for part in ("key", "value"))
     got = student.build("do", attention, "project", context)
-    for one, want in zip(arrays(got, keys.shape, values.shape), (keys, values), strict=True):
-        assert_close(one, want, atol=1e-5)
+    got = arrays(got, keys.shape, values.shape)
+    assert_each(("keys", "values"), got, (keys, values), atol=1e-5)
     for mask in (tokens((6, 2, 3), 6)[:, None], rng.random((3, 4, 6)) < 0.5):
         mask[:, :, 0] = True
         output, found = look_up(attention, queries, context, mask, 2)
         given = (queries, keys.astype("f4"), values.astype("f4"), mask)
         got = attended(student.build("do", attention, "attend", *given), output.shape, found.shape)
-        assert_close(got[0], output, atol=1e-5)
-        assert_close(got[1], found, atol=1e-5)
+        assert_each(("output", "weights"), got, (output, found), atol=1e-5)
 
 
 @check("2.10", says="every weight gets its gradient")
@@ -197,8 +202,7 @@ def test_decoder_values(student, solution, rng):
     wanted(x, memory, mask)
     randomize_both(block, wanted, LAYER, rng)
     got = attended(block(x, memory, mask), *shapes)
-    for one, want in zip(got, wanted(x, memory, mask), strict=True):
-        assert_close(one, want, atol=1e-5)
+    assert_each(("output", "weights"), got, wanted(x, memory, mask), atol=1e-5)
 
 
 @check("2.12", says="what comes later changes nothing, nor does the memory at padding")
@@ -241,8 +245,8 @@ def test_decoder_cache(student, solution, rng):
         given = (x, np.full((3, 1), place, "i4"), *states)
         got = student.build("do", block, "step", *given)
         got = arrays(got, x.shape, caches[0].shape, caches[1].shape)
-        for one, want in zip(got, solution.build("do", wanted, "step", *given), strict=True):
-            assert_close(one, want, atol=1e-5)
+        want = solution.build("do", wanted, "step", *given)
+        assert_each(("output", "keys", "values"), got, want, atol=1e-5)
 
 
 @check("2.12", says="every weight gets its gradient")

@@ -9,9 +9,11 @@ from grading.checks import (
     CHANGED,
     assert_array,
     assert_close,
+    assert_each,
     assert_equal,
     assert_frequencies,
     assert_holds,
+    assert_parts,
     assert_raises,
     check,
     spelled,
@@ -86,12 +88,8 @@ def test_network_states(student, solution, rng):
     randomize_both(model, same, LAYER, rng)
     states = [rng.normal(size=(3, 6)).astype("f4") for _ in range(4)]
     got, want = (one(np.array([[4], [0], [9]]), *states) for one in (stepper, wanted))
-    assert_holds(
-        type(got) in (list, tuple) and len(got) == 5,
-        f"expected [logits, h_0, c_0, h_1, c_1], got {spelled(got)}",
-    )
-    for one, other in zip(got, want, strict=True):
-        assert_close(one, other, atol=1e-5)
+    names = ("logits", "h_0", "c_0", "h_1", "c_1")
+    assert_each(names, assert_parts(got, *names), want, atol=1e-5)
 
 
 @check("3.5", says="untrained, the loss is near ln V; training changes every weight", weight=2)

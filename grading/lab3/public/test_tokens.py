@@ -2,8 +2,16 @@
 
 import numpy as np
 
-from grading.checks import assert_array, assert_equal, assert_holds, assert_raises, check
-from grading.lab3.scores import heard, labelled, score, spelled_out, three_arrays, words
+from grading.checks import (
+    assert_array,
+    assert_each,
+    assert_equal,
+    assert_holds,
+    assert_raises,
+    check,
+    naming,
+)
+from grading.lab3.scores import WINDOWS, heard, labelled, score, spelled_out, three_arrays, words
 
 # Task 3.1: from a score to tokens; scores are spelled as grading/lab3/scores.py says
 
@@ -138,16 +146,17 @@ def test_vocabulary_specials(student, solution):
 def test_windows_contract(student):
     for pieces, count in (([[5, 6, 7]], 1), ([[5, 6, 7], [8, 9, 10, 11]], 3), ([], 0)):
         arrays = three_arrays(student.make_windows(pieces, 4, 4))
-        for array, kind, dtype in zip(arrays, "iib", ("int32", "int32", "bool"), strict=True):
-            array = assert_array(array, (count, 4), kind)
-            assert_holds(array.dtype == dtype, f"expected dtype {dtype}, got {array.dtype}")
+        for part, array, dtype in zip(WINDOWS, arrays, ("int32", "int32", "bool"), strict=True):
+            with naming(part):
+                array = assert_array(array, (count, 4), dtype[0])
+                assert_holds(array.dtype == dtype, f"expected dtype {dtype}, got {array.dtype}")
 
 
 @check("3.4", says="targets are the inputs shifted by one", weight=2)
 def test_windows_shift(student):
-    inputs, targets, _ = three_arrays(student.make_windows([[5, 6, 7]], 4, 4))
-    assert_equal(inputs, np.array([[1, 5, 6, 7]]))
-    assert_equal(targets, np.array([[5, 6, 7, 2]]))
+    got = three_arrays(student.make_windows([[5, 6, 7]], 4, 4))[:2]
+    want = np.array([[1, 5, 6, 7]]), np.array([[5, 6, 7, 2]])
+    assert_each(WINDOWS[:2], got, want, assert_equal)
 
 
 @check("3.4", says="windows begin every stride; the last is filled on the right", weight=3)
@@ -164,8 +173,7 @@ def test_windows_stride(student, solution):
         pieces = [list(range(10, 10 + size))]
         got = three_arrays(student.make_windows(pieces, length, stride))
         want = solution.make_windows(pieces, length, stride)
-        assert_equal(got[0], want[0])
-        assert_equal(got[1], want[1])
+        assert_each(WINDOWS[:2], got[:2], want[:2], assert_equal)
 
 
 @check("3.4", says="a window never holds tokens of two pieces", weight=2)
@@ -173,8 +181,7 @@ def test_windows_pieces(student, solution):
     pieces = [[11, 12, 13, 14], [], [21], [31, 32, 33, 34, 35]]
     got = three_arrays(student.make_windows(pieces, 4, 2))
     want = solution.make_windows(pieces, 4, 2)
-    assert_equal(got[0], want[0])
-    assert_equal(got[1], want[1])
+    assert_each(WINDOWS[:2], got[:2], want[:2], assert_equal)
 
 
 @check("3.4", says="the mask is False at padding", weight=2)

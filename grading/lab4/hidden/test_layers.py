@@ -2,11 +2,18 @@
 
 import numpy as np
 
-from grading.checks import assert_array, assert_close, assert_equal, assert_holds, check, float32
+from grading.checks import (
+    assert_array,
+    assert_arrays,
+    assert_close,
+    assert_equal,
+    assert_holds,
+    check,
+    float32,
+)
 from grading.lab4.hidden.oracles import attend, relative_scores
 from grading.lab4.models import (
     LAYER,
-    arrays,
     continue_by_steps,
     dropped,
     float16,
@@ -126,7 +133,7 @@ def test_attention_random(student, rng):
         else:
             kept = (3, heads, length, 4)
             answer = student.build("do", attention, "read", x)
-            got = arrays(answer, output=x.shape, keys=kept, values=kept)
+            got = assert_arrays(answer, output=x.shape, keys=kept, values=kept)
         want = attend(attention, x, window, mask)
         seen = np.ones((3, length), bool) if mask is None else mask
         assert_close(float32(got[0], x.shape)[seen], want[0][seen], atol=ATOL)
@@ -164,7 +171,7 @@ def test_attention_half(student, rng):
     x = x.astype("f2")
     answer = student.build("in_half_precision", "RelativeAttention", sizes, x, "read")
     kept = (2, 2, 7, 4)
-    for one in arrays(answer, output=x.shape, keys=kept, values=kept):
+    for one in assert_arrays(answer, output=x.shape, keys=kept, values=kept):
         float16(one, one.shape)
 
 
@@ -209,7 +216,7 @@ def test_block_random(student, solution, rng):
     got = student.build("do", mine, "step", x[:, :1], 1, *parts)
     names = {"output": (2, 1, 4 * heads), "keys": parts[2].shape, "values": parts[3].shape}
     want = solution.build("do", theirs, "step", x[:, :1], 1, *parts)
-    for one, other in zip(arrays(got, **names), want, strict=True):
+    for one, other in zip(assert_arrays(got, **names), want, strict=True):
         assert_close(one, other, atol=ATOL)
 
 
@@ -239,7 +246,7 @@ def test_model_random(student, solution, rng):
     assert_close(float32(mine(ids), want.shape), want, atol=ATOL)
     primer = int(rng.integers(1, 5))
     kept = student.build("do", mine, "read", ids[:, :primer])
-    kept = arrays(kept, **{str(i): (2, heads, primer, 4) for i in range(4)})
+    kept = assert_arrays(kept, **{str(i): (2, heads, primer, 4) for i in range(4)})
     got = continue_by_steps(student, mine, ids, kept, primer, 3, window, rng, one_layer=False)
     got = float32(got, want[:, primer:].shape)
     assert_close(got, want[:, primer:], atol=ATOL)

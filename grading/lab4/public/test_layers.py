@@ -7,7 +7,9 @@ import numpy as np
 from grading.checks import (
     CHANGED,
     assert_array,
+    assert_arrays,
     assert_close,
+    assert_each,
     assert_equal,
     assert_holds,
     assert_parts,
@@ -17,7 +19,6 @@ from grading.checks import (
 )
 from grading.lab4.models import (
     LAYER,
-    arrays,
     assert_gradient,
     continue_by_steps,
     float16,
@@ -32,6 +33,8 @@ from grading.models import assert_changed, assert_same_in_steps, by_layer, float
 # The same sums in another order differ by some tens of float32 roundings of 6e-8, on values of
 # about 1 to 10: hence 1e-5 where two ways to the same numbers are compared.
 ATOL = 1e-5
+
+PARTS = ("output", "keys", "values")
 
 # Task 4.7: relative logits by the definition; what stands at later keys is not looked at
 
@@ -156,10 +159,10 @@ def test_attention_contract(student, rng):
         x = floats(rng, 2, 3, d_model)
         kept = (2, heads, 3, dim)
         answer = student.build("do", attention, "read", x)
-        arrays(answer, output=x.shape, keys=kept, values=kept)
+        assert_arrays(answer, output=x.shape, keys=kept, values=kept)
         new = np.zeros((2, heads, 2, dim), "f4")
         answer = student.build("do", attention, "step", x[:, :1], 0, new, new, new, new)
-        arrays(answer, output=(2, 1, d_model), new_keys=new.shape, new_values=new.shape)
+        assert_arrays(answer, output=(2, 1, d_model), new_keys=new.shape, new_values=new.shape)
         shapes = {key[-2:]: value.shape for key, value in by_layer(attention, LAYER).items()}
         kernel = shapes.get(("attention_query", "kernel"))
         same = kernel == (d_model, heads, dim)
@@ -214,7 +217,7 @@ def test_attention_steps(student, rng):
         want = float32(attention(x), x.shape)[:, primer:]
         kept = (2, 2, primer, 4)
         answer = student.build("do", attention, "read", x[:, :primer])
-        _, *parts = arrays(answer, output=(2, primer, 8), keys=kept, values=kept)
+        _, *parts = assert_arrays(answer, output=(2, primer, 8), keys=kept, values=kept)
         given = (x, parts, primer, slots, window, rng)
         got = continue_by_steps(student, attention, *given, one_layer=True)
         assert_same_in_steps(got, want, atol=ATOL)
@@ -225,16 +228,14 @@ def test_attention_kept(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "RelativeAttention", 8, 2, 3, 5)
     x = floats(rng, 2, 4, 8)
     got = student.build("do", mine, "read", x)
-    got = arrays(got, output=x.shape, keys=(2, 2, 4, 4), values=(2, 2, 4, 4))
-    for one, want in zip(got, solution.build("do", theirs, "read", x), strict=True):
-        assert_close(one, want, atol=ATOL)
+    got = assert_arrays(got, output=x.shape, keys=(2, 2, 4, 4), values=(2, 2, 4, 4))
+    assert_each(PARTS, got, solution.build("do", theirs, "read", x), atol=ATOL)
     for slot in (0, 2):
         old, new = [floats(rng, 2, 2, 4, 4) for _ in range(2)], [floats(rng, 2, 2, 3, 4)] * 2
         given = ("step", x[:, :1], slot, *old, *new)
         got = student.build("do", mine, *given)
-        got = arrays(got, output=(2, 1, 8), new_keys=(2, 2, 3, 4), new_values=(2, 2, 3, 4))
-        for one, want in zip(got, solution.build("do", theirs, *given), strict=True):
-            assert_close(one, want, atol=ATOL)
+        got = assert_arrays(got, output=(2, 1, 8), new_keys=(2, 2, 3, 4), new_values=(2, 2, 3, 4))
+        assert_each(PARTS, got, solution.build("do", theirs, *given), atol=ATOL)
 
 
 @check("4.10", says="every weight gets its gradient")
@@ -293,9 +294,8 @@ def test_block_read(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "TransformerBlock", *BLOCK)
     x, mask = floats(rng, 2, 6, 8), np.array([[1] * 6, [1, 0, 0, 1, 0, 1]], bool)
     got = student.build("do", mine, "read", x)
-    got = arrays(got, output=x.shape, keys=(2, 2, 6, 4), values=(2, 2, 6, 4))
-    for one, want in zip(got, solution.build("do", theirs, "read", x), strict=True):
-        assert_close(one, want, atol=ATOL)
+    got = assert_arrays(got, output=x.shape, keys=(2, 2, 6, 4), values=(2, 2, 6, 4))
+    assert_each(PARTS, got, solution.build("do", theirs, "read", x), atol=ATOL)
     masked = float32(student.build("masked_call", mine, x, mask), x.shape)
     want = solution.build("masked_call", theirs, x, mask)
     assert_close(np.where(mask[..., None], masked, want), want, atol=ATOL)
@@ -309,7 +309,7 @@ def test_block_steps(student, rng):
     randomize(block, rng)
     want = float32(block(x), x.shape)[:, 2:]
     answer = student.build("do", block, "read", x[:, :2])
-    _, *kept = arrays(answer, output=(2, 2, 8), keys=(2, 2, 2, 4), values=(2, 2, 2, 4))
+    _, *kept = assert_arrays(answer, output=(2, 2, 8), keys=(2, 2, 2, 4), values=(2, 2, 2, 4))
     got = continue_by_steps(student, block, x, kept, 2, 3, 4, rng, one_layer=True)
     assert_same_in_steps(got, want, atol=ATOL)
 

@@ -5,6 +5,7 @@ import numpy as np
 from grading.checks import (
     assert_array,
     assert_close,
+    assert_each,
     assert_equal,
     assert_frequencies,
     assert_holds,
@@ -384,8 +385,8 @@ def test_evaluation_context(student, solution):
         for length, context in ((5, 2), (8, 7), (3, 1)):
             given = *corpus(*sizes), length, context
             got = two_arrays(student.evaluation_windows(*given), (None, length))
-            for one, want in zip(got, solution.evaluation_windows(*given), strict=True):
-                assert_equal(one, want)
+            want = solution.evaluation_windows(*given)
+            assert_each(("inputs", "targets"), got, want, assert_equal)
 
 
 @check("4.6", says="every token, and every piece's END, is a target exactly once", weight=2)
