@@ -34,6 +34,7 @@ class StudentRaised(CheckFailed):
 # What Keras and TensorFlow put around the message of an error in a layer or an operation.
 WRAPPING = re.compile(
     r"Exception encountered when calling .*?\n\n|\n\nArguments received by .*|"
+    r"Could not automatically infer the output shape .*?Error encountered:\s*|"
     r"\{\{function_node .*?\}\} |\x1b\[[0-9;]*m",
     re.DOTALL,
 )

@@ -52,6 +52,8 @@ def test_the_catalogue_reads_labs_and_names_what_there_is(lab):
         find_task("9.44", lab.folder.parent)
     with pytest.raises(EtudeError, match=r"named like 3\.4"):
         find_task("double", lab.folder.parent)
+    with pytest.raises(EtudeError, match=r'task 9\.1: write it in quotes, "9\.1"'):
+        find_task(9.1, lab.folder.parent)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,15 @@ def test_what_is_nan_or_infinite_is_named_with_its_place():
         assert_close(np.array(np.inf), np.array(np.inf))
 
 
+def test_what_is_wrong_of_several_things_is_named():
+    with pytest.raises(
+        AssertionError, match=r"^keys: expected 0 at \[1\], got 1 \(1 of 2 differ\)$"
+    ):
+        checks.assert_each(("output", "keys"), (np.zeros(2), np.eye(2)[1]), np.zeros((2, 2)))
+    with pytest.raises(AssertionError, match=r"^c': expected shape \(2,\), got \(1,\)$"):
+        checks.assert_arrays([np.zeros(2), np.zeros(1)], **{"h'": (2,), "c'": (2,)})
+
+
 def test_logits_at_padding_that_matter_are_told_as_before_and_after():
     with pytest.raises(AssertionError, match=r"^before the change \S+, after it \S+$"):
         losses.assert_padding_ignored(
@@ -361,6 +370,12 @@ def test_what_keras_and_tensorflow_put_around_a_message_is_taken_off():
     node = "{{function_node __wrapped__Pack_N_3_device_/job:localhost/device:CPU:0}} Shapes differ"
     assert unwrapped(node) == "Shapes differ"
     assert unwrapped("a message\n\nof two parts") == "a message\n\nof two parts"
+    shapes = (
+        "Exception encountered when calling B.call().\n\n\x1b[1mCould not automatically infer the "
+        "output shape / dtype of 'block_0' (of type B). Either the `B.call()` method is incorrect, "
+        "or you need to implement it. Error encountered:\n\nno such axis\x1b[0m"
+    )
+    assert unwrapped(shapes) == "no such axis"
 
 
 def test_a_task_that_calls_one_not_written_yet_says_so():

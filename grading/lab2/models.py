@@ -5,7 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CHANGED, CheckFailed, assert_array, assert_close, assert_holds, spelled
+from grading.checks import (
+    CHANGED,
+    CheckFailed,
+    assert_array,
+    assert_close,
+    assert_holds,
+    naming,
+    spelled,
+)
 from grading.models import (
     assert_changed,
     assert_same_descent,
@@ -231,7 +239,8 @@ def assert_trains(parts: Networks, digits: np.ndarray, words: np.ndarray) -> Non
     assert_changed(before, after)
     for other in parts[1:]:
         for key, value in by_layer(other, LAYER).items():
-            assert_close(value, after.get(key, np.array(0.0)))
+            with naming(f"{'/'.join(key)}, which the three models share"):
+                assert_close(value, after.get(key, np.array(0.0)))
 
 
 def assert_depends(network: Handle, digits: np.ndarray, words: np.ndarray, size: int) -> None:

@@ -484,8 +484,8 @@ def write_report(
         "Four networks on equal terms",
         [Picture(curves, "loss over the epochs of each network, training and validation")],
         "Equal batches of the same names in the same order, as many updates, about as many "
-        "parameters. Training is measured with dropout, as it goes, so it may lie above "
-        "validation.",
+        "parameters. Training is measured as it goes, with dropout where there is any, so "
+        "it may lie above validation.",
     )
     table = rows(settings, trained, real, judgements)
     report.add_table("Losses and names", COLUMNS, table, EXPLAINED)

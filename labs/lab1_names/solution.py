@@ -583,7 +583,8 @@ class TransformerBlock(keras.layers.Layer):
 # Whole names train: all positions are answered in one call. Single steps write: the next input is
 # not known before the last answer is drawn. These are two models over the same layers, and what
 # the step hands on, a recurrent state or a cache, it hands on as a list that the caller need not
-# understand.
+# understand. The length of a name is not known while a model is built: what counts positions is a
+# running sum over the ids' axis, not `ops.arange`.
 
 
 # %%

@@ -14,6 +14,7 @@ from grading.checks import (
     assert_holds,
     assert_raises,
     check,
+    naming,
 )
 from grading.lab1.models import (
     ARCHITECTURES,
@@ -168,7 +169,8 @@ def test_network_training(student, rng):
         after, shared = by_layer(model, LAYER), by_layer(stepper, LAYER)
         assert_changed(before, after)
         for key, value in after.items():
-            assert_close(shared.get(key), value)
+            with naming(f"{'/'.join(key)}, which the stepper shares"):
+                assert_close(shared.get(key), value)
 
 
 # Task 1.10: the loss. It is compared at float32's accuracy, as assert_close does unless told.

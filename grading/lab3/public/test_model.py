@@ -16,6 +16,7 @@ from grading.checks import (
     assert_parts,
     assert_raises,
     check,
+    naming,
     spelled,
 )
 from grading.lab3.models import END, LAYER, continuations, networks, steps_from_zeros
@@ -104,7 +105,8 @@ def test_network_training(student, rng):
     after, stepped = by_layer(model, LAYER), by_layer(stepper, LAYER)
     assert_changed(before, after)
     for key, value in after.items():
-        assert_close(stepped.get(key), value)
+        with naming(f"{'/'.join(key)}, which the stepper shares"):
+            assert_close(stepped.get(key), value)
 
 
 # Task 3.6: the loss. It is compared at float32's accuracy, as assert_close does unless told.
