@@ -191,11 +191,12 @@ def _not_saved(lab: Lab, cells: list[str], text: str) -> Iterator[str]:
         latest = max((n for n, cell in enumerate(cells) if opening.search(cell)), default=None)
         if latest is None:
             continue
+        told = f"{task.id} {task.name} was not saved, what was before is graded"
         found = definitions(written[latest]).get(task.name)
         if found is None:
-            yield f"{task.id} {task.name} was not saved: its cell is not Python"
+            yield f"{told}: its cell is not Python"
         elif found.stub and not _handed_out(lab, found):
-            yield f"{task.id} {task.name} was not saved: it still raises NotImplementedError"
+            yield f"{told}: it still raises NotImplementedError"
     bound = {name for cell in cells for name in names_bound(cell)}
     for name in sorted(names_lacking(text) & bound):
         yield f"{name} was not saved: a cell makes it by running something; make it in a function"
