@@ -329,3 +329,8 @@ def test_a_file_that_is_not_python_stops_saving_with_one_sentence(lab, record):
     lab.tasks_file.write_text(lab.tasks_file.read_text() + "x = (1\n")
     with pytest.raises(EtudeError, match=r"nothing was saved or graded: .*tasks\.py:\d+: '\('"):
         save(lab, ["def double(x):\n    return 2 * x"])
+
+
+def test_a_constant_with_letters_of_more_than_a_byte_is_saved_whole(saved):
+    found = saved('NAMES = ["Žofie", "Åsa"]; OTHER = 1', "def double(x):\n    return NAMES")
+    assert found["double"](0) == ["Žofie", "Åsa"]

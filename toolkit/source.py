@@ -314,33 +314,32 @@ def taken_over(text: str, source: str, names: Collection[str]) -> str:
     SyntaxError
         If either is not Python.
     """
-    last: dict[frozenset[str], str] = {}
+    last: dict[frozenset[str], _Statement] = {}
     for statement in _outline(source):
         node, binds = statement.node, statement.binds
         if not binds or isinstance(node, ast.AugAssign) or binds & statement.needs:
             continue
         if not (isinstance(node, DefinitionNode) and is_stub(node)):
-            last = {other: piece for other, piece in last.items() if not other <= binds}
-            last[binds] = statement.text
+            last = {other: older for other, older in last.items() if not other <= binds}
+            last[binds] = statement
     for _ in last:  # a helper may bring another helper
         before = text
-        for piece in reversed(last.values()):
-            text = _taken_over(text, piece, names)
+        for statement in reversed(last.values()):
+            text = _with(text, statement, names)
         if text == before:
             break
     return text
 
 
-def _taken_over(text: str, piece: str, names: Collection[str]) -> str:
+def _with(text: str, new: _Statement, names: Collection[str]) -> str:
     """Put one statement into `text`."""
     lines, there = text.split("\n"), _outline(text)
-    (new,) = _outline(piece)
     imports = [number for number, one in enumerate(there) if _is_import(one.node)]
     if _is_import(new.node):
         bound = {name for one in there for name in one.binds}
         if not any(one.uses & new.binds - bound for one in there):
             return text
-        return _inserted(lines, piece, there[imports[-1]].end if imports else 0, 0)
+        return _inserted(lines, new.text, there[imports[-1]].end if imports else 0, 0)
     present = [
         number
         for number, one in enumerate(there)
@@ -359,14 +358,14 @@ def _taken_over(text: str, piece: str, names: Collection[str]) -> str:
             other.text for _, other in others if other.start <= one.end and one.start <= other.end
         ]
         if shared:
-            return _inserted(kept, "\n".join([*shared, piece]), one.start - 1, 0)
+            return _inserted(kept, "\n".join([*shared, new.text]), one.start - 1, 0)
         if early or late:
-            return _taken_over("\n".join(kept), piece, names)
-        return _inserted(kept, piece, one.start - 1, 0)
+            return _with("\n".join(kept), new, names)
+        return _inserted(kept, new.text, one.start - 1, 0)
     if users or new.binds & set(names):
         place = max(users[0] if users else len(there), below + 1)
         above = there[place].start - 1 if place < len(there) else None
-        return _inserted(lines, piece, above, 2)
+        return _inserted(lines, new.text, above, 2)
     return text
 
 
@@ -388,7 +387,10 @@ def _outline(source: str) -> tuple[_Statement, ...]:
             text = "\n".join(lines[start - 1 : end])
         else:
             start, end = node.lineno, node.end_lineno or node.lineno
-            text = ast.get_source_segment(source, node) or ""
+            # what `ast.get_source_segment` gives, which splits the whole text each time
+            whole, last = "\n".join(lines[start - 1 : end]).encode(), lines[end - 1].encode()
+            after = len(last) - (node.end_col_offset or len(last))
+            text = whole[node.col_offset : len(whole) - after].decode()
         uses, needs = _names_used(text)
         binds = frozenset(_bound_names(node))
         found.append(_Statement(node, text, start, end, binds, uses, needs))
