@@ -21,6 +21,7 @@ from toolkit.paths import ROOT, shown, write_whole
 from toolkit.source import (
     Definition,
     definitions,
+    finished,
     names_bound,
     names_lacking,
     notebook_source,
@@ -165,22 +166,12 @@ def save(lab: Lab, cells: list[str]) -> bool:
         warn(line)
     if text == before:
         return False
-    old, new = (_finished(one) for one in (before, text))
-    if any(piece != new.get(name) and piece not in "\n".join(cells) for name, piece in old.items()):
+    written = "\n".join(cells)
+    if any(piece not in written for piece in finished(before) - finished(text)):
         keep_backup(lab.tasks_file)
     write_whole(lab.tasks_file, text)
     say(f"saved to {shown(lab.tasks_file)}")
     return True
-
-
-def _finished(text: str) -> dict[str, str]:
-    """The text of each finished definition."""
-    lines = text.split("\n")
-    return {
-        name: "\n".join(lines[found.line - 1 : found.end_line])
-        for name, found in definitions(text).items()
-        if not found.stub
-    }
 
 
 def _not_saved(lab: Lab, cells: list[str], text: str) -> Iterator[str]:

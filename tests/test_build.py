@@ -250,11 +250,14 @@ def test_a_notebook_saves_what_is_finished_and_keeps_the_rest(lab, record):
 
 @pytest.fixture
 def saved(lab, record):
-    """Save cells and give what `tasks.py` then defines when it is run."""
+    """Run cells, save all that ran, and give what `tasks.py` then defines."""
     write_files(generate(lab), False, record)
 
+    ran: list[str] = []
+
     def after(*cells: str) -> dict:
-        save(lab, list(cells))
+        ran.extend(cells)
+        save(lab, ran)
         names: dict = {}
         exec(lab.tasks_file.read_text(), names)
         return names
@@ -264,7 +267,9 @@ def saved(lab, record):
 
 def test_a_constant_is_saved_below_what_it_is_made_of_and_changes_with_its_cell(saved, lab):
     uses = "def double(x):\n    return [x, WIDE, NEVER]"
-    first = saved("STEP = 7", "NEVER = [STEP, 1]", "WIDE, KIND = len(NEVER), 'int32'", uses)
+    first = saved(
+        "STEP = 10", "STEP = 7", "NEVER = [STEP, 1]", "WIDE, KIND = len(NEVER), 'int32'", uses
+    )
     assert first["double"](0) == [0, 2, [7, 1]]
     again = saved("STEP = 7", "NEVER = [1]", "WIDE, KIND = len(NEVER), 'int32'", uses)
     assert again["double"](0) == [0, 1, [1]]
@@ -334,3 +339,22 @@ def test_a_file_that_is_not_python_stops_saving_with_one_sentence(lab, record):
 def test_a_constant_with_letters_of_more_than_a_byte_is_saved_whole(saved):
     found = saved('NAMES = ["Žofie", "Åsa"]; OTHER = 1', "def double(x):\n    return NAMES")
     assert found["double"](0) == ["Žofie", "Åsa"]
+
+
+def test_one_of_several_constants_changes_alone_and_back(saved, lab):
+    three = "PAD, START, END = range(3)"
+    text = lab.tasks_file.read_text().replace("STEP = 10\n", f"STEP = 10\n{three}\n")
+    lab.tasks_file.write_text(text)
+    uses = "def double(x):\n    return [PAD, START, END]"
+    assert saved(three, uses)["double"](0) == [0, 1, 2]
+    assert saved(three, "PAD = 5", uses)["double"](0) == [5, 1, 2]
+    assert saved(three, "PAD = 6", uses)["double"](0) == [6, 1, 2]
+    assert saved(three, "PAD = 5", uses, three)["double"](0) == [0, 1, 2]
+    assert lab.tasks_file.read_text().count("PAD") == 2
+    assert backups(lab) == []
+
+
+def test_a_constant_that_no_cell_holds_is_backed_up(saved, lab):
+    lab.tasks_file.write_text(lab.tasks_file.read_text().replace("STEP = 10", "STEP = 64"))
+    assert saved("STEP = 10", "def double(x):\n    return STEP")["double"](0) == 10
+    assert ["STEP = 64" in text for text in backups(lab)] == [True]

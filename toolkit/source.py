@@ -322,6 +322,10 @@ def taken_over(text: str, source: str, names: Collection[str]) -> str:
         if not (isinstance(node, DefinitionNode) and is_stub(node)):
             last = {other: older for other, older in last.items() if not other <= binds}
             last[binds] = statement
+    for one in reversed(_outline(text)):  # of names bound together, one that was bound alone
+        if one.binds and any(one.binds < binds for binds in last) and one.binds not in last:
+            lines = text.split("\n")
+            text = "\n".join(lines[: one.start - 1] + lines[one.end :])
     for _ in last:  # a helper may bring another helper
         before = text
         for statement in reversed(last.values()):
@@ -339,13 +343,10 @@ def _with(text: str, new: _Statement, names: Collection[str]) -> str:
         bound = {name for one in there for name in one.binds}
         if not any(one.uses & new.binds - bound for one in there):
             return text
-        return _inserted(lines, new.text, there[imports[-1]].end if imports else 0, 0)
-    present = [
-        number
-        for number, one in enumerate(there)
-        if one.binds & new.binds and number not in imports
-    ]
-    old = present[-1] if present else None
+        block = next((number for number in imports if number + 1 not in imports), None)
+        return _inserted(lines, new.text, 0 if block is None else there[block].end, 0)
+    same = [n for n, one in enumerate(there) if one.binds == new.binds and n not in imports]
+    old = same[-1] if same else None
     others = [(number, one) for number, one in enumerate(there) if number != old]
     below = max((number for number, one in others if one.binds & new.needs), default=-1)
     users = [number for number, one in others if one.uses & new.binds]
@@ -362,8 +363,9 @@ def _with(text: str, new: _Statement, names: Collection[str]) -> str:
         if early or late:
             return _with("\n".join(kept), new, names)
         return _inserted(kept, new.text, one.start - 1, 0)
-    if users or new.binds & set(names):
-        place = max(users[0] if users else len(there), below + 1)
+    partly = [number for number, one in others if one.binds & new.binds]
+    if users or partly or new.binds & set(names):
+        place = max([users[0] if users else len(there), below + 1, *(n + 1 for n in partly)])
         above = there[place].start - 1 if place < len(there) else None
         return _inserted(lines, new.text, above, 2)
     return text
@@ -425,6 +427,17 @@ _COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}
 
 def _is_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def finished(source: str) -> set[str]:
+    """The text of each top-level statement that binds a name, but for stubs and imports."""
+    return {
+        one.text
+        for one in _outline(source)
+        if one.binds
+        and not _is_import(one.node)
+        and not (isinstance(one.node, DefinitionNode) and is_stub(one.node))
+    }
 
 
 def names_lacking(source: str) -> set[str]:
