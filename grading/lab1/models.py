@@ -70,7 +70,9 @@ def stepped(
     answer = code.build("take_step", cell, inputs, states)
     output, new_states = assert_parts(answer, "output", "states")
     if not isinstance(new_states, (list, tuple)):
-        raise CheckFailed("type", f"states should be a list of {len(states)}, not one array")
+        raise CheckFailed(
+            "type", f"states: expected a list of {len(states)}, got {spelled(new_states)}"
+        )
     shape = states[0].shape
     with naming("output"):
         output = assert_array(output, shape, "f")
