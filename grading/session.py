@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,7 @@ from labs.code import missing_notes, notebook_note
 from toolkit import __version__
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
-from toolkit.source import Submission, definitions, merge, read_submission, syntax_error, unfinished
+from toolkit.source import Submission, definitions, read_submission, syntax_error, unfinished
 
 OWN_CHAIN = "graded on your own chain; your instructor's grading also tries it alone"
 # Sets of inputs that hidden checks have: the solution answers each once for a whole class, a sixth
@@ -145,15 +144,19 @@ class Session:
         self.reference = reference(lab)
         path = Path(code) if code not in (None, "solution") else lab.tasks_file
         path = lab.solution_file if code == "solution" else path
+        self.path = path.absolute()  # of what is compiled, when and where that is asked for
         self.problem: str | None = None
+        rehearsal = rehearse(path)
+        self.codes: dict[tuple[str, ...], bytes] = {(): rehearsal.code}
         try:
-            if code != "solution" and (trouble := rehearse(path)):
-                raise EtudeError(f"{shown(path)} cannot be read: {trouble}")
+            if rehearsal.trouble:
+                raise EtudeError(f"{shown(path)} cannot be read: {rehearsal.trouble}")
             self.submission = read_submission(path)
         except EtudeError as error:
             self.submission = Submission(path, "")
             self.problem = str(error)
-        if self.problem is None and (problem := syntax_error(self.submission)):
+        if self.problem is None and rehearsal.flaw:
+            problem = syntax_error(self.submission, rehearsal.flaw)
             self.problem = f"{problem}: Python cannot read this line, so nothing could be graded"
         names = [task.name for task in lab.tasks]
         source = "" if self.problem else self.submission.source
@@ -169,7 +172,6 @@ class Session:
         self.result.notes = list(self.notes)
         for task in self.result.tasks:
             task.line = found[task.name].line if task.name in found else None
-        self.codes: dict[tuple[str, ...], CodeType] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -201,14 +203,14 @@ class Session:
 
     # Whose code
 
-    def code(self, task: TaskResult, alone: bool) -> CodeType:
+    def code(self, task: TaskResult, alone: bool) -> bytes:
         """The student's own module; or, alone, with what the task builds on from the solution."""
         borrowed = tuple(self.prerequisites(task.id)) if alone else ()
         if borrowed not in self.codes:
-            solution = self.solution or ""
-            self.codes[borrowed] = merge(
-                self.submission.source, solution, borrowed, "tasks.py", "solution.py"
-            )
+            rehearsal = rehearse(self.path, self.solution or "", borrowed)
+            if not rehearsal.code:  # never of an honest file, which was read before
+                raise CheckFailed("died", f"with {' and '.join(borrowed)}: {rehearsal.trouble}")
+            self.codes[borrowed] = rehearsal.code
         return self.codes[borrowed]
 
     def prerequisites(self, task_id: str) -> list[str]:
@@ -227,15 +229,16 @@ class Session:
             raise CheckFailed("died", "not run: this task's earlier checks ended the process")
         worker = self.workers.get(key)
         if worker is None or worker.dead:
-            for other in list(self.workers):  # another task's may hold gigabytes
-                if other == key or other[0] != task.id:
-                    self.workers.pop(other).remove()
+            # another task's may hold gigabytes; and what is borrowed in one pass, or asked in a
+            # hidden check, nobody who lives on may learn
+            while self.workers:
+                self.workers.popitem()[1].remove()
             worker = self.workers[key] = self.parent.worker()
             self.allow(worker, check)
             self.load(worker, self.code(task, alone))
         return worker
 
-    def load(self, worker: Worker, code: CodeType) -> None:
+    def load(self, worker: Worker, code: bytes) -> None:
         """Load the submission; what goes wrong there is told once and in its own words."""
         try:
             worker.load(code)

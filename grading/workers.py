@@ -25,7 +25,7 @@ from grading.isolation import Isolation, environment, hide_answers, own_folder, 
 from grading.worker import codec, limits
 from grading.worker.lock import LAYERS, USER
 from grading.worker.scratch import delete, usage
-from grading.worker.serve import NOBODY
+from grading.worker.serve import MESSAGE_SHOWN, NAME_SHOWN, NAMES, NOBODY
 from toolkit.paths import ROOT
 
 CPU_SECONDS = 10  # for one check, unless it asks for more
@@ -51,11 +51,12 @@ class Raised(Exception):
     """The submission raised an exception."""
 
     def __init__(self, error: dict[str, Any]):
-        self.type = str(error["type"])
-        self.bases = list(error["bases"])
-        self.message = str(error["message"])
+        # as much as an honest worker sends: what reads it further on meets no more
+        self.type = error["type"][:NAME_SHOWN]
+        self.bases = [name[:NAME_SHOWN] for name in error["bases"][:NAMES]]
+        self.message = error["message"][:MESSAGE_SHOWN]
         self.line = error["line"]
-        self.functions = list(error["functions"])
+        self.functions = [name[:NAME_SHOWN] for name in error["functions"][-NAMES:]]
         super().__init__(f"{self.type}: {self.message}")
 
 
@@ -240,18 +241,25 @@ class Worker:
         self.scratch = Path(tempfile.mkdtemp(prefix="work-", dir=zygote.folder))
         if uid is not None:
             os.chown(self.scratch, uid, uid)
-        # no name: nothing the submission does to its folder changes what is read from here
-        printed = tempfile.TemporaryFile(dir=zygote.folder)  # noqa: SIM115
-        self.printed = self.claims.enter_context(printed)
+        # no name, and opened twice: nothing the submission does changes what is read from here
+        output, name = tempfile.mkstemp(dir=zygote.folder)
+        self.printed = self.claims.enter_context(open(name, "rb"))
+        os.unlink(name)
         try:
-            self.begin(layers, uid)
+            with open(output, "wb") as written:
+                self.begin(layers, uid, written.fileno())
         except BaseException:
             self.remove()
             raise
         self.halt()
 
-    def begin(self, layers: tuple[str, ...], uid: int | None) -> None:
+    def begin(self, layers: tuple[str, ...], uid: int | None, output: int) -> None:
         """Ask the zygote for the process, and wait until it says that it is locked.
+
+        Parameters
+        ----------
+        output
+            The descriptor of the file that it prints to.
 
         Raises
         ------
@@ -262,7 +270,7 @@ class Worker:
         settings: dict[str, Any] = {"scratch": str(self.scratch), "builders": "grading.builders"}
         settings |= {"layers": layers, "uid": uid}
         with theirs:
-            fds = [theirs.fileno(), self.printed.fileno()]
+            fds = [theirs.fileno(), output]
             self.pid = int(self.zygote.request(fds, do="start", worker=settings)["pid"])
         try:
             number, tree, payload = codec.receive(self.read)
@@ -300,9 +308,10 @@ class Worker:
         except OSError:
             return []
 
-    def load(self, code: CodeType) -> None:
-        """Execute a compiled submission in the worker."""
-        self.ask(do="load", code=np.frombuffer(marshal.dumps(code), np.uint8))
+    def load(self, code: bytes | CodeType) -> None:
+        """Execute a compiled module in the worker; bytes are what `marshal` wrote of it."""
+        written = marshal.dumps(code) if isinstance(code, CodeType) else code
+        self.ask(do="load", code=np.frombuffer(written, np.uint8))
 
     def ask(self, **question: Any) -> Any:
         """Ask one question and return the value.
@@ -347,7 +356,7 @@ class Worker:
                 case {"value": value}:
                     return value
                 case {"refused": str(reason)}:
-                    raise Refused(reason)
+                    raise Refused(reason[:MESSAGE_SHOWN])
                 case {"error": {"type": str(), "message": str(), "line": line} as error}:
                     lists = [error.get("bases"), error.get("functions")]
                     named = all(
@@ -363,7 +372,10 @@ class Worker:
         parts = bytearray()
         while len(parts) < size:
             self.wait([self.pipe], [])
-            part = self.pipe.recv(min(size - len(parts), 1 << 20))
+            try:
+                part = self.pipe.recv(min(size - len(parts), 1 << 20), socket.MSG_DONTWAIT)
+            except BlockingIOError:  # a byte out of band wakes whoever waits
+                raise codec.ProtocolError("nothing to read where something came") from None
             if not part:
                 raise ConnectionError
             parts += part

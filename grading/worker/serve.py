@@ -21,6 +21,8 @@ from grading.worker.handles import METHODS
 from grading.worker.lock import lock
 
 SUBMISSION = "submission"
+# Of an exception: characters of its message and of a name, and how many names of a kind
+MESSAGE_SHOWN, NAME_SHOWN, NAMES = 500, 100, 20
 NOBODY = bytes(16)  # the question that the first frame answers: is the lock on?
 
 
@@ -172,15 +174,15 @@ def described(error: BaseException) -> dict[str, Any]:
         if frame.filename.startswith("<") is False and frame.filename.endswith("tasks.py")
     ]
     try:
-        message = str(error)[:500]
+        message = str(error)[:MESSAGE_SHOWN]
     except BaseException:
         message = ""
     return {
-        "type": type(error).__name__[:100],
-        "bases": [base.__name__[:100] for base in type(error).__mro__[:8]],
+        "type": type(error).__name__[:NAME_SHOWN],
+        "bases": [base.__name__[:NAME_SHOWN] for base in type(error).__mro__[:NAMES]],
         "message": message,
         "line": frames[-1].lineno if frames else None,
-        "functions": [frame.name[:100] for frame in frames][-20:],
+        "functions": [frame.name[:NAME_SHOWN] for frame in frames][-NAMES:],
     }
 
 
