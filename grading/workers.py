@@ -35,6 +35,10 @@ STOP_SECONDS = 10
 POLL_SECONDS = 0.1  # between two looks at what a worker uses up
 
 
+class NoWorkerError(RuntimeError):
+    """No worker could be started: the grader's own trouble."""
+
+
 class WorkerDied(Exception):
     """The worker ended, was ended, or broke the protocol; the message says why, for a student."""
 
@@ -145,7 +149,7 @@ class Zygote:
 
         Raises
         ------
-        RuntimeError
+        NoWorkerError
             If it has gone, or takes longer than START_SECONDS; it may still do what it was asked.
         """
         with self.speaking:
@@ -160,7 +164,7 @@ class Zygote:
         try:
             socket.send_fds(self.control, [line], fds)
         except OSError as error:
-            raise RuntimeError(f"no worker can be asked for: {error}") from None
+            raise NoWorkerError(f"no worker can be asked for: {error}") from None
 
     def reply(self, number: int) -> dict[str, Any]:
         """The JSON line that answers a request; late answers to others are for nobody."""
@@ -170,11 +174,11 @@ class Zygote:
                     part = self.control.recv(1 << 16)
                 except TimeoutError:
                     late = f"the workers' parent did not answer within {START_SECONDS} s"
-                    raise RuntimeError(late) from None
+                    raise NoWorkerError(late) from None
                 except OSError:
                     part = b""
                 if not part:
-                    raise RuntimeError(f"the worker could not start: {self.last_words()}")
+                    raise NoWorkerError(f"the worker could not start: {self.last_words()}")
                 self.unread += part
             line, self.unread = self.unread.split(b"\n", 1)
             words = json.loads(line)
@@ -199,7 +203,7 @@ class Zygote:
         """End a worker and all it left behind; returns the signal that had ended it, if one had."""
         try:
             status = int(self.request(do="end", pid=pid)["status"])
-        except RuntimeError:  # the zygote has gone first, and its workers with it
+        except NoWorkerError:  # the zygote has gone first, and its workers with it
             return ""
         return signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else ""
 
@@ -234,6 +238,7 @@ class Worker:
         self.deadline = time.monotonic() + START_SECONDS
         self.cpu_allowed = 0
         self.looked = 0.0
+        self.cpu_counted = 0.0
         self.told = 0
         self.claims = contextlib.ExitStack()
         layers = zygote.isolation.layers
@@ -263,7 +268,7 @@ class Worker:
 
         Raises
         ------
-        RuntimeError
+        NoWorkerError
             If it could not lock itself or not start: no submission is loaded, and none is blamed.
         """
         self.pipe, theirs = socket.socketpair()
@@ -278,7 +283,7 @@ class Worker:
         except (OSError, TimeoutError, codec.ProtocolError):
             locked = self.zygote.last_words()
         if locked is not True:
-            raise RuntimeError(f"the worker could not start: {locked}")
+            raise NoWorkerError(f"the worker could not start: {locked}")
 
     def halt(self) -> None:
         """Let nothing in the worker run between questions: no thread, no timer."""
@@ -300,6 +305,11 @@ class Worker:
         """CPU seconds this worker has used so far."""
         fields = self.fields()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+    def cpu_since(self) -> float:
+        """CPU seconds it has used since this was asked before."""
+        before, self.cpu_counted = self.cpu_counted, max(self.cpu_used(), self.cpu_counted)
+        return self.cpu_counted - before
 
     def fields(self) -> list[str]:
         """What the kernel says of this worker (man 5 proc, from the third field on)."""
