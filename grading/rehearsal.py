@@ -2,8 +2,8 @@
 
 `x = [1 for i in a for i in a …]` a hundred thousand times over ends CPython 3.11 with a
 segmentation fault, and twenty nested `try/finally` take 4 GB. The grader compiles nothing that was
-handed in, and reads only what a rehearsal has read with less time and room. One small process,
-kept beside the grader, forks for each file: to start Python anew would take longer than to read one.
+handed in, and reads only what a rehearsal has read with less time and room. One small process, kept
+beside the grader, forks for each file: to start Python anew would take longer than to read one.
 """
 
 import contextlib

@@ -437,9 +437,9 @@ class Session:
             if not self.holds(check, test):
                 raise
             said = f"{type(error).__name__}: {plain(str(error), 200)}"
-            failure = CheckFailed("type", f"what came back is nothing to judge by ({said})")
-            failure.called = student.called  # type: ignore[attr-defined]
-            raise failure from None
+            broken = CheckFailed("type", f"what came back is nothing to judge by ({said})")
+            broken.called = student.called  # type: ignore[attr-defined]
+            raise broken from None
 
     def ask_all(self, check: Check, test: Callable[..., None], student: Code) -> None:
         """Put a check's questions to one side, the solution's worker on the other."""

@@ -248,7 +248,7 @@ class Worker:
             os.chown(self.scratch, uid, uid)
         # no name, and opened twice: nothing the submission does changes what is read from here
         output, name = tempfile.mkstemp(dir=zygote.folder)
-        self.printed = self.claims.enter_context(open(name, "rb"))
+        self.printed = self.claims.enter_context(open(name, "rb"))  # noqa: SIM115
         os.unlink(name)
         try:
             with open(output, "wb") as written:

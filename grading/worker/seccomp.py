@@ -1,8 +1,9 @@
 """seccomp: after `restrict` the kernel refuses this process the system calls listed here.
 
 No sockets, no processes, no signals to others, no limits raised, no modes or owners changed, no
-memory that outlives the process, no marks on files that another process could see. x86_64 only; a filter that meets another architecture's call
-ends the process. (man 2 seccomp; numbers: asm/unistd_64.h)
+memory that outlives the process, no marks on files that another process could see. x86_64 only; a
+filter that meets another architecture's call ends the process. (man 2 seccomp; numbers:
+asm/unistd_64.h)
 """
 
 import ctypes
