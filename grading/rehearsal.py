@@ -31,7 +31,7 @@ WALL_SECONDS = 3 * CPU_SECONDS + 10
 MEMORY = 1 << 30  # bytes; a dense file of 1 MB takes half of it
 MAX_REASON = 500  # characters
 STACK = 4 << 20  # bytes, half of what the grader has
-FRAMES = 200  # of Python, fewer than the grader has left
+FRAMES = 500  # of Python, fewer than the grader has left
 MAX_CODE = 32 << 20  # bytes; a dense file of 1 MB compiles to a third of it
 
 _stages: dict[int, subprocess.Popen[bytes]] = {}  # by the process that asks: a fork must not share

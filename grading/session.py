@@ -11,9 +11,9 @@ import os
 import platform
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -136,6 +136,10 @@ class Session:
         Run hidden checks though the machine locks no worker in.
     parent
         Which zygote forks the workers; the lab's own unless told.
+    patient
+        Nobody waits for one check's verdict: let a task's second passes follow all its first ones.
+        The worker of one has ended before that of the other begins, and so there are two of them
+        and not two for each check.
     """
 
     def __init__(
@@ -146,11 +150,13 @@ class Session:
         student: str = "local",
         accept_open: bool = False,
         parent: Zygote | None = None,
+        patient: bool = False,
     ):
         self.lab = lab
         self.checks = {check.name: check for check in checks}
         self.student = student
         self.accept_open = accept_open
+        self.patient = patient
         self._parent = parent
         self.solution: str | None = None  # a student's copy of the course has none
         if lab.solution_file.is_file():
@@ -198,6 +204,8 @@ class Session:
         self.deaths: dict[tuple[str, bool], int] = {}
         self.workers: dict[tuple[str, bool], Worker] = {}
         self.reader: Worker | None = None
+        # second passes of a task's checks that are still to come, if they may wait for each other
+        self.put_off: list[tuple[Check, TaskResult, CheckResult, Callable, AssertionError]] = []
 
     def beside(self, lane: int) -> "Session":
         """The same grading with workers of its own, for another thread; one result."""
@@ -340,17 +348,30 @@ class Session:
             raise EtudeError(OPEN.format(self.parent.isolation.text))
         task = self.result.task(check.task)
         result = next(entry for entry in task.checks if entry.name == name)
+        with self.told_if_broken(check, result):
+            self.judge(check, task, result, test)
+        return result
+
+    @contextmanager
+    def told_if_broken(self, check: Check, result: CheckResult) -> Iterator[None]:
+        """Write into a check's result how long it took, and what broke in the grader."""
         started = time.monotonic()
         try:
-            self.judge(check, task, result, test)
+            yield
         except Exception as error:
             if not isinstance(error, AssertionError):
                 words = "" if check.hidden else f": {plain(str(error))}"
                 result.outcome, result.message = "error", type(error).__name__ + words
             raise
         finally:
-            result.seconds = round(time.monotonic() - started, 3)
-        return result
+            result.seconds = round(result.seconds + time.monotonic() - started, 3)
+
+    def second_passes(self) -> None:
+        """Go through the second passes that were put off, with one worker for all of a task."""
+        while self.put_off:
+            check, task, result, test, first = self.put_off.pop(0)
+            with suppress(Exception), self.told_if_broken(check, result):
+                self.alone(check, task, result, test, first)
 
     def run_or_note(self, name: str, test: Callable[..., None]) -> None:
         """Run one check; an error in the grader is told in its result, and nothing is raised.
@@ -360,6 +381,8 @@ class Session:
         EtudeError
             If it cannot run here at all.
         """
+        if self.put_off and self.checks[name].task != self.put_off[0][1].id:
+            self.second_passes()
         try:
             self.run(name, with_its_fixtures(test))
         except EtudeError:
@@ -385,10 +408,12 @@ class Session:
         except AssertionError as first:
             result.outcome, result.message = "failed", self.told(check, task, first)
             result.died = getattr(first, "reason", "") == REASONS["died"]
-            if self.lab.task(task.id).builds_on:
-                self.alone(check, task, result, test, first)
-            if result.outcome == "failed" and not check.hidden:
+            if not check.hidden:
                 result.difference = getattr(first, "difference", None)
+            if self.lab.task(task.id).builds_on and self.patient:
+                self.put_off.append((check, task, result, test, first))
+            elif self.lab.task(task.id).builds_on:
+                self.alone(check, task, result, test, first)
         else:
             result.outcome = "passed"
 
@@ -415,7 +440,7 @@ class Session:
             if other in self.stubs or other in getattr(first, "functions", ())
         ] or self.prerequisites(task.id)
         ids = " or ".join(self.lab.task(name).id for name in culprits)
-        result.outcome, result.own_chain = "passed", False
+        result.outcome, result.own_chain, result.difference = "passed", False, None
         result.message = f"{task.id} is right; your own chain fails at {ids}"
 
     def attempt(
@@ -557,6 +582,7 @@ def run_checks(session: Session, checks: list[CheckTest], at_once: int) -> None:
             while True:
                 check, test = left.popleft()
                 lane.run_or_note(check.name, test)
+        lane.second_passes()
 
     if at_once > 1 and not session.problem:
         session.parent.start()  # here, where Ctrl-C arrives: no other thread waits for the imports
@@ -600,7 +626,8 @@ def grade(
         How many checks, for whoever waits for one verdict; a class has its cores busy anyway.
     """
     found = collect(lab) if checks is None else checks
-    session = Session(lab, code, [check for check, _ in found], student, accept_open)
+    declared = [check for check, _ in found]
+    session = Session(lab, code, declared, student, accept_open, patient=True)
     run_checks(session, chosen(found, tasks, public), at_once)
     return session
 
