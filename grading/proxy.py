@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from grading.checks import CheckFailed, plain, spelled
+from grading.checks import CheckFailed, spelled
 from grading.worker.codec import Opaque
 from grading.workers import Raised, Refused, WorkerDied
+from toolkit.plain import plain
 
 LOCKED = (
     " (while it is graded, a submission can start no process, open no socket, and neither read nor "

@@ -10,7 +10,10 @@ import json
 import re
 import stat
 import symtable
+import threading
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +21,7 @@ from types import CodeType
 
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
+from toolkit.plain import few, plain, printable
 
 MAX_BYTES = 1_000_000
 
@@ -72,13 +76,29 @@ def definitions(source: str) -> dict[str, Definition]:
     return dict(_definitions(source))
 
 
+_filters = threading.RLock()  # those of warnings are the process's: one thread changes them
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Read a text without what Python warns of in it: a line of a stranger's could hold one each.
+
+    Where warnings are errors, they would make a text that runs no Python.
+    """
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 @lru_cache(maxsize=4)
+@_unwarned()
 def _parsed(source: str) -> ast.Module:
     """The tree of a text, which is asked for several times in a row; nobody changes it."""
     return ast.parse(source)
 
 
 @lru_cache(maxsize=4)
+@_unwarned()
 def _compiled(source: str, filename: str) -> CodeType:
     return compile(_parsed(source), filename, "exec", dont_inherit=True)
 
@@ -135,9 +155,9 @@ def syntax_error(submission: Submission) -> str | None:
     try:
         merge(submission.source, "", ())
     except SyntaxError as error:
-        return f"{submission.place(error.lineno or 1)}: {error.msg}"
+        return f"{submission.place(error.lineno or 1)}: {plain(error.msg)}"
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        return f"{shown(submission.path)}: {error or type(error).__name__}"
+        return f"{shown(submission.path)}: {plain(str(error)) or type(error).__name__}"
     return None
 
 
@@ -400,6 +420,7 @@ def _outline(source: str) -> tuple[_Statement, ...]:
 
 
 @lru_cache(maxsize=1024)
+@_unwarned()
 def _names_used(statement: str) -> tuple[frozenset[str], frozenset[str]]:
     """Names that a top-level statement takes from its module: all, and those when it is run."""
     uses: set[str] = set()
@@ -450,6 +471,7 @@ def names_lacking(source: str) -> set[str]:
 # Mixtures
 
 
+@_unwarned()
 def merge(
     student: str,
     solution: str,
@@ -555,7 +577,7 @@ def read_submission(path: Path | str) -> Submission:
         not a notebook.
     """
     path = Path(path)
-    name = shown(path) if not path.is_symlink() else str(path)
+    name = shown(path) if not path.is_symlink() else printable(str(path))
     try:
         mode = path.lstat().st_mode
     except (OSError, ValueError):
@@ -588,7 +610,7 @@ def read_submission(path: Path | str) -> Submission:
     except EtudeError as error:
         raise EtudeError(f"{name} {error}") from None
     notes = (f"{name}, cell {cell} is left out: {why}" for cell, why in broken.items())
-    return Submission(path, source, tuple(notes))
+    return Submission(path, source, few(notes, len(broken)))
 
 
 # Notebooks
@@ -651,7 +673,7 @@ def notebook_source(text: str) -> tuple[str, dict[int, str]]:
             lines = _cell_definitions(source.replace("\r\n", "\n"), kept)
         except (SyntaxError, ValueError, RecursionError) as error:
             place = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
-            broken[number] = f"{place}{getattr(error, 'msg', None) or error}"
+            broken[number] = place + plain(getattr(error, "msg", None) or str(error))
             continue
         if any(lines):
             result += [f"# cell {number}", *lines, ""]
@@ -681,6 +703,7 @@ def _cell_definitions(source: str, kept: set[str]) -> list[str]:
     return result
 
 
+@_unwarned()
 def _cell(source: str) -> tuple[str, ast.Module]:
     """A cell's text without magics, line by line, and its tree."""
     first = source.split(maxsplit=1)[0] if source.strip() else ""

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from grading.attacks.handed import HANDED
 from grading.attacks.stage import Stage
-from grading.checks import MESSAGE, REASONS, plain
+from grading.checks import REASONS
 from grading.isolation import unused_uid
 from grading.results import LabResult
 from grading.session import Session, collect, with_its_fixtures
@@ -32,6 +32,7 @@ from labs.catalogue import Lab, load_lab
 from toolkit.console import progress, run_command, say, table
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
+from toolkit.plain import MESSAGE, plain
 
 CONTAINED = """\
 Contained means: no points for what it touches and all points elsewhere, a complete report without
