@@ -23,7 +23,7 @@ from labs.catalogue import Lab, load_lab
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, write_whole
-from toolkit.plain import printable
+from toolkit.plain import plain, printable
 
 FOLDER = ROOT / "gradescope"
 SETTINGS = "autograder.json"
@@ -169,7 +169,7 @@ def grade_submission(base: Path) -> Path:
                 if session.may_run(check):
                     session.run(check.name, test)
             except Exception as error:  # its result says that the grader broke
-                say(f"{check.name}: {type(error).__name__}: {error}")
+                say(f"{check.name}: {type(error).__name__}: {plain(str(error))}")
             if place + 1 == len(checks) or checks[place + 1][0].task != check.task:
                 write(finished=place + 1 == len(checks))
     finally:
