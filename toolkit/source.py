@@ -730,7 +730,7 @@ def names_bound(cell: str) -> set[str]:
 
 def _defines(node: ast.stmt, kept: set[str]) -> bool:
     """Whether a notebook's top-level statement is an import, a definition or a constant."""
-    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in _COURSE:
+    if _is_import(node) and all(name.split(".")[0] in _COURSE for name in _modules(node)):
         return False
     if isinstance(node, DefinitionNode | ast.Import | ast.ImportFrom):
         return True
@@ -744,6 +744,13 @@ def _defines(node: ast.stmt, kept: set[str]) -> bool:
     calls = [call for call in inner if isinstance(call, ast.Call)]
     constant = all(name.isupper() for name in _bound_names(node))
     return not calls or (constant and all(_is_pure(call.func) for call in calls))
+
+
+def _modules(node: ast.stmt) -> list[str]:
+    """Names of the modules that a statement imports or imports from."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def _loads(name: ast.Name) -> bool:
