@@ -96,10 +96,7 @@ class Code:
 
     def _do(self, spelling: str, args: tuple, kwargs: dict, **question: Any) -> Any:
         self._last = spelling, args, kwargs
-        question |= {
-            "args": tuple(crossing(arg) for arg in args),
-            "kwargs": {name: crossing(value) for name, value in kwargs.items()},
-        }
+        question |= {"args": self._crossing(args), "kwargs": self._crossing(kwargs)}
         try:
             answer = self._ask(**question)
         except (Raised, Refused, WorkerDied) as problem:
@@ -118,6 +115,18 @@ class Code:
             raise CheckFailed("type", message) from None
         raise CheckFailed("died", f"{self.called} {problem}") from None
 
+    def _crossing(self, value: Any) -> Any:
+        """An argument with the numbers of handles in their places."""
+        if isinstance(value, Handle):
+            if value._code is not self:  # it means nothing to another worker
+                raise CheckFailed("type", f"expected a value, got a model or layer: {value!r}")
+            return Opaque(value._number)
+        if type(value) in (list, tuple):
+            return type(value)(map(self._crossing, value))
+        if type(value) is dict:
+            return {key: self._crossing(item) for key, item in value.items()}
+        return value
+
     def _arrived(self, value: Any, name: str = "model") -> Any:
         kind = type(value)
         if kind is Opaque:
@@ -130,7 +139,7 @@ class Code:
 
 
 class Handle:
-    """A model or layer that stays in the worker. Comparing or branching on it raises."""
+    """A model or layer that stays in the worker. Comparing or branching on it fails the check."""
 
     def __init__(self, code: Code, number: int, name: str):
         self._code = code
@@ -162,19 +171,12 @@ class Handle:
         return self._name
 
     def _refuse(self, *_: Any) -> NoReturn:
-        raise TypeError("a model in the worker cannot be compared: get its weights or outputs")
+        if self._code._place is None:
+            raise TypeError("a model in the worker cannot be compared: get its weights or outputs")
+        raise CheckFailed("type", f"expected a value, got a model or layer: {self!r}")
 
     __eq__ = __bool__ = __len__ = __iter__ = __lt__ = __getitem__ = _refuse
     __hash__ = None  # type: ignore[assignment]
-
-
-def crossing(value: Any) -> Any:
-    """Replace handles in an argument by their numbers."""
-    if isinstance(value, Handle):
-        return Opaque(value._number)
-    if type(value) in (list, tuple):
-        return type(value)(crossing(item) for item in value)
-    return value
 
 
 def description(value: Any) -> dict[str, Any]:

@@ -69,6 +69,7 @@ class LabResult:
     isolation: str
     tasks: list[TaskResult]
     notes: list[str] = field(default_factory=list)
+    seconds_allowed: int = 0  # for the whole submission, of CPU and by the clock
 
     @property
     def earned(self) -> float:

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -26,19 +26,20 @@ from grading.reference import Reference, answers_file
 from grading.rehearsal import rehearse
 from grading.results import Check, CheckResult, TaskResult, empty_result
 from grading.secret import course_secret
-from grading.workers import CPU_SECONDS, Raised, Worker, WorkerDied, Zygote
+from grading.workers import CPU_SECONDS, NoWorkerError, Raised, Refused, Worker, WorkerDied, Zygote
 from labs.catalogue import Lab, checks_hash
 from labs.code import missing_notes, notebook_note
 from toolkit import __version__
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
 from toolkit.plain import few, plain
-from toolkit.source import Submission, definitions, merge, read_submission, syntax_error, unfinished
+from toolkit.source import Submission, definitions, read_submission, syntax_error, unfinished
 
 OWN_CHAIN = "graded on your own chain; your instructor's grading also tries it alone"
 # Sets of inputs that hidden checks have: the solution answers each once for a whole class, a sixth
 # of what a submission costs, and sharing answers pays nobody who does not see the inputs.
 DRAWINGS = 16
+BUDGET = 10  # times what the solution takes, for a whole submission
 DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
 OPEN = (
     "hidden checks show their inputs to the submission, and here nothing keeps it in: isolation is "
@@ -104,6 +105,20 @@ def stamp(lab: Lab) -> dict[str, str]:
     }
 
 
+@dataclass
+class Spent:
+    """Seconds that a submission has had in all, of CPU and by the clock."""
+
+    cpu: float = 0.0
+    wall: float = 0.0
+
+    def over(self, allowed: int) -> str:
+        """What of it is more than is allowed; "" if nothing is."""
+        named = {"of CPU": self.cpu, "by the clock": self.wall}
+        over = [f"{allowed} s {name}" for name, seconds in named.items() if seconds > allowed]
+        return " and ".join(over)
+
+
 class Session:
     """The grading of one submission of one lab.
 
@@ -145,15 +160,19 @@ class Session:
         self.reference = reference(lab)
         path = Path(code) if code not in (None, "solution") else lab.tasks_file
         path = lab.solution_file if code == "solution" else path
+        self.path = path.absolute()  # of what is compiled, when and where that is asked for
         self.problem: str | None = None
+        rehearsal = rehearse(path)
+        self.codes: dict[tuple[str, ...], bytes] = {(): rehearsal.code}
         try:
-            if code != "solution" and (trouble := rehearse(path)):
-                raise EtudeError(f"{shown(path)} cannot be read: {trouble}")
+            if rehearsal.trouble:
+                raise EtudeError(f"{shown(path)} cannot be read: {rehearsal.trouble}")
             self.submission = read_submission(path)
         except EtudeError as error:
             self.submission = Submission(path, "")
             self.problem = str(error)
-        if self.problem is None and (problem := syntax_error(self.submission)):
+        if self.problem is None and rehearsal.flaw:
+            problem = syntax_error(self.submission, rehearsal.flaw)
             self.problem = f"{problem}: Python cannot read this line, so nothing could be graded"
         names = [task.name for task in lab.tasks]
         source = "" if self.problem else self.submission.source
@@ -166,10 +185,11 @@ class Session:
                 raise EtudeError(note)  # nobody gets 0 for work that lies beside the file
             self.notes += (note,)
         self.result = empty_result(lab, checks, shown(path), stamp(lab), self.isolation())
+        self.result.seconds_allowed = BUDGET * lab.grading_seconds
+        self.spent = Spent()
         self.result.notes = list(self.notes)
         for task in self.result.tasks:
             task.line = found[task.name].line if task.name in found else None
-        self.codes: dict[tuple[str, ...], CodeType] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -201,14 +221,14 @@ class Session:
 
     # Whose code
 
-    def code(self, task: TaskResult, alone: bool) -> CodeType:
+    def code(self, task: TaskResult, alone: bool) -> bytes:
         """The student's own module; or, alone, with what the task builds on from the solution."""
         borrowed = tuple(self.prerequisites(task.id)) if alone else ()
         if borrowed not in self.codes:
-            solution = self.solution or ""
-            self.codes[borrowed] = merge(
-                self.submission.source, solution, borrowed, "tasks.py", "solution.py"
-            )
+            rehearsal = rehearse(self.path, self.solution or "", borrowed)
+            if not rehearsal.code:  # never of an honest file, which was read before
+                raise CheckFailed("died", f"with {' and '.join(borrowed)}: {rehearsal.trouble}")
+            self.codes[borrowed] = rehearsal.code
         return self.codes[borrowed]
 
     def prerequisites(self, task_id: str) -> list[str]:
@@ -221,21 +241,24 @@ class Session:
     def worker(self, check: Check, task: TaskResult, alone: bool) -> Worker:
         """The task's worker for a pass, loaded; a new one if the last died."""
         key = (task.id, alone)
+        if used := self.spent.over(self.result.seconds_allowed):
+            raise CheckFailed("died", f"not run: the file has used up its {used}")
         if self.loading_deaths >= DEATHS:
             raise CheckFailed("died", "not run: the file ended the process each time it loaded")
         if self.deaths.get(key, 0) >= DEATHS:
             raise CheckFailed("died", "not run: this task's earlier checks ended the process")
         worker = self.workers.get(key)
         if worker is None or worker.dead:
-            for other in list(self.workers):  # another task's may hold gigabytes
-                if other == key or other[0] != task.id:
-                    self.workers.pop(other).remove()
+            # another task's may hold gigabytes; and what is borrowed in one pass, or asked in a
+            # hidden check, nobody who lives on may learn
+            while self.workers:
+                self.workers.popitem()[1].remove()
             worker = self.workers[key] = self.parent.worker()
             self.allow(worker, check)
             self.load(worker, self.code(task, alone))
         return worker
 
-    def load(self, worker: Worker, code: CodeType) -> None:
+    def load(self, worker: Worker, code: bytes) -> None:
         """Load the submission; what goes wrong there is told once and in its own words."""
         try:
             worker.load(code)
@@ -256,13 +279,18 @@ class Session:
         """What the student's proxy asks."""
 
         def ask(**question: Any) -> Any:
-            worker = self.worker(check, task, alone)
+            started = time.monotonic()
             try:
-                return worker.ask(**question)
+                worker = self.worker(check, task, alone)
+                answer = worker.ask(**question)
+                self.spent.cpu += worker.cpu_since()
+                return answer
             except WorkerDied:
                 key = (task.id, alone)
                 self.deaths[key] = self.deaths.get(key, 0) + 1
                 raise
+            finally:
+                self.spent.wall += time.monotonic() - started
 
         return ask
 
@@ -275,7 +303,7 @@ class Session:
         self.reader.allow(CPU_SECONDS)
         try:
             return self.reader.ask(**question)
-        except WorkerDied:  # over nothing but what it was given to read
+        except (WorkerDied, Raised, Refused):  # over nothing but what it was given to read
             raise CheckFailed("value", "what came back cannot be read") from None
 
     # The passes
@@ -398,12 +426,36 @@ class Session:
         if worker is not None and not worker.dead:
             self.allow(worker, check)
         student = Code(self.asking(check, task, alone), self.submission.place)
-        solution = Code(self.reference.dialogue((check.cpu or CPU_SECONDS) + 60).ask)
         try:
-            with_its_fixtures(test)(student, solution, Code(self.read), self.rng(check))
+            self.ask_all(check, test, student)
         except AssertionError as failure:
             failure.called = student.called  # type: ignore[attr-defined]
             raise
+        except (NoWorkerError, EtudeError):
+            raise
+        except Exception as error:
+            if not self.holds(check, test):
+                raise
+            said = f"{type(error).__name__}: {plain(str(error), 200)}"
+            broken = CheckFailed("type", f"what came back is nothing to judge by ({said})")
+            broken.called = student.called  # type: ignore[attr-defined]
+            raise broken from None
+
+    def ask_all(self, check: Check, test: Callable[..., None], student: Code) -> None:
+        """Put a check's questions to one side, the solution's worker on the other."""
+        solution = Code(self.reference.dialogue((check.cpu or CPU_SECONDS) + 60).ask)
+        with_its_fixtures(test)(student, solution, Code(self.read), self.rng(check))
+
+    def holds(self, check: Check, test: Callable[..., None]) -> bool:
+        """Whether a check goes through with the solution here: then the grader is not at fault."""
+        if self.solution is None:
+            return False
+        asked = self.reference.dialogue((check.cpu or CPU_SECONDS) + 60)
+        try:
+            self.ask_all(check, test, Code(asked.ask))
+        except Exception:
+            return False
+        return True
 
     def told(self, check: Check, task: TaskResult, failure: AssertionError) -> str:
         """What a failure says: everything if public, the property and a fixed reason if hidden."""

@@ -25,7 +25,7 @@ from grading.isolation import Isolation, environment, hide_answers, own_folder, 
 from grading.worker import codec, limits
 from grading.worker.lock import LAYERS, USER
 from grading.worker.scratch import delete, usage
-from grading.worker.serve import NOBODY
+from grading.worker.serve import MESSAGE_SHOWN, NAME_SHOWN, NAMES, NOBODY
 from toolkit.paths import ROOT
 
 CPU_SECONDS = 10  # for one check, unless it asks for more
@@ -33,6 +33,10 @@ OUTPUT_SHOWN = 500  # characters of a worker's prints that a message may quote
 START_SECONDS = 120  # for the imports, on a machine however slow
 STOP_SECONDS = 10
 POLL_SECONDS = 0.1  # between two looks at what a worker uses up
+
+
+class NoWorkerError(RuntimeError):
+    """No worker could be started: the grader's own trouble."""
 
 
 class WorkerDied(Exception):
@@ -51,11 +55,12 @@ class Raised(Exception):
     """The submission raised an exception."""
 
     def __init__(self, error: dict[str, Any]):
-        self.type = str(error["type"])
-        self.bases = list(error["bases"])
-        self.message = str(error["message"])
+        # as much as an honest worker sends: what reads it further on meets no more
+        self.type = error["type"][:NAME_SHOWN]
+        self.bases = [name[:NAME_SHOWN] for name in error["bases"][:NAMES]]
+        self.message = error["message"][:MESSAGE_SHOWN]
         self.line = error["line"]
-        self.functions = list(error["functions"])
+        self.functions = [name[:NAME_SHOWN] for name in error["functions"][-NAMES:]]
         super().__init__(f"{self.type}: {self.message}")
 
 
@@ -144,7 +149,7 @@ class Zygote:
 
         Raises
         ------
-        RuntimeError
+        NoWorkerError
             If it has gone, or takes longer than START_SECONDS; it may still do what it was asked.
         """
         with self.speaking:
@@ -159,7 +164,7 @@ class Zygote:
         try:
             socket.send_fds(self.control, [line], fds)
         except OSError as error:
-            raise RuntimeError(f"no worker can be asked for: {error}") from None
+            raise NoWorkerError(f"no worker can be asked for: {error}") from None
 
     def reply(self, number: int) -> dict[str, Any]:
         """The JSON line that answers a request; late answers to others are for nobody."""
@@ -169,11 +174,11 @@ class Zygote:
                     part = self.control.recv(1 << 16)
                 except TimeoutError:
                     late = f"the workers' parent did not answer within {START_SECONDS} s"
-                    raise RuntimeError(late) from None
+                    raise NoWorkerError(late) from None
                 except OSError:
                     part = b""
                 if not part:
-                    raise RuntimeError(f"the worker could not start: {self.last_words()}")
+                    raise NoWorkerError(f"the worker could not start: {self.last_words()}")
                 self.unread += part
             line, self.unread = self.unread.split(b"\n", 1)
             words = json.loads(line)
@@ -198,7 +203,7 @@ class Zygote:
         """End a worker and all it left behind; returns the signal that had ended it, if one had."""
         try:
             status = int(self.request(do="end", pid=pid)["status"])
-        except RuntimeError:  # the zygote has gone first, and its workers with it
+        except NoWorkerError:  # the zygote has gone first, and its workers with it
             return ""
         return signal.Signals(os.WTERMSIG(status)).name if os.WIFSIGNALED(status) else ""
 
@@ -233,6 +238,7 @@ class Worker:
         self.deadline = time.monotonic() + START_SECONDS
         self.cpu_allowed = 0
         self.looked = 0.0
+        self.cpu_counted = 0.0
         self.told = 0
         self.claims = contextlib.ExitStack()
         layers = zygote.isolation.layers
@@ -240,29 +246,36 @@ class Worker:
         self.scratch = Path(tempfile.mkdtemp(prefix="work-", dir=zygote.folder))
         if uid is not None:
             os.chown(self.scratch, uid, uid)
-        # no name: nothing the submission does to its folder changes what is read from here
-        printed = tempfile.TemporaryFile(dir=zygote.folder)  # noqa: SIM115
-        self.printed = self.claims.enter_context(printed)
+        # no name, and opened twice: nothing the submission does changes what is read from here
+        output, name = tempfile.mkstemp(dir=zygote.folder)
+        self.printed = self.claims.enter_context(open(name, "rb"))  # noqa: SIM115
+        os.unlink(name)
         try:
-            self.begin(layers, uid)
+            with open(output, "wb") as written:
+                self.begin(layers, uid, written.fileno())
         except BaseException:
             self.remove()
             raise
         self.halt()
 
-    def begin(self, layers: tuple[str, ...], uid: int | None) -> None:
+    def begin(self, layers: tuple[str, ...], uid: int | None, output: int) -> None:
         """Ask the zygote for the process, and wait until it says that it is locked.
+
+        Parameters
+        ----------
+        output
+            The descriptor of the file that it prints to.
 
         Raises
         ------
-        RuntimeError
+        NoWorkerError
             If it could not lock itself or not start: no submission is loaded, and none is blamed.
         """
         self.pipe, theirs = socket.socketpair()
         settings: dict[str, Any] = {"scratch": str(self.scratch), "builders": "grading.builders"}
         settings |= {"layers": layers, "uid": uid}
         with theirs:
-            fds = [theirs.fileno(), self.printed.fileno()]
+            fds = [theirs.fileno(), output]
             self.pid = int(self.zygote.request(fds, do="start", worker=settings)["pid"])
         try:
             number, tree, payload = codec.receive(self.read)
@@ -270,7 +283,7 @@ class Worker:
         except (OSError, TimeoutError, codec.ProtocolError):
             locked = self.zygote.last_words()
         if locked is not True:
-            raise RuntimeError(f"the worker could not start: {locked}")
+            raise NoWorkerError(f"the worker could not start: {locked}")
 
     def halt(self) -> None:
         """Let nothing in the worker run between questions: no thread, no timer."""
@@ -293,6 +306,11 @@ class Worker:
         fields = self.fields()
         return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
+    def cpu_since(self) -> float:
+        """CPU seconds it has used since this was asked before."""
+        before, self.cpu_counted = self.cpu_counted, max(self.cpu_used(), self.cpu_counted)
+        return self.cpu_counted - before
+
     def fields(self) -> list[str]:
         """What the kernel says of this worker (man 5 proc, from the third field on)."""
         try:
@@ -300,9 +318,10 @@ class Worker:
         except OSError:
             return []
 
-    def load(self, code: CodeType) -> None:
-        """Execute a compiled submission in the worker."""
-        self.ask(do="load", code=np.frombuffer(marshal.dumps(code), np.uint8))
+    def load(self, code: bytes | CodeType) -> None:
+        """Execute a compiled module in the worker; bytes are what `marshal` wrote of it."""
+        written = marshal.dumps(code) if isinstance(code, CodeType) else code
+        self.ask(do="load", code=np.frombuffer(written, np.uint8))
 
     def ask(self, **question: Any) -> Any:
         """Ask one question and return the value.
@@ -347,7 +366,7 @@ class Worker:
                 case {"value": value}:
                     return value
                 case {"refused": str(reason)}:
-                    raise Refused(reason)
+                    raise Refused(reason[:MESSAGE_SHOWN])
                 case {"error": {"type": str(), "message": str(), "line": line} as error}:
                     lists = [error.get("bases"), error.get("functions")]
                     named = all(
@@ -363,7 +382,10 @@ class Worker:
         parts = bytearray()
         while len(parts) < size:
             self.wait([self.pipe], [])
-            part = self.pipe.recv(min(size - len(parts), 1 << 20))
+            try:
+                part = self.pipe.recv(min(size - len(parts), 1 << 20), socket.MSG_DONTWAIT)
+            except BlockingIOError:  # a byte out of band wakes whoever waits
+                raise codec.ProtocolError("nothing to read where something came") from None
             if not part:
                 raise ConnectionError
             parts += part

@@ -48,6 +48,7 @@ class Lab:
     tasks: tuple[Task, ...]
     figures: tuple[Figure, ...] = ()
     preload: tuple[str, ...] = ()
+    grading_seconds: int = 30
 
     @property
     def slug(self) -> str:
@@ -143,6 +144,7 @@ def read_lab(path: Path) -> Lab:
             tasks=tuple(_task(entry) for entry in table["task"]),
             figures=tuple(_figure(entry) for entry in table.get("figure", [])),
             preload=tuple(table.get("preload", [])),
+            grading_seconds=int(table.get("grading_seconds", 30)),
         )
         _validate(lab)
     except KeyError as error:

@@ -18,7 +18,7 @@ from grading.proxy import StudentRaised, unwrapped
 from grading.results import Check, empty_result
 from grading.session import DRAWINGS, Session, collect, stamp, zygote
 from grading.worker.codec import MusicXML
-from grading.workers import Raised, Refused, WorkerDied, Zygote
+from grading.workers import Raised, Refused, Worker, WorkerDied, Zygote
 from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
@@ -715,6 +715,111 @@ def test_the_grader_never_imports_keras(results):
         "assert not {'keras', 'tensorflow', 'music21'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
+
+
+def first_is_text(student, solution, rng):
+    assert student.build_vocabulary([["b"]])[0] + "" == "PAD"
+
+
+def breaks_always(student, solution, rng):
+    raise KeyError(student.build_vocabulary([["b"]])[0])
+
+
+def test_a_check_that_breaks_over_an_answer_but_not_over_the_solutions_has_failed(graded):
+    odd = replaced("    # BEGIN SOLUTION\n    counts =", "    return [7]\n    counts =")
+    task = graded(odd, {"3.3": [first_is_text]}).task("3.3")
+    assert task.outcome == "failed"
+    assert "nothing to judge by (TypeError: unsupported operand" in task.checks[0].message
+    with pytest.raises(KeyError):
+        graded(SOLUTION, {"3.3": [breaks_always]})
+
+
+def test_a_model_where_a_value_belongs_is_the_submissions_failure(graded):
+    models = "    return [keras.layers.Dense(3)]\n    counts ="
+    odd = replaced("    # BEGIN SOLUTION\n    counts =", models)
+
+    def compared(student, solution, rng):
+        assert student.build_vocabulary([["b"]])[0] == "PAD"
+
+    def asked_of_another(student, solution, rng):
+        solution.build_vocabulary([student.build_vocabulary([["b"]])])
+
+    def inside_a_dictionary(student, solution, rng):
+        student.sample_next({"a": student.build_vocabulary([["b"]])[0]}, 0.0)
+
+    both = (compared, asked_of_another, inside_a_dictionary)
+    task = graded(odd, {"3.3": both}).task("3.3")
+    assert [check.outcome for check in task.checks] == ["failed"] * 3
+    assert "a model or layer" in task.checks[0].message
+
+
+def test_a_file_that_has_used_up_its_time_has_the_rest_not_run(tmp_path):
+    path = tmp_path / "tasks.py"
+    slow = "    import time; time.sleep(0.6)\n    counts ="
+    path.write_text(replaced("    # BEGIN SOLUTION\n    counts =", slow), encoding="utf-8")
+    checks = [Check(f"check_{n}", "3.3", "property", 1, n > 2, None) for n in range(5)]
+    session = Session(LAB, str(path), checks, accept_open=True)
+    assert session.result.seconds_allowed == 10 * LAB.grading_seconds
+    session.result.seconds_allowed = 1
+    try:
+        for check in checks:
+            session.run(check.name, vocabulary)
+    finally:
+        session.close()
+    ran = [check.outcome for check in session.result.task("3.3").checks]
+    assert ran == ["passed", "passed", "failed", "failed", "failed"]
+    message = "not run: the file has used up its 1 s by the clock"
+    assert message in session.result.task("3.3").checks[2].message
+    assert session.result.task("3.3").checks[2].died
+
+
+def test_what_is_borrowed_and_what_is_the_students_own_never_live_at_once(graded, monkeypatch):
+    alive, most = set(), []
+    begin, remove = Worker.begin, Worker.remove
+
+    def born(self, *arguments):
+        begin(self, *arguments)
+        alive.add(self)
+        most.append(len(alive))
+
+    def gone(self):
+        alive.discard(self)
+        remove(self)
+
+    def draws(student, solution, rng):
+        student.generate(student.build("scripted_stepper", np.ones((5, 9), "f4"), 1, 1), [[3]], 3)
+
+    graded(SOLUTION, {"3.3": [vocabulary]})  # the solution's worker is there from now on
+    monkeypatch.setattr(Worker, "begin", born)
+    monkeypatch.setattr(Worker, "remove", gone)
+    wrong = replaced("def sample_next(", "def sample_next(*_): 1 / 0\ndef sample(")
+    task = graded(wrong, {"3.9": [draws, draws]}).task("3.9")
+    assert [check.own_chain for check in task.checks] == [False, False]
+    assert most == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "{{function_node ",
+            "{{function_node x}} ",
+            "Exception encountered when calling ",
+            "\n\n",
+        ),
+        *("\n\nArguments received by ", "Could not automatically infer the output shape "),
+        *("\x1b[", "\x1b[3;", "<", "Error encountered:", "\ud800", "{{", "1."),
+    ],
+)
+def test_of_a_message_of_1_mb_no_pattern_sees_more_than_a_line(piece):
+    said = (piece * 1_000_000)[:1_000_000]
+    names = [said, *["E"] * 1000]
+    error = Raised(
+        {"type": said, "message": said, "line": 2, "bases": names, "functions": names[::-1]}
+    )
+    assert max(map(len, (error.type, error.message, *error.bases, *error.functions))) <= 500
+    assert max(len(error.bases), len(error.functions)) <= 20
+    assert len(str(StudentRaised(error, "f()", "tasks.py:{}".format))) < 1500
 
 
 def test_an_error_in_the_grader_is_not_the_students_and_exits_with_3(results):

@@ -17,6 +17,13 @@ from toolkit.paths import ROOT
 pytestmark = pytest.mark.xdist_group("grading")
 LABS = [lab.number for lab in all_labs() if (ROOT / f"grading/lab{lab.number}/public").is_dir()]
 
+NOTE = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>1</duration></note>"
+SCORE = (
+    '<score-partwise version="4.0"><part-list><score-part id="P1"><part-name/></score-part>'
+    '</part-list><part id="P1"><measure number="1"><attributes><divisions>1</divisions>'
+    "</attributes>{}</measure></part></score-partwise>"
+)
+
 JUNK = [
     *(None, True, 7, -1, 2**62, 1.5, float("nan"), float("inf"), "text", "\u202e\x1b[31m", ""),
     *([], (), {}, [None], [[]], [[1], 2], {"a": 1}, {None: [1]}, [[np.ones(2)], [3]], [{}], ((),)),
@@ -24,6 +31,8 @@ JUNK = [
     *(np.ones(dtype=dtype, shape=(3, 4)) for dtype in ("bool", "int8", "uint64", "float64")),
     *(np.zeros((0, 5)), np.zeros((0, 2**30)), np.full(10_000, 2**63, "u8"), np.full(40, np.nan)),
     *(MusicXML(""), MusicXML("<!DOCTYPE x>"), MusicXML("<score-partwise/>"), MusicXML("\ud800")),
+    *(MusicXML(SCORE.format(NOTE * number)) for number in (1, 4_500)),
+    *({"a": Opaque(0)}, [{"a": [Opaque(2)]}], {"embedding/embeddings": Opaque(1)}),
     *(Opaque(0), Opaque(2**39), [Opaque(0)], (Opaque(0), Opaque(1)), (Opaque(9), Opaque(9))),
     {"embedding/embeddings": np.ones((11, 5), "f4"), "logits/kernel": np.ones((0, 9, 9), "f2")},
     {"x" * 2000: np.ones(3, "f4"), 7: np.ones(3, "f4")},

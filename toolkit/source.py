@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import CodeType
+from typing import NamedTuple
 
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
@@ -150,15 +151,38 @@ def missing(source: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if name not in bound]
 
 
-def syntax_error(submission: Submission) -> str | None:
-    """Say where and why `submission` is not Python, or None if it is."""
+class Flaw(NamedTuple):
+    """Where and why a text is not Python; no line if that is not known."""
+
+    line: int | None
+    reason: str
+
+
+def flaw(source: str) -> Flaw | None:
+    """Find where and why `source` is not Python; None if it is."""
     try:
-        merge(submission.source, "", ())
+        merge(source, "", ())
     except SyntaxError as error:
-        return f"{submission.place(error.lineno or 1)}: {plain(error.msg)}"
-    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        return f"{shown(submission.path)}: {plain(str(error)) or type(error).__name__}"
+        return Flaw(error.lineno or 1, plain(error.msg))
+    except MemoryError:
+        return Flaw(None, "Python needs too much memory to compile it")
+    except (ValueError, RecursionError, OverflowError) as error:
+        return Flaw(None, plain(str(error)) or type(error).__name__)
     return None
+
+
+def syntax_error(submission: Submission, found: Flaw | None = None) -> str | None:
+    """Say where and why `submission` is not Python, or None if it is.
+
+    Parameters
+    ----------
+    found : Flaw, optional
+        What was found out already.
+    """
+    if not (found := found or flaw(submission.source)):
+        return None
+    place = submission.place(found.line) if found.line else shown(submission.path)
+    return f"{place}: {found.reason}"
 
 
 def _raises_not_implemented(node: ast.Raise) -> bool:

@@ -16,14 +16,18 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+
 from grading.attacks.handed import HANDED
 from grading.attacks.stage import Stage
-from grading.checks import REASONS
+from grading.checks import REASONS, CheckFailed
 from grading.isolation import unused_uid
+from grading.proxy import Code
 from grading.results import LabResult
 from grading.session import Session, collect, with_its_fixtures
 from grading.worker.lock import CALLS, FILES, LAYERS, USER
@@ -42,6 +46,8 @@ FOLDER = Path(__file__).parent
 TABLE = ROOT / "docs" / "containment.md"
 FIGURES = ROOT / "benchmarks" / "results" / "containment.json"
 CONTROL = ("3.3", "3.4")  # graded in every attack
+HIDDEN = ("3.3", True)  # the checks whose inputs hold a word that no report may hold
+TWICE = "3.9"  # builds on another task: what one pass saw, the other must not
 CPU, WALL = 1, 1.5  # seconds a check of what is attacked
 EXPECTED = re.compile(r"Expected: (nothing|full marks)( hidden)?(?: on (3\.\d))?\.?\Z")
 
@@ -112,23 +118,35 @@ class Trial:
                 checks[name] = (dataclasses.replace(check, cpu=CPU, wall=WALL), test)
         declared = [check for check, _ in checks.values()]
         session = Session(self.lab, str(path), declared, accept_open=True, parent=self.zygote)
+        session.solution = self.stage.marked(self.solution)
         try:
-            seen = set()
+            seen: Counter[tuple[str, bool]] = Counter()
             for check, test in checks.values():
                 kind = (check.task, check.hidden)
                 chosen = check.task in CONTROL or attack.expected.endswith(check.task)
-                if chosen and kind not in seen:
-                    seen.add(kind)
-                    session.run(check.name, with_its_fixtures(test))
+                if chosen and seen[kind] < (2 if check.task == TWICE else 1):
+                    seen[kind] += 1
+                    given = with_its_fixtures(test)
+                    session.run(check.name, self.watched(given) if kind == HIDDEN else given)
         finally:
             session.close()
         return session.result
+
+    def watched(self, test: Callable[..., None]) -> Callable[..., None]:
+        """A hidden check of 3.3 which first asks something that no report may hold."""
+
+        def asked(student: Code, solution: Code, reader: Code, rng: np.random.Generator) -> None:
+            with contextlib.suppress(CheckFailed):
+                student.build_vocabulary([[self.stage.input, self.stage.input]])
+            test(student, solution, reader, rng)
+
+        return asked
 
     def problems(self, attack: Attack) -> list[str]:
         """Everything by which an attack was not contained."""
         try:
             result = self.grade(attack)
-            found = wrong_points(attack, result) + flaws(result, self.stage.secret)
+            found = wrong_points(attack, result) + flaws(result, self.stage)
         except Exception as error:
             found = [f"the grader broke: {type(error).__name__}: {error}"]
         return found + self.stage.harm(self.zygote)
@@ -151,12 +169,11 @@ def wrong_points(attack: Attack, result: LabResult) -> list[str]:
     return found
 
 
-def flaws(result: LabResult, secret: str) -> list[str]:
+def flaws(result: LabResult, stage: Stage) -> list[str]:
     """What is wrong with a report: points missing, secrets told, signs that no report may hold."""
     text = json.dumps(result.as_json(), allow_nan=False)
     found = [] if result.possible == 100 and len(result.tasks) == 9 else ["points are missing"]
-    if secret in text:
-        found.append("the report tells what is in the answers file")
+    found += [f"the report tells {what}" for what, word in stage.words().items() if word in text]
     for check in (check for task in result.tasks for check in task.checks):
         message = check.message
         own_words = "a hidden check of this property failed: "

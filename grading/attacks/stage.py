@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import random
+import re
 import secrets
 import shutil
 import socket
@@ -29,13 +30,17 @@ class Stage:
     folder
         Where submissions are handed in.
     secret
-        Words of the answers file: no report may hold them.
+        A word of the answers file, and the course's secret.
+    input, borrowed
+        Words in the inputs of a hidden check, and in the solution where it is borrowed.
     """
 
     def __init__(self, lab: Lab):
         self.folder = Path(tempfile.mkdtemp(prefix="etude-stage-"))
         self.folder.chmod(0o755)
         self.secret = secrets.token_hex(8)
+        self.input = f"hidden{secrets.token_hex(4)}"
+        self.borrowed = secrets.token_hex(8)
         self.outside = self.folder / "outside"
         self.outside.mkdir()
         self.outside.chmod(0o777)
@@ -81,6 +86,18 @@ class Stage:
             "unix": str(self.folder / "unix"),
             "datagram": str(self.folder / "datagram"),
         }
+
+    def words(self) -> dict[str, str]:
+        """What no report may hold, by what it would tell."""
+        return {
+            "what is in the answers file, or the secret": self.secret,
+            "what a hidden check asks": self.input,
+            "what was borrowed from the solution": self.borrowed,
+        }
+
+    def marked(self, solution: str) -> str:
+        """The solution with a word in each docstring."""
+        return re.sub(r'^(\s+""")(?=\w)', rf"\g<1>{self.borrowed} ", solution, flags=re.MULTILINE)
 
     def state_of_answers(self) -> tuple[int, int, int, bytes]:
         """Mode, owner, time and content of the answers file."""

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import counted, gradient_by_logits, step_by_logits
+from grading.worker.fixtures import Calls, counted, gradient_by_logits, step_by_logits
 from grading.worker.fixtures import num_calls as num_calls
 from grading.worker.fixtures import sample_with_generator as sample_with_generator
 
@@ -103,7 +103,9 @@ def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> A
     return gradient_by_logits(submission.nats_per_character, targets, logits)
 
 
-def scripted_stepper(table: np.ndarray, states: list[tuple[str, tuple[int, ...]]]) -> keras.Model:
+def scripted_stepper(
+    table: np.ndarray, states: list[tuple[str, tuple[int, ...]]], calls: Calls
+) -> keras.Model:
     """Make a stepper whose logits are a row of `table`; which row depends on all it has read.
 
     Its inputs and outputs are those of `build_name_model`'s steppers, with states of the dtypes and
@@ -126,4 +128,4 @@ def scripted_stepper(table: np.ndarray, states: list[tuple[str, tuple[int, ...]]
         new_states.append(ops.cast(ops.reshape(new, (-1, *shape)), dtype))
     lookup = keras.layers.Embedding(rows, vocab_size, weights=[table])
     logits = lookup(ops.cast(ops.mod(total, rows), "int32"))
-    return counted([one_id, country, *old_states], [logits, *new_states])
+    return counted([one_id, country, *old_states], [logits, *new_states], calls)

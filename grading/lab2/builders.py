@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from grading.worker.fixtures import (
+    Calls,
     counted,
     gradient_by_logits,
     half_precision,
@@ -66,7 +67,7 @@ def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> A
 # Tasks 2.17 and 2.18
 
 
-def scripted_networks(table: np.ndarray) -> tuple[keras.Model, keras.Model]:
+def scripted_networks(table: np.ndarray, calls: Calls) -> tuple[keras.Model, keras.Model]:
     """Make an encoder and a stepper that follow the script of grading/lab2/beams.py.
 
     The states are a count of steps, int (batch, 1); where digits are, bool (batch, source length);
@@ -78,7 +79,7 @@ def scripted_networks(table: np.ndarray) -> tuple[keras.Model, keras.Model]:
     places = ops.cumsum(ops.ones_like(digits), axis=1)
     key = ops.mod(ops.sum(digits * places, axis=1, keepdims=True), rows)
     first = ops.tile(ops.cast(key, "float32")[:, :, None], (1, 2, 3))
-    encoder = counted([digits], [ops.zeros_like(key), ops.not_equal(digits, 0), first])
+    encoder = counted([digits], [ops.zeros_like(key), ops.not_equal(digits, 0), first], calls)
 
     word = keras.Input((1,), dtype="int32")
     count = keras.Input((1,), dtype="int32")
@@ -89,7 +90,7 @@ def scripted_networks(table: np.ndarray) -> tuple[keras.Model, keras.Model]:
     total = ops.cast(ops.sum(new_h, axis=(1, 2)), "int32")
     row = ops.mod(total + ops.sum(ops.cast(is_digit, "int32"), axis=1), rows)
     logits = keras.layers.Embedding(rows, vocab_size, weights=[table])(row)
-    stepper = counted([word, count, is_digit, h], [logits, count + 1, is_digit, new_h])
+    stepper = counted([word, count, is_digit, h], [logits, count + 1, is_digit, new_h], calls)
     return encoder, stepper
 
 

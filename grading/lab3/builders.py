@@ -8,7 +8,7 @@ import music21
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import counted, gradient_by_logits, logits_model, step_by_logits
+from grading.worker.fixtures import Calls, counted, gradient_by_logits, logits_model, step_by_logits
 from grading.worker.fixtures import num_calls as num_calls
 from grading.worker.fixtures import sample_with_generator as sample_with_generator
 
@@ -87,7 +87,7 @@ class Script(keras.layers.Layer):
         return [logits, *(state for pair in zip(*new, strict=True) for state in pair)]
 
 
-def scripted_stepper(table: np.ndarray, units: int, num_layers: int) -> keras.Model:
+def scripted_stepper(table: np.ndarray, units: int, num_layers: int, calls: Calls) -> keras.Model:
     """Make a stepper whose logits are a row of `table`; which row depends on all ids so far.
 
     Its inputs and outputs are those of `build_note_lstm`'s stepper. Each h counts, modulo the
@@ -96,7 +96,7 @@ def scripted_stepper(table: np.ndarray, units: int, num_layers: int) -> keras.Mo
     """
     states = [keras.Input((units,)) for _ in range(2 * num_layers)]
     inputs = [keras.Input((1,), dtype="int32"), *states]
-    return counted(inputs, Script(table, units, num_layers)(inputs))
+    return counted(inputs, Script(table, units, num_layers)(inputs), calls)
 
 
 def loss_step(targets: np.ndarray, logits: np.ndarray, submission: Any) -> np.ndarray:

@@ -1,8 +1,9 @@
 """seccomp: after `restrict` the kernel refuses this process the system calls listed here.
 
 No sockets, no processes, no signals to others, no limits raised, no modes or owners changed, no
-memory that outlives the process. x86_64 only; a filter that meets another architecture's call
-ends the process. (man 2 seccomp; numbers: asm/unistd_64.h)
+memory that outlives the process, no marks on files that another process could see. x86_64 only; a
+filter that meets another architecture's call ends the process. (man 2 seccomp; numbers:
+asm/unistd_64.h)
 """
 
 import ctypes
@@ -59,6 +60,14 @@ REFUSED = {
         EOPNOTSUPP: {"setxattr": 188, "lsetxattr": 189, "fsetxattr": 190}
         | {"removexattr": 197, "lremovexattr": 198, "fremovexattr": 199},
     },
+    # Two workers of one machine share its files and the memory in which the kernel keeps them.
+    "leave a mark on a file, or look for one": {
+        0: {"flock": 73, "fadvise64": 221, "readahead": 187, "sync_file_range": 277},  # as if done
+        EPERM: {"mincore": 27, "getrusage": 98},  # counts pages that had to be fetched
+        ENOSYS: {"preadv2": 327, "pwritev2": 328}  # read only what is in memory already
+        | {"io_setup": 206, "io_destroy": 207, "io_getevents": 208, "io_submit": 209}
+        | {"io_cancel": 210, "io_pgetevents": 333},
+    },
     "undo limits or leave the system as it is not": {
         EPERM: {"setrlimit": 160, "unshare": 272, "setns": 308, "chroot": 161, "pivot_root": 155}
         | {"mount": 165, "umount2": 166, "open_tree": 428, "move_mount": 429, "fsopen": 430}
@@ -78,13 +87,19 @@ OPEN_FLAGS = {2: 1, 257: 2}
 ACCESS, TRUNCATE = 0o3, 0o1000
 KILL, TGKILL = 62, 234  # this process only
 PRLIMIT = 302  # to read limits only
+IOCTL, FCNTL, MADVISE, PRCTL = 16, 72, 28, 157
 # call: which argument, which values of it are refused
 FORBIDDEN_VALUES = {
-    72: (1, (8, 10, 15, 1024, 1026)),  # fcntl: F_SETOWN, F_SETSIG, F_SETOWN_EX, leases, notices
-    157: (0, (1, 4)),  # prctl: PR_SET_PDEATHSIG, PR_SET_DUMPABLE
+    MADVISE: (2, (3, 5, 20, 21, 22, 23, 25)),  # what fetches a file's pages or drops them
+    PRCTL: (0, (1, 4)),  # PR_SET_PDEATHSIG, PR_SET_DUMPABLE
 }
-IOCTL = 16  # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX only: no TIOCSTI
-IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+# call: which argument, which values of it alone are allowed, the error for others
+ALLOWED_VALUES = {
+    # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX only: no TIOCSTI
+    IOCTL: (1, (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451), ENOTTY),
+    # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC only: no locks, no leases
+    FCNTL: (1, (0, 1, 2, 3, 4, 1030), EPERM),
+}
 
 # Berkeley packet filter: opcodes, and where the call's data are
 LOAD, AND, EQUAL, GREATER, ANY_BIT, RETURN = 0x20, 0x54, 0x15, 0x25, 0x45, 0x06
@@ -146,7 +161,8 @@ def _program(pid: int) -> Code:
         code += _of_call(number, [_argument(0), *_only((pid,), EPERM)])
     nothing_new = [_argument(2), (EQUAL, 1, 0, 0), _refuse(EPERM), _argument(2, high=True)]
     code += _of_call(PRLIMIT, [*nothing_new, *_only((0,), EPERM)])
-    code += _of_call(IOCTL, [_argument(1), *_only(IOCTLS, ENOTTY)])
+    for number, (place, allowed, error) in ALLOWED_VALUES.items():
+        code += _of_call(number, [_argument(place), *_only(allowed, error)])
     for number, (place, values) in FORBIDDEN_VALUES.items():
         tests = [line for value in values for line in ((EQUAL, 0, 1, value), _refuse(EPERM))]
         code += _of_call(number, [_argument(place), *tests, _return(ALLOW)])

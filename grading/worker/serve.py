@@ -1,7 +1,9 @@
 """Load one submission and answer the grader's questions about it, one at a time."""
 
+import builtins
 import gc
 import importlib
+import importlib.util
 import inspect
 import marshal
 import os
@@ -12,6 +14,7 @@ import traceback
 import types
 import warnings
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,9 @@ from grading.worker.handles import METHODS
 from grading.worker.lock import lock
 
 SUBMISSION = "submission"
+# Of an exception: characters of its message and of a name, and how many names of a kind
+MESSAGE_SHOWN, NAME_SHOWN, NAMES = 500, 100, 20
+FIXTURES = "grading.worker.fixtures"
 NOBODY = bytes(16)  # the question that the first frame answers: is the lock on?
 
 
@@ -60,11 +66,58 @@ class Seeds:
             keras.utils.set_random_seed(0)
 
 
+class Builders:
+    """What a lab builds for its checks: read before the submission, made anew for each question.
+
+    It sees the modules that there were before, by their names; what a submission does to a module
+    of that name is done to another.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.texts = {each: text for each in (name, FIXTURES) if (text := text_of(each))}
+        self.modules = dict(sys.modules)
+        self.builtins = vars(builtins) | {"__import__": self.imported}
+        self.made: dict[str, types.ModuleType] = {}
+
+    def fresh(self) -> types.ModuleType:
+        """The builders as their file has them."""
+        self.made = {}
+        return self.imported(self.name, fromlist=("*",))
+
+    def imported(
+        self,
+        name: str,
+        globals: Any = None,
+        locals: Any = None,
+        fromlist: Any = (),
+        level: int = 0,
+    ) -> Any:
+        """Import for the builders, as `__import__` does."""
+        if name not in self.texts:
+            found = name if fromlist else name.partition(".")[0]
+            known = name in self.modules and found in self.modules
+            return self.modules[found] if known else __import__(name, fromlist=fromlist)
+        if name not in self.made:
+            made = self.made[name] = types.ModuleType(name)
+            made.__dict__["__builtins__"] = self.builtins
+            exec(self.texts[name], made.__dict__)
+        return self.made[name]
+
+
+@cache  # from before the fork, for every worker after it
+def text_of(name: str) -> types.CodeType | None:
+    """What a module's file says, compiled; None if there is no such module."""
+    found = importlib.util.find_spec(name)
+    return found.loader.get_code(name) if found else None  # type: ignore[union-attr]
+
+
 class Server:
     """The submission's module, and what it returned that cannot cross."""
 
     def __init__(self, builders: str):
-        self.builders = builders
+        self.builders = Builders(builders)
+        self.calls: dict[int, int] = {}  # of a builder's models, by their id
         self.module = types.ModuleType(SUBMISSION)
         self.module.__file__ = os.path.abspath(
             "tasks.py"
@@ -110,11 +163,11 @@ class Server:
         return getattr(self.module, name)(*args, **kwargs)
 
     def build(self, name: str, args: tuple, kwargs: dict) -> Any:
-        """Call one of the lab's builders; it gets the submission's module if it names one."""
-        builder = getattr(importlib.import_module(self.builders), name)
-        if "submission" in inspect.signature(builder).parameters:
-            kwargs = {**kwargs, "submission": self.module}
-        return builder(*args, **kwargs)
+        """Call one of the lab's builders; it gets what it names of the worker's own."""
+        builder = getattr(self.builders.fresh(), name)
+        own = {"submission": self.module, "calls": self.calls}
+        named = inspect.signature(builder).parameters
+        return builder(*args, **kwargs, **{name: own[name] for name in own if name in named})
 
     def method(self, target: Any, name: str, args: tuple, kwargs: dict) -> Any:
         """Do one of the few things a handle can do."""
@@ -181,15 +234,15 @@ def described(error: BaseException) -> dict[str, Any]:
         if frame.filename.startswith("<") is False and frame.filename.endswith("tasks.py")
     ]
     try:
-        message = str(error)[:500]
+        message = str(error)[:MESSAGE_SHOWN]
     except BaseException:
         message = ""
     return {
-        "type": type(error).__name__[:100],
-        "bases": [base.__name__[:100] for base in type(error).__mro__[:8]],
+        "type": type(error).__name__[:NAME_SHOWN],
+        "bases": [base.__name__[:NAME_SHOWN] for base in type(error).__mro__[:NAMES]],
         "message": message,
         "line": frames[-1].lineno if frames else None,
-        "functions": [frame.name[:100] for frame in frames][-20:],
+        "functions": [frame.name[:NAME_SHOWN] for frame in frames][-NAMES:],
     }
 
 
@@ -197,6 +250,7 @@ def preload(modules: Iterable[str]) -> None:
     """Import a lab's libraries; no garbage collection walks through them again."""
     for name in modules:
         importlib.import_module(name)
+    text_of(FIXTURES)
     gc.freeze()
 
 
@@ -233,6 +287,8 @@ def serve(
         os._exit(70)
     send(pipe.sendall, NOBODY, *pack(True))
     server = Server(builders)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "grading"]:
+        del sys.modules[name]  # who imports one of these gets another
     while True:
         number, tree, payload = receive(read)
         answer = server.answer(unpack(tree, payload, server.revive))
