@@ -261,7 +261,7 @@ class Session:
     def load(self, worker: Worker, code: bytes) -> None:
         """Load the submission; what goes wrong there is told once and in its own words."""
         try:
-            worker.load(code)
+            worker.load(code, self.submission.source)
         except WorkerDied as death:
             self.loading_deaths += 1
             raise CheckFailed("died", f"loading {self.result.submission} {death}") from None
