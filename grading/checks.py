@@ -1,7 +1,6 @@
 """What a check is made of: its mark, and the comparisons that say in words what differs."""
 
 import math
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,10 +23,8 @@ REASONS = {
     "value": "a wrong value came back",
     "no error": "bad input was accepted",
 }
-MESSAGE = 500  # characters of a message that quotes a submission
 EXPECTED = ("expected", "got")
 CHANGED = ("before the change", "after it")  # both the submission's
-KEPT = "\n\t\u200c\u200d"  # the two joiners stand in Persian and Indian names
 
 
 class Difference(NamedTuple):
@@ -70,17 +67,6 @@ def check(
         CPU seconds it may take, if more than usual.
     """
     return pytest.mark.check(task=task, says=says, weight=weight, hidden=hidden, cpu=cpu)
-
-
-def plain(text: str, limit: int = MESSAGE) -> str:
-    """Text from a submission made safe to show: bounded, no control or bidirectional marks."""
-    shown = "".join(
-        character
-        if character in KEPT or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co")
-        else "�"
-        for character in text[: limit + 1]
-    )
-    return shown if len(shown) <= limit else shown[:limit] + "…"
 
 
 def spelled(value: Any, limit: int = 120) -> str:

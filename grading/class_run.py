@@ -29,6 +29,7 @@ from toolkit.console import progress, say, warn
 from toolkit.errors import EtudeError
 from toolkit.parallel import each_result
 from toolkit.paths import ROOT, hold, shown, write_whole
+from toolkit.plain import plain
 
 Result = dict[str, Any]
 Answers = Generator[tuple[int, Result | None, str | None], None, None]
@@ -277,7 +278,8 @@ class Classroom:
         with progress(description, len(jobs)) as count, contextlib.closing(answers):
             for index, result, reason in answers:
                 if result is None:
-                    result = ungraded(jobs[index], "error", f"the grader failed: {reason}")
+                    why = f"the grader failed: {plain(reason or '')}"
+                    result = ungraded(jobs[index], "error", why)
                 result["tried_again"] = last
                 if not last and (broken(result) or timed_out(result)):
                     again.append(handed[index])

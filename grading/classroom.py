@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import mean
 
-from grading.checks import plain
 from grading.class_changes import changes, class_record
 from grading.class_page import Overview, class_csv, class_html, to_look_at
 from grading.class_run import Classroom, Result, alone_in, writing
@@ -22,6 +21,7 @@ from toolkit.console import heading, next_step, run_command, say, warn
 from toolkit.console import stamp as show_stamp
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, shown, write_whole
+from toolkit.plain import plain
 
 SHOWN = 10  # of those who need a look, on the console
 

@@ -23,6 +23,7 @@ from labs.catalogue import Lab, load_lab
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, write_whole
+from toolkit.plain import plain, printable
 
 FOLDER = ROOT / "gradescope"
 SETTINGS = "autograder.json"
@@ -168,7 +169,7 @@ def grade_submission(base: Path) -> Path:
                 if session.may_run(check):
                     session.run(check.name, test)
             except Exception as error:  # its result says that the grader broke
-                say(f"{check.name}: {type(error).__name__}: {error}")
+                say(f"{check.name}: {type(error).__name__}: {plain(str(error))}")
             if place + 1 == len(checks) or checks[place + 1][0].task != check.task:
                 write(finished=place + 1 == len(checks))
     finally:
@@ -185,7 +186,7 @@ def find_file(folder: Path, lab: Lab) -> tuple[Path, str | None]:
     files = [name for name in there if name.endswith((".py", ".ipynb"))]
     if len(files) == 1:
         return folder / files[0], None
-    listed = ", ".join(there[:10]) or "nothing"
+    listed = ", ".join(printable(name, 100) for name in there[:10]) or "nothing"
     return folder / "tasks.py", (
         f"there is no tasks.py in what was handed in ({listed}): hand in tasks.py, or the "
         f"lab{lab.number}.zip that make submit LAB={lab.number} writes"
@@ -196,7 +197,7 @@ def student_of(metadata: Path) -> str:
     """Name who handed in, a pair by both: hidden inputs are drawn by it."""
     try:
         users = json.loads(metadata.read_text(encoding="utf-8"))["users"]
-        return "+".join(sorted(str(user.get("sid") or user["email"]) for user in users))
+        return printable("+".join(sorted(str(user.get("sid") or user["email"]) for user in users)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "local"
 

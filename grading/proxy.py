@@ -4,13 +4,18 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from grading.checks import CheckFailed, plain, spelled
+from grading.checks import CheckFailed, spelled
 from grading.worker.codec import Opaque
 from grading.workers import Raised, Refused, WorkerDied
+from toolkit.plain import plain
 
 LOCKED = (
     " (while it is graded, a submission can start no process, open no socket, and neither read nor "
     "write files outside its own folder)"
+)
+ALONE = (
+    " (when it is graded, a submission finds installed packages and the course's toolkit, but "
+    "nothing of labs or grading and no other file of yours: write what it needs into it)"
 )
 
 
@@ -22,13 +27,12 @@ class StudentRaised(CheckFailed):
         self.functions = error.functions
         self.message = error.message
         where = f" ({place(error.line)})" if type(error.line) is int else ""
-        locked = LOCKED if "PermissionError" in error.bases else ""
+        why = LOCKED if "PermissionError" in error.bases else ""
+        why = ALONE if "ModuleNotFoundError" in error.bases else why
         told = plain(unwrapped(error.message), 300)
         if "NotImplementedError" in error.bases and re.fullmatch(r"\d+\.\d+", told):
             told = f"{told} is not written yet"
-        super().__init__(
-            "raised", f"{called} raised {plain(error.type, 80)}{where}: {told}{locked}"
-        )
+        super().__init__("raised", f"{called} raised {plain(error.type, 80)}{where}: {told}{why}")
 
 
 # What Keras and TensorFlow put around the message of an error in a layer or an operation.

@@ -2,15 +2,14 @@
 
 import csv
 import io
-import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grading.checks import plain
 from grading.submissions import Person
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
+from toolkit.plain import printable
 
 # headings in lower case, - and _ as blanks; of several the first counts
 NAMES = ("name", "full name", "student", "student name", "display name")
@@ -57,7 +56,7 @@ class Roster:
 
 def alike(word: str) -> str:
     """Spell a word so that case, and how accents are encoded, make no difference."""
-    return plain(unicodedata.normalize("NFC", word)).strip().casefold()
+    return printable(word).strip().casefold()
 
 
 def on_row(headings: list[str], row: list[str]) -> Person:

@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from grading.checks import REASONS, CheckFailed, plain
+from grading.checks import REASONS, CheckFailed
 from grading.proxy import Code, StudentRaised
 from grading.reference import Reference, answers_file
 from grading.rehearsal import rehearse
@@ -33,6 +32,7 @@ from labs.code import missing_notes, notebook_note
 from toolkit import __version__
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
+from toolkit.plain import few, plain
 from toolkit.source import Submission, definitions, read_submission, syntax_error, unfinished
 
 OWN_CHAIN = "graded on your own chain; your instructor's grading also tries it alone"
@@ -269,7 +269,7 @@ class Session:
     def load(self, worker: Worker, code: bytes) -> None:
         """Load the submission; what goes wrong there is told once and in its own words."""
         try:
-            worker.load(code)
+            worker.load(code, self.submission.source)
         except WorkerDied as death:
             self.loading_deaths += 1
             raise CheckFailed("died", f"loading {self.result.submission} {death}") from None
@@ -544,13 +544,17 @@ class InprocessSession(Session):
 def bidirectional_notes(submission: Submission) -> tuple[str, ...]:
     """Tell where marks of writing direction make code look like other code (CVE-2021-42574)."""
     marks = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-    notes = (
-        f"{submission.place(number)} holds the mark U+{ord(mark):04X}: what is shown there need "
-        "not be what runs"
+    found = [
+        (number, mark)
         for number, line in enumerate(submission.source.splitlines(), 1)
         if (mark := next((character for character in line if character in marks), None))
+    ]
+    notes = (  # each place is looked up, and a file may have 100,000
+        f"{submission.place(number)} holds the mark U+{ord(mark):04X}: what is shown there need "
+        "not be what runs"
+        for number, mark in found
     )
-    return tuple(islice(notes, 5))  # each place is looked up, and a file may have 100,000
+    return few(notes, len(found))
 
 
 CheckTest = tuple[Check, Callable[..., None]]

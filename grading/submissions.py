@@ -21,17 +21,17 @@ from typing import Any
 
 import yaml
 
-from grading.checks import plain
 from labs.catalogue import Lab
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
+from toolkit.plain import MAX_PATH, plain, printable
 from toolkit.source import MAX_BYTES
 
 GRADESCOPE = "submission_metadata.yml"
 MAX_ZIP = 20 * MAX_BYTES
 MAX_FILES = 2_000  # in one student's folder or zip
 MAX_DEPTH = 8  # folders below a student's
-MAX_NAME, MAX_PATH = 255, 1_000  # bytes of a name, as on most disks; characters of a path
+MAX_NAME = 255  # bytes of a name, as on most disks
 HANDFUL = 10  # files of one student whose contents are compared
 # what a stub leaves in a file, or in a notebook's JSON; nothing here parses what was handed in
 LEFT = re.compile(rb"raise NotImplementedError\(\\?[\"'](\d+\.\d+)\\?[\"']\)")
@@ -117,7 +117,8 @@ def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
             f"SUBMISSIONS={shown(folder)} holds no submission: it needs a .py, .ipynb or .zip file "
             "or a folder for each student"
         )
-    files |= {student: [] for student in people if student not in files}
+    there = set(map(printable, files))
+    files |= {student: [] for student in people if student not in there}
     handed = [
         read_one(folder, student, sorted(names), lab, people) for student, names in files.items()
     ]
@@ -125,7 +126,10 @@ def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
 
 
 def distinct(handed: list[Handed]) -> list[Handed]:
-    """Give those a name of their own whose name differs from an earlier one's in case at most."""
+    """Give those a name of their own whose name differs from an earlier one's in case at most.
+
+    Of names that differed in how accents are encoded nothing else is left, and they are the same.
+    """
     taken = {one.student.casefold() for one in handed}
     seen: set[str] = set()
     result = []
@@ -139,17 +143,11 @@ def distinct(handed: list[Handed]) -> list[Handed]:
     return result
 
 
-def printable(name: str) -> str:
-    """A name as one line of text that is safe to show, also where it is none."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return plain(re.sub(r"\s", " ", text), MAX_PATH)
-
-
 def read_one(
     folder: Path, student: str, names: list[str], lab: Lab, people: dict[str, list[Person]]
 ) -> Handed:
     """Read what one student handed in."""
-    who = people.get(student, [Person(printable(student))])
+    who = people.get(printable(student), [Person(printable(student))])
     key = "+".join(sorted(person.id for person in who))
     try:
         if not names:
@@ -183,7 +181,7 @@ def submitters(path: Path) -> dict[str, list[Person]]:
     try:
         table = yaml.load(path.read_text(encoding="utf-8"), Plain)
         return {
-            folder: [
+            printable(folder): [
                 Person(
                     said(entry, ":sid") or said(entry, ":email") or said(entry, ":name") or folder,
                     said(entry, ":name"),
@@ -290,17 +288,22 @@ def in_zip(path: Path) -> Files:
     for member in members:
         if trouble := harm(member):
             raise Refusal(f"{path.name} holds {member.filename[:100]!r}, {trouble}")
-    twice = [name for name, count in Counter(m.filename for m in members).items() if count > 1]
+    files = [(within(member), member) for member in members if not member.is_dir()]
+    twice = [name for name, count in Counter(name for name, _ in files).items() if count > 1]
     if twice:
         raise Refusal(f"{path.name} holds {twice[0][:100]!r} twice")
     return {
-        member.filename: partial(read_member, archive, member)
-        for member in members
-        if not member.is_dir()
-        and may_count(member.filename)
-        and not member.filename.endswith(".zip")
-        and not any(part.startswith(".") or part in JUNK for part in member.filename.split("/"))
+        name: partial(read_member, archive, member)
+        for name, member in files
+        if may_count(name)
+        and not name.endswith(".zip")
+        and not any(part.startswith(".") or part in JUNK for part in name.split("/"))
     }
+
+
+def within(member: zipfile.ZipInfo) -> str:
+    """A member's path without the steps that lead nowhere: some programs write `./tasks.py`."""
+    return PurePosixPath(member.filename).as_posix()
 
 
 def harm(member: zipfile.ZipInfo) -> str:

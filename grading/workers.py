@@ -318,10 +318,14 @@ class Worker:
         except OSError:
             return []
 
-    def load(self, code: bytes | CodeType) -> None:
-        """Execute a compiled module in the worker; bytes are what `marshal` wrote of it."""
+    def load(self, code: bytes | CodeType, source: str = "") -> None:
+        """Execute a compiled module in the worker; bytes are what `marshal` wrote of it.
+
+        What `source` holds, its author's own text, may be asked for there: TensorFlow reads it.
+        """
         written = marshal.dumps(code) if isinstance(code, CodeType) else code
-        self.ask(do="load", code=np.frombuffer(written, np.uint8))
+        parts = {"code": written, "source": source.encode()}
+        self.ask(do="load", **{name: np.frombuffer(part, "u1") for name, part in parts.items()})
 
     def ask(self, **question: Any) -> Any:
         """Ask one question and return the value.

@@ -24,6 +24,7 @@ from labs.catalogue import Lab, Task
 from toolkit.console import hushed
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
+from toolkit.plain import MESSAGE, plain, printable
 from toolkit.source import (
     Submission,
     definitions,
@@ -35,6 +36,7 @@ from toolkit.source import (
 )
 
 IMPORT_SECONDS = 20
+MANY = 200  # definitions of a file; a name that was lost is looked for among no more
 
 YOURS, BORROWED, SOLUTION, UNFINISHED = "yours", "borrowed", "solution", "unfinished"
 
@@ -118,9 +120,7 @@ class Tasks:
                     if error.args == (task.id,):
                         return self._unfinished(task)
             place = submission.place(frame.lineno or 1)
-            message = " ".join(str(error).split())[:500]
-            kind = type(error).__name__
-            return f"{place}, in {frame.name}: {kind}{': ' if message else ''}{message}"
+            return f"{place}, in {plain(frame.name, 80)}: {said(error)}"
         return None
 
     def first_unfinished(self) -> tuple[Task, int] | None:
@@ -206,7 +206,7 @@ def only_in_notebook(lab: Lab) -> list[str]:
 def missing_notes(lab: Lab, submission: Submission) -> dict[str, str]:
     """Say which tasks a file lost, and what they may be called now."""
     names = [task.name for task in lab.tasks]
-    others = [name for name in definitions(submission.source) if name not in names]
+    others = [name for name in definitions(submission.source) if name not in names][:MANY]
     notes = {}
     for name in missing(submission.source, names):
         near = get_close_matches(name, others, 1)
@@ -216,6 +216,12 @@ def missing_notes(lab: Lab, submission: Submission) -> dict[str, str]:
             f"stub back with make reset TASK={lab.task(name).id}"
         )
     return notes
+
+
+def said(error: BaseException) -> str:
+    """An error's kind and message on one line, as it may be shown."""
+    message = printable(" ".join(str(error)[: 2 * MESSAGE].split()), MESSAGE)
+    return f"{plain(type(error).__name__, 80)}{': ' if message else ''}{message}"
 
 
 def _rebuild(origin: Origin) -> Tasks:
@@ -249,7 +255,7 @@ def _load(origin: Origin, notes: tuple[str, ...] = ()) -> Tasks:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        what = tasks.explain(error) or f"{type(error).__name__}: {error}"
+        what = tasks.explain(error) or said(error)
         raise EtudeError(f"{shown(submission.path)} cannot be loaded: {what}") from error
     return tasks
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.catalogue import Lab, checks_hash, load_lab
-from labs.code import BORROWED, SOLUTION, YOURS, Tasks, load_tasks
+from labs.code import BORROWED, SOLUTION, YOURS, Tasks, load_tasks, said
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
@@ -225,7 +225,7 @@ def explain(error: Exception, tasks: Tasks, lab: Lab, file: Path) -> str | None:
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{shown(Path(last.filename))}:{last.lineno}"
     return (
-        f"{place}: {type(error).__name__}: {' '.join(str(error).split())[:300]}. Most often that "
+        f"{place}: {said(error)}. Most often that "
         f"comes from what one of your functions returned: make grade LAB={lab.number} {rest}"
     )
 

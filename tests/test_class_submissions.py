@@ -156,10 +156,25 @@ def test_a_zip_that_could_do_harm_or_has_no_one_file_is_refused(tmp_path, member
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["anna.zip", "bert.py"]
 
 
+@pytest.mark.parametrize("name", ["./tasks.py", "work/./tasks.py", "./labs/lab3_notes//tasks.py"])
+def test_a_member_is_found_however_its_path_is_spelled(tmp_path, name):
+    (tmp_path / "anna.zip").write_bytes(zipped([("./", ""), (name, "x = 1\n")]))
+    one = found(tmp_path)["anna"]
+    assert (one.problem, one.content) == ("", b"x = 1\n")
+    assert "/./" not in one.file
+
+
+@pytest.mark.parametrize("name", ["a/../tasks.py", "./../tasks.py", "a/./../../tasks.py"])
+def test_no_path_leads_out_of_its_folder_however_it_is_spelled(tmp_path, name):
+    (tmp_path / "anna.zip").write_bytes(zipped([(name, "x = 1\n")]))
+    assert "out of its folder" in found(tmp_path)["anna"].problem
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_member_twice_encrypted_or_broken_is_refused(tmp_path):
     whole = zipped([("tasks.py", "x = 1\n" * 50)])
     (tmp_path / "twice.zip").write_bytes(zipped([("tasks.py", "a"), ("tasks.py", "b")]))
+    (tmp_path / "again.zip").write_bytes(zipped([("tasks.py", "a"), ("./tasks.py", "b")]))
     encrypted = bytearray(whole)
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         encrypted[whole.index(signature) + offset] |= 1
@@ -170,6 +185,7 @@ def test_a_member_twice_encrypted_or_broken_is_refused(tmp_path):
     (tmp_path / "none.zip").write_bytes(b"PK")
     problems = {name: one.problem for name, one in found(tmp_path).items()}
     assert "twice" in problems["twice"]
+    assert "twice" in problems["again"]
     assert "encrypted" in problems["encrypted"]
     assert "broken" in problems["broken"]
     assert "cannot be read" in problems["none"] or "not a zip" in problems["none"]
@@ -264,6 +280,35 @@ def test_names_in_gradescopes_list_are_text_too(tmp_path):
     )
     (one,) = find_submissions(tmp_path, LAB)[0]
     assert one.people == (Person("1�2", "A�[31m", "", "1�2"),)
+    half = 'submission_1:\n  :submitters:\n  - :name: "\\ud800"\n'
+    (tmp_path / "submission_metadata.yml").write_text(half)
+    (one,) = find_submissions(tmp_path, LAB)[0]
+    assert one.student.encode()
+
+
+NFC, NFD = "M\u00fcller", "Mu\u0308ller"
+
+
+@pytest.mark.parametrize("spelled", [NFC, NFD])
+def test_a_name_is_one_student_however_its_accents_are_encoded(tmp_path, spelled):
+    other = {NFC: NFD, NFD: NFC}[spelled]
+    put(tmp_path / spelled / "tasks.py")
+    (tmp_path / "submission_metadata.yml").write_text(
+        f"{other}:\n  :submitters:\n  - :name: {other}\n", encoding="utf-8"
+    )
+    (one,) = find_submissions(tmp_path, LAB)[0]
+    assert one.student == one.people[0].name == unicodedata.normalize("NFC", spelled)
+    (tmp_path / "roster.csv").write_text(f"name\n{other}\n", encoding="utf-8")
+    assert read_roster(tmp_path / "roster.csv").find(one.people[0]) == {0}
+
+
+def test_two_files_whose_names_differ_in_encoding_alone_stay_apart(tmp_path):
+    put(tmp_path / f"{NFC}.py", "x = 1\n")
+    put(tmp_path / f"{NFD}.py", "y = 2\n")
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system takes the two for one")
+    name = unicodedata.normalize("NFC", NFC)
+    assert sorted(found(tmp_path)) == [name, f"{name} (2)"]
 
 
 def test_links_pipes_and_large_files_are_refused(tmp_path):

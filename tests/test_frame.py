@@ -4,7 +4,6 @@ import ast
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,12 +14,12 @@ import pytest
 import yaml
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
+from pythons import PYTHONS, pythons
 
 from benchmarks import verify
 from toolkit.console import hushed
 from toolkit.paths import ROOT
 
-PYTHONS = ("3.11", "3.12", "3.13")
 PACKAGES = ("toolkit", "labs", "grading", "benchmarks")
 TARGETS = (
     *("setup", "lab3", "grade", "watch", "data", "doctor", "build", "reset", "submit"),
@@ -144,27 +143,6 @@ def test_help_lists_every_target():
     for target in TARGETS:
         assert re.search(rf"^  make {target}\b", listed, re.MULTILINE), target
         assert re.search(rf"^{target}:|^lab1.*{target}", makefile, re.MULTILINE), target
-
-
-def pythons() -> dict[str, Path]:
-    """Every supported Python on this machine, by version: on the PATH or under pyenv."""
-    places = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    if shutil.which("pyenv"):
-        root = subprocess.run(["pyenv", "root"], capture_output=True, text=True).stdout.strip()
-        places = [*sorted(Path(root).glob("versions/*/bin")), *places]
-    found: dict[str, Path] = {}
-    for version in PYTHONS:
-        for place in places:
-            python = place / f"python{version}"
-            if version not in found and python.is_file() and _answers(python, version):
-                found[version] = python
-    return found
-
-
-def _answers(python: Path, version: str) -> bool:
-    program = "import sys, venv; print('%d.%d' % sys.version_info[:2])"
-    done = subprocess.run([str(python), "-c", program], capture_output=True, text=True)
-    return done.returncode == 0 and done.stdout.strip() == version
 
 
 IMPORT_ALL = """

@@ -228,6 +228,8 @@ def test_a_pair_is_one_student_in_any_order(tmp_path):
     for users in (USERS["users"], USERS["users"][::-1]):
         metadata.write_text(json.dumps({"users": users}))
         assert student_of(metadata) == "al@x.org+zoe@x.org"
+    metadata.write_text('{"users": [{"email": "\\ud800"}]}')
+    assert student_of(metadata).encode()
 
 
 def test_the_choices_are_gradescopes():

@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from toolkit.console import progress, warn
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
+from toolkit.plain import plain
 
 Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
@@ -199,7 +200,7 @@ def _one_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     if isinstance(error, EtudeError):
         return " ".join(lines)
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {plain(lines[0])}" if lines else type(error).__name__
 
 
 def _last_words(exitcode: int | None) -> str:

@@ -2,10 +2,12 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from toolkit.errors import EtudeError
+from toolkit.plain import printable
 
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = ROOT / "datasets"
@@ -70,9 +72,11 @@ def hold(path: Path) -> IO[str] | None:
 
 
 def shown(path: Path) -> str:
-    """Spell a path as a user would type it: relative to where they stand, if it is below."""
+    """Spell a path as a user would type it: relative to where they stand, if it is below.
+
+    Its name may be a stranger's: what comes back is one line that is safe to show.
+    """
     path = Path(path)
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    with suppress(ValueError, RuntimeError, OSError):  # elsewhere; a link that leads to itself
+        path = path.resolve().relative_to(Path.cwd())
+    return printable(str(path))

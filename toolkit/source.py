@@ -10,7 +10,10 @@ import json
 import re
 import stat
 import symtable
+import threading
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +22,7 @@ from typing import NamedTuple
 
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
+from toolkit.plain import few, plain, printable
 
 MAX_BYTES = 1_000_000
 
@@ -73,13 +77,29 @@ def definitions(source: str) -> dict[str, Definition]:
     return dict(_definitions(source))
 
 
+_filters = threading.RLock()  # those of warnings are the process's: one thread changes them
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Read a text without what Python warns of in it: a line of a stranger's could hold one each.
+
+    Where warnings are errors, they would make a text that runs no Python.
+    """
+    with _filters, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 @lru_cache(maxsize=4)
+@_unwarned()
 def _parsed(source: str) -> ast.Module:
     """The tree of a text, which is asked for several times in a row; nobody changes it."""
     return ast.parse(source)
 
 
 @lru_cache(maxsize=4)
+@_unwarned()
 def _compiled(source: str, filename: str) -> CodeType:
     return compile(_parsed(source), filename, "exec", dont_inherit=True)
 
@@ -143,11 +163,11 @@ def flaw(source: str) -> Flaw | None:
     try:
         merge(source, "", ())
     except SyntaxError as error:
-        return Flaw(error.lineno or 1, error.msg)
+        return Flaw(error.lineno or 1, plain(error.msg))
     except MemoryError:
         return Flaw(None, "Python needs too much memory to compile it")
     except (ValueError, RecursionError, OverflowError) as error:
-        return Flaw(None, str(error) or type(error).__name__)
+        return Flaw(None, plain(str(error)) or type(error).__name__)
     return None
 
 
@@ -424,6 +444,7 @@ def _outline(source: str) -> tuple[_Statement, ...]:
 
 
 @lru_cache(maxsize=1024)
+@_unwarned()
 def _names_used(statement: str) -> tuple[frozenset[str], frozenset[str]]:
     """Names that a top-level statement takes from its module: all, and those when it is run."""
     uses: set[str] = set()
@@ -474,6 +495,7 @@ def names_lacking(source: str) -> set[str]:
 # Mixtures
 
 
+@_unwarned()
 def merge(
     student: str,
     solution: str,
@@ -579,7 +601,7 @@ def read_submission(path: Path | str) -> Submission:
         not a notebook.
     """
     path = Path(path)
-    name = shown(path) if not path.is_symlink() else str(path)
+    name = shown(path) if not path.is_symlink() else printable(str(path))
     try:
         mode = path.lstat().st_mode
     except (OSError, ValueError):
@@ -612,7 +634,7 @@ def read_submission(path: Path | str) -> Submission:
     except EtudeError as error:
         raise EtudeError(f"{name} {error}") from None
     notes = (f"{name}, cell {cell} is left out: {why}" for cell, why in broken.items())
-    return Submission(path, source, tuple(notes))
+    return Submission(path, source, few(notes, len(broken)))
 
 
 # Notebooks
@@ -675,7 +697,7 @@ def notebook_source(text: str) -> tuple[str, dict[int, str]]:
             lines = _cell_definitions(source.replace("\r\n", "\n"), kept)
         except (SyntaxError, ValueError, RecursionError) as error:
             place = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
-            broken[number] = f"{place}{getattr(error, 'msg', None) or error}"
+            broken[number] = place + plain(getattr(error, "msg", None) or str(error))
             continue
         if any(lines):
             result += [f"# cell {number}", *lines, ""]
@@ -705,6 +727,7 @@ def _cell_definitions(source: str, kept: set[str]) -> list[str]:
     return result
 
 
+@_unwarned()
 def _cell(source: str) -> tuple[str, ast.Module]:
     """A cell's text without magics, line by line, and its tree."""
     first = source.split(maxsplit=1)[0] if source.strip() else ""
@@ -731,7 +754,7 @@ def names_bound(cell: str) -> set[str]:
 
 def _defines(node: ast.stmt, kept: set[str]) -> bool:
     """Whether a notebook's top-level statement is an import, a definition or a constant."""
-    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in _COURSE:
+    if _is_import(node) and all(name.split(".")[0] in _COURSE for name in _modules(node)):
         return False
     if isinstance(node, DefinitionNode | ast.Import | ast.ImportFrom):
         return True
@@ -745,6 +768,13 @@ def _defines(node: ast.stmt, kept: set[str]) -> bool:
     calls = [call for call in inner if isinstance(call, ast.Call)]
     constant = all(name.isupper() for name in _bound_names(node))
     return not calls or (constant and all(_is_pure(call.func) for call in calls))
+
+
+def _modules(node: ast.stmt) -> list[str]:
+    """Names of the modules that a statement imports or imports from."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def _loads(name: ast.Name) -> bool:

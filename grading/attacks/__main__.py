@@ -25,7 +25,7 @@ import numpy as np
 
 from grading.attacks.handed import HANDED
 from grading.attacks.stage import Stage
-from grading.checks import MESSAGE, REASONS, CheckFailed, plain
+from grading.checks import REASONS, CheckFailed
 from grading.isolation import unused_uid
 from grading.proxy import Code
 from grading.results import LabResult
@@ -36,6 +36,7 @@ from labs.catalogue import Lab, load_lab
 from toolkit.console import progress, run_command, say, table
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
+from toolkit.plain import MESSAGE, plain
 
 CONTAINED = """\
 Contained means: no points for what it touches and all points elsewhere, a complete report without

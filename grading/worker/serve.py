@@ -5,6 +5,7 @@ import gc
 import importlib
 import importlib.util
 import inspect
+import linecache
 import marshal
 import os
 import random
@@ -12,6 +13,7 @@ import socket
 import sys
 import traceback
 import types
+import warnings
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -118,6 +120,9 @@ class Server:
         self.builders = Builders(builders)
         self.calls: dict[int, int] = {}  # of a builder's models, by their id
         self.module = types.ModuleType(SUBMISSION)
+        self.module.__file__ = os.path.abspath(
+            "tasks.py"
+        )  # in the scratch folder: training has one
         self.kept: list[Any] = []
         self.seeds = Seeds()
 
@@ -149,9 +154,11 @@ class Server:
         """The kept object that a number stands for."""
         return self.kept[opaque.number]
 
-    def load(self, code: np.ndarray) -> None:
-        """Execute the submission, once, in a module of its own."""
+    def load(self, code: np.ndarray, source: np.ndarray) -> None:
+        """Execute the submission, once, in a module of its own; its text is there to be read."""
         sys.modules[SUBMISSION] = self.module
+        lines = source.tobytes().decode().splitlines(keepends=True)
+        linecache.cache["tasks.py"] = (source.size, None, lines, "tasks.py")
         exec(marshal.loads(code.tobytes()), self.module.__dict__)
 
     def call(self, name: str, args: tuple, kwargs: dict) -> Any:
@@ -177,7 +184,11 @@ class Server:
             keras.utils.clear_session(free_memory=False)
 
     def do(self, do: str, **question: Any) -> Any:
-        """Do what a question asks, from the same random seeds each time."""
+        """Do what a question asks, from the same random seeds each time.
+
+        What a submission decides about warnings and about NumPy's errors, that they be raised, ends
+        with the question: nothing around its code is written for that.
+        """
         operations: dict[str, Callable[..., Any]] = {
             "load": self.load,
             "call": self.call,
@@ -186,7 +197,8 @@ class Server:
             "forget": self.forget,
         }
         self.seeds.set()
-        return operations[do](**question)
+        with warnings.catch_warnings(), np.errstate():
+            return operations[do](**question)
 
     def directly(self, **question: Any) -> Any:
         """Ask without a pipe: values still change as they do when they cross one."""
