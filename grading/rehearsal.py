@@ -29,7 +29,6 @@ from toolkit.source import Flaw, definitions, flaw, merge, read_submission
 CPU_SECONDS = 20
 WALL_SECONDS = 3 * CPU_SECONDS + 10
 MEMORY = 1 << 30  # bytes; a dense file of 1 MB takes half of it
-MAX_REASON = 500  # characters
 STACK = 4 << 20  # bytes, half of what the grader has
 FRAMES = 500  # of Python, fewer than the grader has left
 MAX_CODE = 32 << 20  # bytes; a dense file of 1 MB compiles to a third of it
@@ -108,7 +107,7 @@ def compiled(path: str, solution: str, borrowed: list[str]) -> tuple[dict[str, A
     try:
         source = read_submission(Path(path)).source
         if found := flaw(source):
-            return facts | {"flaw": [found.line, found.reason[:MAX_REASON]]}, b""
+            return facts | {"flaw": [found.line, found.reason]}, b""
         definitions(source)
         code = marshal.dumps(merge(source, solution, borrowed, "tasks.py", "solution.py"))
     except EtudeError:

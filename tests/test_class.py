@@ -90,6 +90,35 @@ def test_thirty_are_graded_once_though_the_run_is_killed_and_stopped(tmp_path):
     assert another_order == scores
 
 
+def test_a_class_ends_whatever_its_submissions_do(tmp_path):
+    """Nothing waits for what a worker may never send, nor for what a compiler may never finish."""
+    attacks = ROOT / "grading" / "attacks"
+    out_of_band = (attacks / "breaks_by_out_of_band.py").read_text(encoding="utf-8")
+    endless = "".join(f"{' ' * n}try:\n{' ' * n} pass\n{' ' * n}finally:\n" for n in range(20))
+    texts = {
+        "out-of-band": f"{SOLUTION}\n{out_of_band}",
+        "bomb": f"{SOLUTION}\n{endless}{' ' * 20}pass\n",
+        "long-name": f"{SOLUTION}\n{'x' * 400_000} = = 1\n",
+        "warnings": SOLUTION + "\n'x' is 'x'" * 5_000,
+        "honest": SOLUTION,
+    }
+    room = Classroom(LAB, tmp_path, TASKS)
+    with alone_in(tmp_path):
+        room.grade([handed(name, text) for name, text in texts.items()])
+    results = {name: room.read(name) for name in texts}
+    full = sum(LAB.task(id).points for id in TASKS)
+    earned = {name: result["earned"] for name, result in results.items()}
+    assert earned == {
+        "out-of-band": LAB.task("3.4").points,
+        "bomb": 0,
+        "long-name": 0,
+        "warnings": full,
+        "honest": full,
+    }
+    assert "needs too much memory" in results["bomb"]["problem"]
+    assert max(len(json.dumps(result)) for result in results.values()) < 100_000
+
+
 def test_a_dask_cluster_grades_though_a_worker_is_killed(tmp_path):
     distributed = pytest.importorskip("distributed")
     students = [handed(f"s{number}", SOLUTION + f"\n# {number}\n") for number in range(8)]
