@@ -41,21 +41,22 @@ from toolkit.plain import MESSAGE, plain
 CONTAINED = """\
 Contained means: no points for what it touches and all points elsewhere, a complete report without
 anything of the attacker's in it, and nothing left: no process, file, memory or connection. An
-attack that succeeds answers rightly, and its points betray it, or it reads what it must not: words in
-the solution, in a hidden check's inputs and in the secret are looked for in every message."""
+attack that succeeds answers rightly, and its points betray it, or it reads what it must not: words
+in the solution, in a hidden check's inputs and in the secret are looked for in every message."""
 REMAINS = """\
 ## What two workers of one machine still share
 
-Not denied, because nothing can be, or because libraries need it: time (who measures it sees whether a page of
-a file is in memory already, and how busy the processor is), how much memory and disk is free, the numbers
-that processes get, and, on a disk that is mounted with `relatime`, when a file was first read that day:
-mount it with `noatime` where that matters. Nothing of that is seen by a worker beside or before, only by a
-later one, and no worker that holds borrowed code or a hidden check's inputs lives when another of the same
-submission begins; two submissions that are graded at once can tell each other the time.
+Not denied, because nothing can be or because libraries need it: time (who measures it sees whether
+a page of a file is in memory already, and how busy the processor is), how much memory and disk is
+free, the numbers that processes get, and, on a disk that is mounted with `relatime`, when a file
+was first read that day: mount it with `noatime` where that matters. No worker that holds borrowed
+code lives when another of the same submission does; two submissions that are graded at once can
+tell each other what can be told by time.
 
-Denied by seccomp: locks and leases on files, advice on what the kernel keeps of a file in memory and reads that
-return only what is there, counts of page faults, asynchronous reads, notices of changes, memory and queues with
-names, and all of `/proc` and `/sys` but a few files that count nothing of others."""
+Denied by seccomp: locks and leases on files, advice on what the kernel keeps of a file in memory
+and reads that return only what is there, counts of page faults, asynchronous reads, notices of
+changes, memory and queues with names; by Landlock: all of `/proc` and `/sys` but a few files that
+count nothing of others."""
 FOLDER = Path(__file__).parent
 TABLE = ROOT / "docs" / "containment.md"
 FIGURES = ROOT / "benchmarks" / "results" / "containment.json"
