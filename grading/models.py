@@ -33,6 +33,18 @@ def two_models(built: Any) -> tuple[Handle, Handle]:
     return model(whole), model(stepper)
 
 
+def assert_written_out(
+    code: Code, kind: str, task: str, inputs: list, sizes: tuple = (), **settings: Any
+) -> None:
+    """Demand that a task does its own work and Keras's "cell", "attention" or "norm" does not.
+
+    Every check of such a task asks it first: who takes the shortcut earns nothing.
+    """
+    used = code.build("keras_used", kind, task, list(sizes), settings, inputs)
+    if used != []:
+        raise CheckFailed("value", f"the task is to write it out; {spelled(used)} does the work")
+
+
 # Weights
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from grading.checks import (
     naming,
     spelled,
 )
-from grading.models import randomize_both, two_models
+from grading.models import assert_written_out, randomize_both, two_models
 from grading.proxy import Code, Handle, model
 
 SPECIALS = ["PAD", "START", "END"]
@@ -34,7 +35,14 @@ BLOCK = ("outputs", "keys", "values")  # what comes back from one
 
 def layer(code: Code, kind: str, dim: int, **settings: Any) -> Handle:
     """Make one of the submission's layers with weights for inputs of `dim` features."""
-    name = "block_0" if kind == "TransformerBlock" else "cell_0"
+    x = np.zeros((1, 2, dim), "f4")
+    if kind == "TransformerBlock":
+        name = "block_0"
+        assert_written_out(code, "attention", kind, [x], **settings)
+    else:
+        name = "cell_0"
+        states = [np.zeros((1, settings["units"]), "f4")] * (2 if kind == "LSTMCell" else 1)
+        assert_written_out(code, "cell", kind, [x[:, 0], states], **settings)
     made = model(getattr(code, kind)(name=name, **settings), "a Keras layer")
     code.build("build_layer", made, dim)
     return made
@@ -94,6 +102,14 @@ def three(answer: Any, batch: int, length: int, kept: int, dim: int) -> list[np.
     """Demand a block's outputs, keys and values."""
     shapes = ((batch, size, dim) for size in (length, kept, kept))
     return assert_arrays(answer, **dict(zip(BLOCK, shapes, strict=True)))
+
+
+def attending(student: Code) -> Callable[..., Any]:
+    """The submission's `causal_attention`, if it is written out."""
+    heads = [np.zeros((1, 1, 2, 2), "f4")] * 3
+    for positions in ([], [np.zeros((1, 2), "i4")]):
+        assert_written_out(student, "attention", "causal_attention", [*heads, *positions])
+    return student.causal_attention
 
 
 def attention(

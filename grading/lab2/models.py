@@ -17,6 +17,7 @@ from grading.checks import (
 from grading.models import (
     assert_changed,
     assert_same_descent,
+    assert_written_out,
     by_layer,
     floats,
     randomize_both,
@@ -36,8 +37,16 @@ Networks = tuple[Handle, Handle, Handle]
 
 def layer(code: Code, kind: str, *args: Any, **kwargs: Any) -> Handle:
     """Construct a layer, named "attention" or "block"; demand that it is one."""
+    if kind.endswith("Attention"):
+        assert_own_attention(code, kind, *args)
     name = "block" if kind.endswith("Block") else "attention"
     return model(getattr(code, kind)(*args, **kwargs, name=name), "a layer")
+
+
+def assert_own_attention(code: Code, kind: str, *sizes: Any) -> None:
+    """Demand that an attention is written out."""
+    x = np.zeros((1, 2, 4 if kind == "AdditiveAttention" else sizes[0]), "f4")
+    assert_written_out(code, "attention", kind, [[x, x, np.ones((1, 2), bool)]], sizes)
 
 
 def tokens(lengths: tuple[int, ...], width: int) -> np.ndarray:

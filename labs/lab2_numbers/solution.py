@@ -394,6 +394,9 @@ class AdditiveAttention(layers.Layer):
     W: `state_kernel` (states' width, units); U: `memory_kernel` (memory's width, units);
     v: `score` (units,). No biases.
 
+    Keras's own attention is not allowed, neither its layers nor `ops.dot_product_attention`: the
+    task is to write it out.
+
     Source: Bahdanau, Cho and Bengio (2015), section 3.1 and appendix A.1.2.
     """
 
@@ -597,7 +600,8 @@ class MultiHeadAttention(layers.Layer):
     Of the layers `query`, `key` and `value`: kernel (d_model, num_heads, head_dim) and bias
     (num_heads, head_dim), each mapping (batch, length, d_model) to (batch, length, num_heads,
     head_dim); of `output_projection`, kernel (num_heads, head_dim, d_model) and bias (d_model,).
-    They are those of `keras.layers.MultiHeadAttention`, in the same order.
+    They are those of `keras.layers.MultiHeadAttention`, in the same order. Keras's own attention is
+    not allowed, neither its layers nor `ops.dot_product_attention`: the task is to write it out.
 
     Raises
     ------

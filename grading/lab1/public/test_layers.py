@@ -14,6 +14,7 @@ from grading.checks import (
 from grading.lab1.models import (
     BLOCK,
     LAYER,
+    attending,
     attention,
     blocks,
     cells,
@@ -189,9 +190,10 @@ def draw_heads(rng, batch, num_heads, queries, keys, head_dim):
 
 @check("1.7", says="the query's shape and dtype, float16 too, and about the right numbers")
 def test_attention_contract(student, rng):
+    attend = attending(student)
     for dtype in ("float32", "float16"):
         query, key, value = (x.astype(dtype) for x in draw_heads(rng, 2, 3, 4, 4, 5))
-        got = assert_array(student.causal_attention(query, key, value), query.shape, "f")
+        got = assert_array(attend(query, key, value), query.shape, "f")
         assert_holds(got.dtype == dtype, f"expected dtype {dtype}, got {got.dtype}")
         # some roundings, of 5e-4 each in float16, of values up to 3
         assert_close(got.astype("f8"), attention(query, key, value), atol=2e-2)
@@ -199,44 +201,46 @@ def test_attention_contract(student, rng):
 
 @check("1.7", says="softmax(Q · Kᵀ / √head_dim) · V, over the keys up to the query's", weight=4)
 def test_attention_values(student, rng):
+    attend = attending(student)
     for sizes in ((2, 3, 5, 5, 4), (1, 1, 3, 3, 8), (3, 3, 3, 3, 3)):
         query, key, value = draw_heads(rng, *sizes)
         # sums of some ten products in another order: some tens of float32 roundings of 6e-8
-        assert_close(
-            student.causal_attention(query, key, value), attention(query, key, value), atol=1e-5
-        )
+        assert_close(attend(query, key, value), attention(query, key, value), atol=1e-5)
 
 
 @check("1.7", says="a query sees nothing later, whatever is there", weight=2)
 def test_attention_causality(student, rng):
+    attend = attending(student)
     query, key, value = draw_heads(rng, 2, 2, 6, 6, 4)
-    before = assert_array(student.causal_attention(query, key, value), query.shape, "f")
+    before = assert_array(attend(query, key, value), query.shape, "f")
     for later in (np.float32(100), np.float32(-100)):
         key[:, :, 4:], value[:, :, 4:] = later, later
-        after = assert_array(student.causal_attention(query, key, value), query.shape, "f")
+        after = assert_array(attend(query, key, value), query.shape, "f")
         assert_close(after[:, :, :4], before[:, :, :4], said=CHANGED)
     key[:, :, 0] += 1
-    after = assert_array(student.causal_attention(query, key, value), query.shape, "f")
+    after = assert_array(attend(query, key, value), query.shape, "f")
     moved = np.abs(after - before).max(axis=(0, 1, 3)) > 1e-3  # a key moved by 1: far more
     assert_holds(moved[1] and moved[3], "a query should see the keys before it")
 
 
 @check("1.7", says="positions say how far each query sees", weight=3)
 def test_attention_positions(student, rng):
+    attend = attending(student)
     for queries, keys in ((1, 6), (3, 5), (4, 4)):
         query, key, value = draw_heads(rng, 3, 2, queries, keys, 4)
         positions = rng.integers(0, keys, (3, queries)).astype("i4")
-        got = student.causal_attention(query, key, value, positions)
+        got = attend(query, key, value, positions)
         assert_close(got, attention(query, key, value, positions), atol=1e-5)
 
 
 @check("1.7", says="it works within a keras.Model, which knows neither batch nor lengths")
 def test_attention_model(student, rng):
-    attending = model(student.build("attention_model", 2, 4))
+    attending(student)
+    layer_of_it = model(student.build("attention_model", 2, 4))
     for batch, queries, keys in ((3, 1, 5), (2, 4, 4)):
         query, key, value = draw_heads(rng, batch, 2, queries, keys, 4)
         positions = np.sort(rng.integers(0, keys, (batch, queries))).astype("i4")
-        got = attending(query, key, value, positions)
+        got = layer_of_it(query, key, value, positions)
         assert_close(got, attention(query, key, value, positions), atol=1e-5)
 
 

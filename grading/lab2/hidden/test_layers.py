@@ -7,6 +7,7 @@ from grading.lab2.models import (
     LAYER,
     additive,
     arrays,
+    assert_own_attention,
     assert_zero_outside,
     attended,
     layer,
@@ -48,6 +49,7 @@ def test_additive_random(student, rng):
 def test_additive_half(student, rng):
     mask = holes(rng, 3, 6)
     inputs = floats(rng, 3, 4, 5), floats(rng, 3, 6, 7), mask
+    assert_own_attention(student, "AdditiveAttention", 4)
     got = student.build("in_half_precision", "AdditiveAttention", [4], *inputs)
     _, weights = attended(got, (3, 4, 7), (3, 4, 6))
     assert_zero_outside(weights, mask[:, None])
@@ -131,6 +133,7 @@ def test_heads_cached(student, rng):
 def test_heads_half(student, rng):
     mask = holes(rng, 3, 6)
     inputs = floats(rng, 3, 4, 8), floats(rng, 3, 6, 8), mask
+    assert_own_attention(student, "MultiHeadAttention", 8, 2)
     got = student.build("in_half_precision", "MultiHeadAttention", [8, 2], *inputs)
     _, weights = attended(got, (3, 4, 8), (3, 2, 4, 6))
     assert_zero_outside(weights, mask[:, None, None])

@@ -14,6 +14,7 @@ from grading.checks import (
 from grading.lab4.hidden.oracles import attend, relative_scores
 from grading.lab4.models import (
     LAYER,
+    assert_own_layer,
     continue_by_steps,
     dropped,
     float16,
@@ -169,6 +170,7 @@ def test_attention_random_steps(student, rng):
 def test_attention_half(student, rng):
     x, sizes = floats(rng, 2, 7, 8), [8, 2, int(rng.integers(2, 9)), int(rng.integers(2, 5))]
     x = x.astype("f2")
+    assert_own_layer(student, "RelativeAttention", *sizes)
     answer = student.build("in_half_precision", "RelativeAttention", sizes, x, "read")
     kept = (2, 2, 7, 4)
     for one in assert_arrays(answer, output=x.shape, keys=kept, values=kept):
@@ -195,6 +197,7 @@ def test_norm_random(student, rng):
 def test_norm_random_half(student, rng):
     size = 10.0 ** rng.permutation([-3, -2, -1, 1, 3, 4])[:, None]
     x = np.clip(size * rng.normal(size=(6, 8)), -6e4, 6e4).astype("f2")
+    assert_own_layer(student, "RMSNorm")
     got = student.build("in_half_precision", "RMSNorm", [], x, "__call__", scale=2.0)
     exact = x.astype("f8")
     want = 2 * exact / np.sqrt((exact**2).mean(axis=-1, keepdims=True) + 1e-6)

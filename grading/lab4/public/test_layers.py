@@ -20,6 +20,7 @@ from grading.checks import (
 from grading.lab4.models import (
     LAYER,
     assert_gradient,
+    assert_own_layer,
     continue_by_steps,
     float16,
     layer,
@@ -260,6 +261,7 @@ def test_norm_values(student, solution, rng):
 def test_norm_half(student):
     for value in (60_000, -300, 0.01):
         x = np.full((2, 8), value, "f2")
+        assert_own_layer(student, "RMSNorm")
         got = student.build("in_half_precision", "RMSNorm", [], x, "__call__", scale=3.0)
         # float16 rounds at 5e-4; 0.01 is divided by √(1e-4 + 1e-6)
         want = 3 * float(x[0, 0]) / math.sqrt(float(x[0, 0]) ** 2 + 1e-6)
