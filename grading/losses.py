@@ -9,7 +9,7 @@ from grading.proxy import Code
 
 LENGTHS = ((5, 5), (5, 1, 0, 3), (0, 1))  # of rows, in tokens
 
-# Targets, logits, and what is right by definition
+# Targets and logits
 
 
 def ragged(
@@ -25,23 +25,14 @@ def ragged(
     return targets, rng.normal(0, scale, (*targets.shape, vocab_size)).astype("f4")
 
 
-def nats_per_token(targets: np.ndarray, logits: np.ndarray) -> float:
-    """Average cross-entropy over targets that are not 0, in float64."""
-    logits = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
-    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    rows, positions = np.nonzero(targets)
-    return -float(log_probabilities[rows, positions, targets[rows, positions]].mean())
-
-
-def nats_gradient(targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Differentiate `nats_per_token` by the logits, in float64."""
-    is_token = (targets != 0)[..., None]
-    powers = np.exp(logits.astype("f8") - logits.max(axis=-1, keepdims=True))
-    right = targets[..., None] == np.arange(logits.shape[-1])
-    return (powers / powers.sum(axis=-1, keepdims=True) - right) * is_token / is_token.sum()
-
-
 # Bodies of checks
+
+
+def assert_untrained(logits: np.ndarray, atol: float) -> None:
+    """Demand that ids drawn evenly would cost near ln V on average, as before any training."""
+    below = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
+    costs = np.log(np.exp(below).sum(axis=-1)) - below.mean(axis=-1)
+    assert_close(costs.mean(), np.array(np.log(logits.shape[-1])), atol=atol)
 
 
 def assert_float32_scalar(measure: Callable, targets: np.ndarray, logits: np.ndarray) -> None:

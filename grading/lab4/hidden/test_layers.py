@@ -11,6 +11,7 @@ from grading.checks import (
     check,
     float32,
 )
+from grading.hidden import nats_per_token
 from grading.lab4.hidden.oracles import attend, relative_scores
 from grading.lab4.models import (
     LAYER,
@@ -23,7 +24,6 @@ from grading.lab4.models import (
     pair,
     seen_by,
 )
-from grading.losses import nats_per_token
 from grading.models import floats, give_learned, randomize, set_layers, silence
 
 ATOL = 1e-5  # some tens of float32 roundings, on numbers of about 1 to 10
