@@ -35,8 +35,17 @@ def assert_untrained(logits: np.ndarray, atol: float) -> None:
     assert_close(costs.mean(), np.array(np.log(logits.shape[-1])), atol=atol)
 
 
+def assert_depends(measure: Callable, targets: np.ndarray, logits: np.ndarray) -> None:
+    """Demand that it matters which tokens the logits favour: a constant is no measure."""
+    is_right = np.arange(logits.shape[-1]) == targets[..., None]
+    good, bad = (np.where(is_right, size, logits).astype("f4") for size in (9, -9))
+    values = [assert_array(measure(targets, given), (), "f") for given in (good, bad)]
+    assert_holds(values[0] != values[1], f"{values[0]:.6g} comes back, whatever the logits are")
+
+
 def assert_float32_scalar(measure: Callable, targets: np.ndarray, logits: np.ndarray) -> None:
-    """Demand a float32 scalar, whatever the targets' dtype."""
+    """Demand a float32 scalar, whatever the targets' dtype, that is no constant."""
+    assert_depends(measure, targets, logits)
     for dtype in ("int32", "int64", "float32"):
         value = assert_array(measure(targets.astype(dtype), logits), (), "f")
         assert_holds(value.dtype == "float32", f"expected float32, got {value.dtype}")
@@ -52,6 +61,7 @@ def assert_values(loss: Callable, wanted: Callable, rng: np.random.Generator) ->
 def assert_padding_ignored(loss: Callable, rng: np.random.Generator) -> None:
     """Demand that logits at padding make no difference, and 0 if all is padding."""
     targets, logits = ragged(rng)
+    assert_depends(loss, targets, logits)
     value = assert_array(loss(targets, logits), (), "f")
     other = np.where((targets == 0)[..., None], rng.normal(0, 100, logits.shape), logits)
     assert_close(loss(targets, other.astype("f4")), value, said=CHANGED)

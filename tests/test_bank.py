@@ -1,6 +1,7 @@
 """Every wrong answer of a bank loses points on its own task and no other, no right one any."""
 
 import ast
+import re
 import tempfile
 import zlib
 from functools import partial
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from grading.bank import Entry, entries, judge, tasks_upon
-from grading.session import DRAWINGS, Session, chosen, collect, run_checks
+from grading.bank import Entry, entries, grader_errors, judge, tasks_upon
+from grading.session import DRAWINGS, Session, chosen, collect, grade, run_checks
 from labs.catalogue import all_labs, load_lab
 from toolkit.parallel import map_items
 from toolkit.paths import ROOT
@@ -141,6 +142,57 @@ def test_every_task_has_three_wrong_answers_and_a_right_one(lab, task):
     wrong = [entry.wrong for entry in entries(lab) if entry.task == task]
     assert wrong.count(True) >= 3
     assert wrong.count(False) >= 1
+
+
+CONSTANTS = {
+    "None": "None",
+    "0": "0",
+    "zeros": "blank(right)",
+    "its first argument": "(*arguments, *named.values())[0]",
+}
+# what a constant may earn of a task: some checks of a contract cannot tell it from an answer
+MOST = 0.1
+ASIDE = """
+def blank(value):
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(blank, value))
+    if isinstance(value, dict):
+        return {key: blank(one) for key, one in value.items()}
+    if isinstance(value, np.generic) or hasattr(value, "dtype"):
+        return ops.zeros_like(value) if keras.ops.is_tensor(value) else np.zeros_like(value)
+    return type(value)() if isinstance(value, (int, float, str, bool)) else None
+"""
+INSTEAD = """
+def {name}(*arguments, **named):
+    try:
+        right = right_{name}(*arguments, **named) if {needed} else None
+    except Exception:
+        return None
+    return {constant}
+"""
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("constant", CONSTANTS)
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_a_constant_earns_next_to_nothing(lab, constant, tmp_path):
+    """Every function at once, each beside its right version, which the other tasks call."""
+    source = lab.solution_file.read_text(encoding="utf-8")
+    found = definitions(source)
+    names = [task.name for task in lab.tasks if isinstance(found[task.name].node, ast.FunctionDef)]
+    for name in names:
+        source = re.sub(rf"\b{name}\b", f"right_{name}", source)
+    source += ASIDE
+    for name in names:
+        code, needed = CONSTANTS[constant], "right" in CONSTANTS[constant]
+        source += INSTEAD.format(name=name, needed=needed, constant=code)
+    path = tmp_path / "tasks.py"
+    path.write_text(source, encoding="utf-8")
+    tasks = [task.id for task in lab.tasks if task.name in names]
+    result = grade(lab, str(path), tasks=tasks, accept_open=True).result
+    assert not grader_errors(result)
+    earned = {id: result.task(id).earned / lab.task(id).points for id in tasks}
+    assert {id: share for id, share in earned.items() if share > MOST} == {}
 
 
 def test_a_wrong_answer_is_graded_on_what_builds_on_it_too():

@@ -129,6 +129,7 @@ def test_greedy_rows(student, rng):
             break
     networks = script.networks(student)
     together = int32(student.greedy_decode(*networks, digits, 8), (8, 8))
+    assert_holds(together[:, 0].all(), "PAD was written")
     for row in (steps.argmin(), steps.argmax(), rng.integers(8)):
         alone = student.greedy_decode(*networks, digits[row : row + 1], 8)
         assert_equal(alone, together[row : row + 1])

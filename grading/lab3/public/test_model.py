@@ -150,6 +150,7 @@ def test_accuracy_values(student, solution, rng):
 @check("3.7", says="a guess at padding does not count; 0 if all is padding", weight=2)
 def test_accuracy_padding(student, solution, rng):
     targets, logits = losses.ragged(rng)
+    losses.assert_depends(student.masked_accuracy, targets, logits)
     share = solution.masked_accuracy(targets, logits)
     for guess in (0, 3):  # at padding: right, if PAD counted; wrong
         logits[targets == 0, :] = 9.0 * (np.arange(7) == guess)

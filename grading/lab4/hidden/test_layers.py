@@ -49,6 +49,7 @@ def test_relative_rows(student, rng):
     source, largest = int(rng.integers(5, 9)), int(rng.integers(2, 9))
     queries, embeddings = floats(rng, 2, source, 3, 4), floats(rng, largest + 1, 4)
     every = float32(student.relative_logits(queries, embeddings, source), (2, 3, source, source))
+    assert_holds(np.ptp(every[..., -1, :]) != 0, "all scores are the same")
     for target in (1, source - 2):
         got = student.relative_logits(queries[:, -target:], embeddings, source)
         seen = seen_by(target, source)
