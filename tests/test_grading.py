@@ -16,7 +16,7 @@ from grading.checks import assert_close, assert_equal, assert_raises, spelled
 from grading.lab2.beams import Script
 from grading.lab2.hidden.oracles import NEAR, search
 from grading.lab2.public import test_decoding
-from grading.models import assert_same_in_steps
+from grading.models import assert_changed, assert_same_in_steps
 from grading.proxy import Code, StudentRaised, unwrapped
 from grading.results import Check, empty_result
 from grading.session import DRAWINGS, Session, collect, declared, stamp, zygote
@@ -759,3 +759,17 @@ def test_in_no_public_search_is_a_beam_kept_or_dropped_by_a_rounding():
         test(Code(Searching().ask), Code(Searching().ask), rng)
     assert len(gaps) >= 20
     assert min(gaps) > NEAR
+
+
+def test_weights_that_are_not_there_have_not_changed():
+    wanted = {("cell_0", "kernel"): np.zeros(2), ("cell_0", "bias"): np.zeros(1)}
+    moved = {key: value + 1 for key, value in wanted.items()}
+    assert_changed(wanted, moved, wanted)
+    for before, after in (
+        ({}, {}),
+        (wanted, {}),
+        (wanted, wanted),
+        (moved, dict([*moved.items()][:1])),
+    ):
+        with pytest.raises(checks.CheckFailed):
+            assert_changed(before, after, wanted)

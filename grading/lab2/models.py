@@ -214,12 +214,12 @@ def assert_models(parts: Networks, layers: set[str], digits: np.ndarray, vocab_s
         assert_holds(got == want, f"a state was {want}, and comes back as {got}")
 
 
-def assert_trains(parts: Networks, digits: np.ndarray, words: np.ndarray) -> None:
+def assert_trains(parts: Networks, wanted: Handle, digits: np.ndarray, words: np.ndarray) -> None:
     """Demand that a step of training changes every weight, and the other two models' with it."""
     before = by_layer(parts[0], LAYER)
     parts[0].train([digits, words], np.roll(words, -1, axis=1), steps=1, learning_rate=0.01)
     after = by_layer(parts[0], LAYER)
-    assert_changed(before, after)
+    assert_changed(before, after, by_layer(wanted, LAYER))
     for other in parts[1:]:
         for key, value in by_layer(other, LAYER).items():
             with naming(f"{'/'.join(key)}, which the three models share"):

@@ -86,15 +86,14 @@ def check_sequence(student, solution, own, reference, dim, rng):
     assert_close(ours(inputs), theirs(inputs), atol=2e-5)
 
 
-def check_training(student, kind, rng, **settings):
+def check_training(student, solution, kind, rng, **settings):
     """Demand that one step of descent changes every weight of a cell."""
-    cell = layer(student, kind, 3, units=4, **settings)
-    randomize(cell, rng)
+    cell, reference = cells(student, solution, kind, rng, 3, units=4, **settings)
     walked = model(student.build("walked", cell, 3))
     before = by_layer(cell, LAYER)
     inputs = rng.normal(size=(3, 5, 3)).astype("f4")
     student.build("descend", walked, inputs, rng.integers(0, 4, (3, 5)))
-    assert_changed(before, by_layer(cell, LAYER))
+    assert_changed(before, by_layer(cell, LAYER), by_layer(reference, LAYER))
 
 
 @check("1.4", says="an output and a list of one state, each (batch, units)")
@@ -115,8 +114,8 @@ def test_rnn_sequence(student, solution, rng):
 
 
 @check("1.4", says="training changes every weight")
-def test_rnn_training(student, rng):
-    check_training(student, "RNNCell", rng)
+def test_rnn_training(student, solution, rng):
+    check_training(student, solution, "RNNCell", rng)
 
 
 @check("1.5", says="an output and a list of two states, each (batch, units); the first is h'")
@@ -137,8 +136,8 @@ def test_lstm_sequence(student, solution, rng):
 
 
 @check("1.5", says="training changes every weight")
-def test_lstm_training(student, rng):
-    check_training(student, "LSTMCell", rng)
+def test_lstm_training(student, solution, rng):
+    check_training(student, solution, "LSTMCell", rng)
 
 
 @check("1.6", says="an output and a list of one state, each (batch, units), by either convention")
@@ -169,9 +168,9 @@ def test_gru_sequence(student, solution, rng):
 
 
 @check("1.6", says="training changes every weight, by either convention")
-def test_gru_training(student, rng):
+def test_gru_training(student, solution, rng):
     for reset_after in (True, False):
-        check_training(student, "GRUCell", rng, reset_after=reset_after)
+        check_training(student, solution, "GRUCell", rng, reset_after=reset_after)
 
 
 # Task 1.7: attention
@@ -318,11 +317,10 @@ def test_block_cache_kept(student, solution, rng):
 
 
 @check("1.8", says="training changes every weight", cpu=30)
-def test_block_training(student, rng):
-    block = layer(student, "TransformerBlock", 6, num_heads=2)
-    randomize(block, rng)
+def test_block_training(student, solution, rng):
+    block, same = blocks(student, solution, rng, 6, 2)
     whole = model(student.build("block_model", block, 6))
     before = by_layer(block, LAYER)
     inputs = rng.normal(size=(3, 5, 6)).astype("f4")
     student.build("descend", whole, inputs, rng.integers(0, 6, (3, 5)))
-    assert_changed(before, by_layer(block, LAYER))
+    assert_changed(before, by_layer(block, LAYER), by_layer(same, LAYER))

@@ -155,9 +155,10 @@ def test_network_causality(student, rng):
 @check(
     "1.9", says="untrained, the loss is near ln V; training changes every weight", weight=2, cpu=60
 )
-def test_network_training(student, rng):
+def test_network_training(student, solution, rng):
     for architecture in ARCHITECTURES:
         model, stepper = networks(student, architecture, num_layers=1)
+        wanted, _ = networks(solution, architecture, num_layers=1)
         inputs, targets = draw_inputs(rng, batch=9), rng.integers(1, 9, (9, 5))
         logits = assert_array(model(*inputs), (9, 5, 9), "f")
         # logits vary by at most 0.9, after the Transformer's last norm: half their variance is
@@ -166,7 +167,7 @@ def test_network_training(student, rng):
         before = by_layer(model, LAYER)
         student.build("descend", model, list(inputs), targets)
         after, shared = by_layer(model, LAYER), by_layer(stepper, LAYER)
-        assert_changed(before, after)
+        assert_changed(before, after, by_layer(wanted, LAYER))
         for key, value in after.items():
             with naming(f"{'/'.join(key)}, which the stepper shares"):
                 assert_close(shared.get(key), value)

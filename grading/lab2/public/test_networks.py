@@ -50,14 +50,14 @@ def test_gru_steps(student, rng):
 
 
 @check("2.8", says="untrained, the loss is near ln V; training changes every weight")
-def test_gru_training(student, rng):
-    parts = networks(student, GRU, 11, 5, 6)
+def test_gru_training(student, solution, rng):
+    parts, (wanted, *_) = (networks(code, GRU, 11, 5, 6) for code in (student, solution))
     digits, words = some_digits(rng, 12, 5), np.tile(np.arange(1, 11), (12, 1))
     digits[:, 0] = np.arange(12) % 10 + 1  # every digit, every word but PAD
     logits = assert_array(parts[0](digits, words), (12, 10, 11), "f")
     # initial weights are small, the logits below 0.5: their squares are what ln V is missed by
     assert_untrained(logits, atol=0.15)
-    assert_trains(parts, digits, words)
+    assert_trains(parts, wanted, digits, words)
 
 
 # Task 2.13: the Transformer
@@ -93,8 +93,9 @@ def test_transformer_steps(student, rng):
 
 
 @check("2.13", says="training changes every weight")
-def test_transformer_training(student, rng):
-    parts = networks(student, TRANSFORMER, 11, 8, 2, 12, 1, 0.1, 10)
+def test_transformer_training(student, solution, rng):
+    sizes = (TRANSFORMER, 11, 8, 2, 12, 1, 0.1, 10)
+    parts, (wanted, *_) = (networks(code, *sizes) for code in (student, solution))
     digits, words = some_digits(rng, 12, 5), np.tile(np.arange(1, 11), (12, 1))
     digits[:, 0] = np.arange(12) % 10 + 1  # every digit, every word but PAD
-    assert_trains(parts, digits, words)
+    assert_trains(parts, wanted, digits, words)

@@ -94,15 +94,16 @@ def test_network_states(student, solution, rng):
 
 
 @check("3.5", says="untrained, the loss is near ln V; training changes every weight", weight=2)
-def test_network_training(student, rng):
-    model, stepper = networks(student, 11, 5, 6, 2, 0.2)
+def test_network_training(student, solution, rng):
+    sizes = (11, 5, 6, 2, 0.2)
+    (model, stepper), (wanted, _) = networks(student, *sizes), networks(solution, *sizes)
     ids, targets = np.arange(33).reshape(11, 3) % 11, rng.integers(1, 11, (11, 3))
     # initial weights are small, the logits about 0.1: their squares are what ln V is missed by
     losses.assert_untrained(assert_array(model(ids), (11, 3, 11), "f"), atol=0.1)
     before = by_layer(model, LAYER)
     model.train(ids, targets, steps=1, learning_rate=0.01)
     after, stepped = by_layer(model, LAYER), by_layer(stepper, LAYER)
-    assert_changed(before, after)
+    assert_changed(before, after, by_layer(wanted, LAYER))
     for key, value in after.items():
         with naming(f"{'/'.join(key)}, which the stepper shares"):
             assert_close(stepped.get(key), value)

@@ -10,6 +10,7 @@ from grading.checks import (
     assert_holds,
     check,
     float32,
+    spelled,
 )
 from grading.hidden import nats_per_token
 from grading.lab4.hidden.oracles import attend, relative_scores
@@ -24,7 +25,7 @@ from grading.lab4.models import (
     pair,
     seen_by,
 )
-from grading.models import floats, give_learned, randomize, set_layers, silence
+from grading.models import by_layer, floats, give_learned, randomize, set_layers, silence
 
 ATOL = 1e-5  # some tens of float32 roundings, on numbers of about 1 to 10
 
@@ -187,7 +188,9 @@ def test_norm_random(student, rng):
     norm = layer(student, "RMSNorm")
     norm(floats(rng, *shape))
     randomize(norm, rng)
-    (scale,) = (value.astype("f8") for value in norm.get_weights().values())
+    weights = by_layer(norm, LAYER)
+    assert_holds(list(weights) == [("norm", "scale")], f"other weights: {spelled(list(weights))}")
+    scale = weights["norm", "scale"].astype("f8")
     for size in (1e-3, 1, 1e3):
         x = (size * floats(rng, *shape)).astype("f4")
         want = x / np.sqrt((x.astype("f8") ** 2).mean(axis=-1, keepdims=True) + 1e-6) * scale

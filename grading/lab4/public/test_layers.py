@@ -381,8 +381,8 @@ def test_model_steps(student, rng):
 
 
 @check("4.14", says="untrained, the loss is near ln V; training changes every weight")
-def test_model_training(student, rng):
-    music = network(student, *SIZES)
+def test_model_training(student, solution, rng):
+    music, wanted = network(student, *SIZES), network(solution, *SIZES)
     ids = rng.integers(1, 13, (8, 12))
     targets = rng.integers(1, 13, ids.shape)
     targets[:, 9:] = 0
@@ -392,4 +392,4 @@ def test_model_training(student, rng):
     assert_untrained(logits, atol=0.15)
     before = by_layer(music, LAYER)
     music.train(ids, targets, steps=1, learning_rate=0.01)
-    assert_changed(before, by_layer(music, LAYER))
+    assert_changed(before, by_layer(music, LAYER), by_layer(wanted, LAYER))
