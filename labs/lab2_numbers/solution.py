@@ -1120,7 +1120,7 @@ def beam_search(
     length penalty. Begin with START alone, score 0. At each step every unfinished beginning is
     continued by every id; a finished one (it ends with END) stays as it is, with its score. The
     `beam_width` best of all these are kept. Stop when all that are kept are finished, or after
-    `max_length` steps.
+    `max_length` steps. Logits may be large: no overflow at 1e3.
 
     Parameters
     ----------

@@ -81,6 +81,7 @@ def test_accuracy_contract(student):
 def test_accuracy_values(student):
     assert_share(student.token_accuracy, TARGETS, changed((0, 1), (2, 4)), 8 / 10)
     assert_share(student.token_accuracy, TARGETS, changed((1, 0), (1, 1)), 8 / 10)
+    assert_share(student.token_accuracy, TARGETS[:1, 2:], TARGETS[:1, 2:], 1)  # of one token
 
 
 @check("2.15", says="what is predicted at padding does not count; 0 if all is padding", weight=2)
@@ -103,6 +104,7 @@ def test_exact_values(student):
     assert_share(student.exact_match, TARGETS, changed((0, 1)), 2 / 3)
     assert_share(student.exact_match, TARGETS, changed((0, 0), (0, 1), (2, 4)), 1 / 3)
     assert_share(student.exact_match, TARGETS[:3], changed((1, 1))[:3], 2 / 3)
+    assert_share(student.exact_match, TARGETS[2:], TARGETS[2:], 1)  # of one row
 
 
 @check("2.16", says="what is predicted after END makes no difference; 0 without rows", weight=2)
@@ -203,8 +205,10 @@ def test_beam_greedy(student, solution, rng):
 
 @check("2.18", says="the likeliest beginnings are kept, each with its own states", weight=3)
 def test_beam_values(student, solution, rng):
-    for vocab_size, end, sizes in ((6, NEVER, (5, 3)), (5, 0.0, (6, 4)), (7, 2.0, (4, 2))):
+    cases = ((6, NEVER, (5, 3)), (5, 0.0, (6, 4)), (7, 2.0, (4, 2)), (6, 1.0, (4, 3)))
+    for (vocab_size, end, sizes), larger in zip(cases, (0, 0, 0, 1000), strict=True):
         script = Script(rng, vocab_size, end)
+        script.table += larger
         assert_searched(student, solution, script, some_digits(rng, 3, 5), *sizes)
 
 
