@@ -85,3 +85,5 @@ def assert_accuracies(accuracy: Callable, wanted: Callable, rng: np.random.Gener
         targets, logits = ragged(rng, lengths, vocab_size=4)
         logits += 3 * np.eye(4, dtype="f4")[targets]
         assert_close(accuracy(targets, logits), wanted(targets, logits))
+    targets, logits = ragged(rng, LENGTHS[2], vocab_size=4)  # one token, and it is right
+    assert_close(accuracy(targets, logits + 20 * np.eye(4, dtype="f4")[targets]), np.ones((), "f4"))

@@ -6,10 +6,13 @@ import tempfile
 import zlib
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from grading.bank import Entry, entries, grader_errors, judge, tasks_upon
+from grading.mutants import equivalent, mutants, survivors
+from grading.mutants import sample as sampled
 from grading.session import DRAWINGS, Session, chosen, collect, grade, run_checks
 from labs.catalogue import all_labs, load_lab
 from toolkit.parallel import map_items
@@ -193,6 +196,48 @@ def test_a_constant_earns_next_to_nothing(lab, constant, tmp_path):
     assert not grader_errors(result)
     earned = {id: result.task(id).earned / lab.task(id).points for id in tasks}
     assert {id: share for id, share in earned.items() if share > MOST} == {}
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_small_changes_of_a_solution_lose_points(lab):
+    """A fixed sample; `python -m grading.mutants` draws others."""
+    drawn = [mutant for task in lab.tasks for mutant in sampled(lab, task, seed=0, most=1)]
+    assert [mutant.difference for mutant in survivors(lab, drawn)] == []
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_a_change_that_is_known_to_be_right_can_still_be_made(lab):
+    possible = {(task.id, mutant.change) for task in lab.tasks for mutant in mutants(lab, task)}
+    for known, why in equivalent(lab).items():
+        assert known in possible
+        assert why.endswith(".")
+
+
+def test_every_kind_of_small_change_is_made():
+    source = """
+def act(x, axis=None):
+    # BEGIN SOLUTION
+    if x < 3 and axis:
+        x += 1
+    return max(-x, sum(x, start=x))
+    # END SOLUTION
+"""
+    lab = SimpleNamespace(solution_file=SimpleNamespace(read_text=lambda encoding: source))
+    changes = {one.change for one in mutants(lab, SimpleNamespace(name="act", id="9.1"))}
+    for after in (
+        "if x <= 3 and axis:",
+        "if x < 3 or axis:",
+        "if x < 4 and axis:",
+        "if not (x < 3 and axis):",
+        "x -= 1",
+        "x += 2",
+        "pass",
+        "return max(+x, sum(x, start=x))",
+        "return max(-x, sum(x))",
+        "return max(sum(x, start=x), -x)",
+    ):
+        assert any(change.endswith(f"+ {after}") for change in changes), after
 
 
 def test_a_wrong_answer_is_graded_on_what_builds_on_it_too():
