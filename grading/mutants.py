@@ -50,6 +50,9 @@ OTHERS: dict[type, type] = {
     ast.BitOr: ast.BitAnd,
 }
 FREE = ("name", "strict")  # keywords that a right answer may leave out
+# functions whose arguments may change places
+SYMMETRIC = {"add", "equal", "logical_and", "logical_or", "max", "maximum", "min", "minimum"}
+SYMMETRIC |= {"multiply", "not_equal"}
 Edit = Callable[..., None]  # changes a node in place
 
 
@@ -121,7 +124,9 @@ def edits(node: ast.AST) -> Iterator[Edit]:
         for place, keyword in enumerate(node.keywords):
             if keyword.arg not in FREE:
                 yield lambda it, place=place: it.keywords.pop(place)
-        if len(node.args) > 1 and not any(isinstance(arg, ast.Starred) for arg in node.args[:2]):
+        called = ast.unparse(node.func).rpartition(".")[2]
+        starred = any(isinstance(arg, ast.Starred) for arg in node.args[:2])
+        if len(node.args) > 1 and not starred and called not in SYMMETRIC:
             yield lambda it: it.args.__setitem__(slice(2), it.args[1::-1])
 
 
@@ -131,8 +136,9 @@ DROPPED = ast.AugAssign | ast.Break | ast.Continue | ast.Expr | ast.For | ast.If
 def drops(node: ast.AST, written: set[int]) -> Iterator[Edit]:
     """Every statement right inside a node left out, if a student writes it."""
     for part in ("body", "orelse"):
-        statements = getattr(node, part, None)
-        for place, one in enumerate(statements if isinstance(statements, list) else ()):
+        found = getattr(node, part, None)
+        statements = found if isinstance(found, list) else []
+        for place, one in enumerate(statements):
             if isinstance(one, DROPPED) and one.lineno in written:
                 rest = [*statements[:place], ast.Pass(), *statements[place + 1 :]]
                 yield lambda it, part=part, rest=rest: setattr(it, part, rest)

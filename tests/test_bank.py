@@ -220,7 +220,7 @@ def act(x, axis=None):
     # BEGIN SOLUTION
     if x < 3 and axis:
         x += 1
-    return max(-x, sum(x, start=x))
+    return pow(-x, sum(x, start=x))
     # END SOLUTION
 """
     lab = SimpleNamespace(solution_file=SimpleNamespace(read_text=lambda encoding: source))
@@ -233,9 +233,9 @@ def act(x, axis=None):
         "x -= 1",
         "x += 2",
         "pass",
-        "return max(+x, sum(x, start=x))",
-        "return max(-x, sum(x))",
-        "return max(sum(x, start=x), -x)",
+        "return pow(+x, sum(x, start=x))",
+        "return pow(-x, sum(x))",
+        "return pow(sum(x, start=x), -x)",
     ):
         assert any(change.endswith(f"+ {after}") for change in changes), after
 
