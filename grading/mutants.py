@@ -1,7 +1,7 @@
 """The checks are graded: small automatic changes of each solution must lose points on their task.
 
 `python -m grading.mutants --lab 3 [--seed 1] [--per-task 8] [--only 3.4]` lists those that did not.
-Each is killed by a check, or recorded in `grading/labN/equivalent.toml` with the reason why it is
+Each is killed by a check, or recorded in `grading/labN/bank/equivalent.toml` with the reason why it is
 right, too: by its task and the lines that it changes, so that other edits do not matter.
 """
 
@@ -68,8 +68,10 @@ class Mutant:
     @property
     def change(self) -> str:
         """The lines that differ, without their indentation: how `equivalent.toml` knows it."""
-        lines = difflib.ndiff(self.before.splitlines(), self.after.splitlines())
-        return "\n".join(f"{line[0]} {line[2:].strip()}" for line in lines if line[0] in "+-")
+        lines = list(difflib.ndiff(self.before.splitlines(), self.after.splitlines()))
+        return "\n".join(
+            f"{sign} {line[2:].strip()}" for sign in "-+" for line in lines if line[0] == sign
+        )
 
     @property
     def difference(self) -> str:
@@ -196,7 +198,7 @@ def sample(lab: Lab, task: Task, seed: int, most: int) -> list[Mutant]:
 
 def equivalent(lab: Lab) -> dict[tuple[str, str], str]:
     """Why changes that are known to be right are: by the task's id and the changed lines."""
-    path = ROOT / "grading" / f"lab{lab.number}" / "equivalent.toml"
+    path = ROOT / "grading" / f"lab{lab.number}" / "bank" / "equivalent.toml"
     known = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return {(one["task"], one["change"].strip()): one["why"] for one in known.get("mutant", [])}
 
