@@ -1,8 +1,8 @@
 """The checks are graded: small automatic changes of each solution must lose points on their task.
 
 `python -m grading.mutants --lab 3 [--seed 1] [--per-task 8] [--only 3.4]` lists those that did not.
-Each is killed by a check, or recorded in `grading/labN/bank/equivalent.toml` with the reason why it is
-right, too: by its task and the lines that it changes, so that other edits do not matter.
+Each is killed by a check, or recorded in `grading/labN/bank/equivalent.toml` with the reason why it
+is right, too: by its task and the lines that it changes, so that other edits do not matter.
 """
 
 import argparse
