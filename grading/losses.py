@@ -9,7 +9,7 @@ from grading.proxy import Code
 
 LENGTHS = ((5, 5), (5, 1, 0, 3), (0, 1))  # of rows, in tokens
 
-# Targets, logits, and what is right by definition
+# Targets and logits
 
 
 def ragged(
@@ -25,27 +25,27 @@ def ragged(
     return targets, rng.normal(0, scale, (*targets.shape, vocab_size)).astype("f4")
 
 
-def nats_per_token(targets: np.ndarray, logits: np.ndarray) -> float:
-    """Average cross-entropy over targets that are not 0, in float64."""
-    logits = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
-    log_probabilities = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    rows, positions = np.nonzero(targets)
-    return -float(log_probabilities[rows, positions, targets[rows, positions]].mean())
-
-
-def nats_gradient(targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """Differentiate `nats_per_token` by the logits, in float64."""
-    is_token = (targets != 0)[..., None]
-    powers = np.exp(logits.astype("f8") - logits.max(axis=-1, keepdims=True))
-    right = targets[..., None] == np.arange(logits.shape[-1])
-    return (powers / powers.sum(axis=-1, keepdims=True) - right) * is_token / is_token.sum()
-
-
 # Bodies of checks
 
 
+def assert_untrained(logits: np.ndarray, atol: float) -> None:
+    """Demand that ids drawn evenly would cost near ln V on average, as before any training."""
+    below = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
+    costs = np.log(np.exp(below).sum(axis=-1)) - below.mean(axis=-1)
+    assert_close(costs.mean(), np.array(np.log(logits.shape[-1])), atol=atol)
+
+
+def assert_depends(measure: Callable, targets: np.ndarray, logits: np.ndarray) -> None:
+    """Demand that it matters which tokens the logits favour: a constant is no measure."""
+    is_right = np.arange(logits.shape[-1]) == targets[..., None]
+    good, bad = (np.where(is_right, size, logits).astype("f4") for size in (9, -9))
+    values = [assert_array(measure(targets, given), (), "f") for given in (good, bad)]
+    assert_holds(values[0] != values[1], f"{values[0]:.6g} comes back, whatever the logits are")
+
+
 def assert_float32_scalar(measure: Callable, targets: np.ndarray, logits: np.ndarray) -> None:
-    """Demand a float32 scalar, whatever the targets' dtype."""
+    """Demand a float32 scalar, whatever the targets' dtype, that is no constant."""
+    assert_depends(measure, targets, logits)
     for dtype in ("int32", "int64", "float32"):
         value = assert_array(measure(targets.astype(dtype), logits), (), "f")
         assert_holds(value.dtype == "float32", f"expected float32, got {value.dtype}")
@@ -61,6 +61,7 @@ def assert_values(loss: Callable, wanted: Callable, rng: np.random.Generator) ->
 def assert_padding_ignored(loss: Callable, rng: np.random.Generator) -> None:
     """Demand that logits at padding make no difference, and 0 if all is padding."""
     targets, logits = ragged(rng)
+    assert_depends(loss, targets, logits)
     value = assert_array(loss(targets, logits), (), "f")
     other = np.where((targets == 0)[..., None], rng.normal(0, 100, logits.shape), logits)
     assert_close(loss(targets, other.astype("f4")), value, said=CHANGED)
@@ -84,3 +85,5 @@ def assert_accuracies(accuracy: Callable, wanted: Callable, rng: np.random.Gener
         targets, logits = ragged(rng, lengths, vocab_size=4)
         logits += 3 * np.eye(4, dtype="f4")[targets]
         assert_close(accuracy(targets, logits), wanted(targets, logits))
+    targets, logits = ragged(rng, LENGTHS[2], vocab_size=4)  # one token, and it is right
+    assert_close(accuracy(targets, logits + 20 * np.eye(4, dtype="f4")[targets]), np.ones((), "f4"))

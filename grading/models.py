@@ -33,6 +33,18 @@ def two_models(built: Any) -> tuple[Handle, Handle]:
     return model(whole), model(stepper)
 
 
+def assert_written_out(
+    code: Code, kind: str, task: str, inputs: list, sizes: tuple = (), **settings: Any
+) -> None:
+    """Demand that a task does its own work and Keras's "cell", "attention" or "norm" does not.
+
+    Every check of such a task asks it first: who takes the shortcut earns nothing.
+    """
+    used = code.build("keras_used", kind, task, list(sizes), settings, inputs)
+    if used != []:
+        raise CheckFailed("value", f"the task is to write it out; {spelled(used)} does the work")
+
+
 # Weights
 
 
@@ -125,14 +137,16 @@ def demand_same_weights(weights: Weights, others: Weights) -> None:
 # Training
 
 
-def assert_changed(before: Weights, after: Weights) -> None:
-    """Demand that training changed every weight.
+def assert_changed(before: Weights, after: Weights, wanted: Weights) -> None:
+    """Demand that training changed every weight that is wanted: those of the solution's model.
 
     The keys' biases are left out: softmax takes away what all of a query's scores have in common.
     """
-    for key, value in after.items():
+    for weights in (before, after):
+        demand_same_weights(weights, wanted)
+    for key in wanted:
         if key[-1] != "bias" or not key[-2].endswith("key"):
-            still = key in before and np.array_equal(value, before[key])
+            still = np.array_equal(after[key], before[key])
             assert_holds(not still, f"{'/'.join(key)} did not change when the model was trained")
 
 
@@ -170,9 +184,14 @@ def step_through(
         The first ones. Those that come back must be as many, of the same shapes and kinds.
     conditions
         What stands between the id and the states, the same at every step.
+
+    Before the last step another sequence begins: only the states may say what was read before.
     """
     logits: list[np.ndarray] = []
+    first = states
     for position in range(ids.shape[1]):
+        if 0 < position == ids.shape[1] - 1:
+            stepper(ids[::-1, :1], *conditions, *first)
         answer = stepper(ids[:, position : position + 1], *conditions, *states)
         parts = assert_parts(answer, "logits", *(f"state {i}" for i in range(len(states))))
         shape = logits[0].shape if logits else (len(ids), None)

@@ -1,15 +1,19 @@
 """Every wrong answer of a bank loses points on its own task and no other, no right one any."""
 
 import ast
+import re
 import tempfile
 import zlib
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from grading.bank import Entry, entries, judge, tasks_upon
-from grading.session import DRAWINGS, Session, Spent, chosen, collect, run_checks
+from grading.bank import Entry, entries, grader_errors, judge, tasks_upon
+from grading.mutants import equivalent, mutants, survivors
+from grading.mutants import sample as sampled
+from grading.session import DRAWINGS, Session, Spent, chosen, collect, grade, run_checks
 from labs.catalogue import all_labs, load_lab
 from toolkit.parallel import map_items
 from toolkit.paths import ROOT
@@ -143,6 +147,99 @@ def test_every_task_has_three_wrong_answers_and_a_right_one(lab, task):
     wrong = [entry.wrong for entry in entries(lab) if entry.task == task]
     assert wrong.count(True) >= 3
     assert wrong.count(False) >= 1
+
+
+CONSTANTS = {
+    "None": "None",
+    "0": "0",
+    "zeros": "blank(right)",
+    "its first argument": "(*arguments, *named.values())[0]",
+}
+# what a constant may earn of a task: some checks of a contract cannot tell it from an answer
+MOST = 0.1
+ASIDE = """
+def blank(value):
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(blank, value))
+    if isinstance(value, dict):
+        return {key: blank(one) for key, one in value.items()}
+    if isinstance(value, np.generic) or hasattr(value, "dtype"):
+        return ops.zeros_like(value) if keras.ops.is_tensor(value) else np.zeros_like(value)
+    return type(value)() if isinstance(value, (int, float, str, bool)) else None
+"""
+INSTEAD = """
+def {name}(*arguments, **named):
+    try:
+        right = right_{name}(*arguments, **named) if {needed} else None
+    except Exception:
+        return None
+    return {constant}
+"""
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("constant", CONSTANTS)
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_a_constant_earns_next_to_nothing(lab, constant, tmp_path):
+    """Every function at once, each beside its right version, which the other tasks call."""
+    source = lab.solution_file.read_text(encoding="utf-8")
+    found = definitions(source)
+    names = [task.name for task in lab.tasks if isinstance(found[task.name].node, ast.FunctionDef)]
+    for name in names:
+        source = re.sub(rf"\b{name}\b", f"right_{name}", source)
+    source += ASIDE
+    for name in names:
+        code, needed = CONSTANTS[constant], "right" in CONSTANTS[constant]
+        source += INSTEAD.format(name=name, needed=needed, constant=code)
+    path = tmp_path / "tasks.py"
+    path.write_text(source, encoding="utf-8")
+    tasks = [task.id for task in lab.tasks if task.name in names]
+    result = grade(lab, str(path), tasks=tasks, accept_open=True).result
+    assert not grader_errors(result)
+    earned = {id: result.task(id).earned / lab.task(id).points for id in tasks}
+    assert {id: share for id, share in earned.items() if share > MOST} == {}
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_small_changes_of_a_solution_lose_points(lab):
+    """A fixed sample; `python -m grading.mutants` draws others."""
+    drawn = [mutant for task in lab.tasks for mutant in sampled(lab, task, seed=0, most=1)]
+    assert [mutant.difference for mutant in survivors(lab, drawn)] == []
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_a_change_that_is_known_to_be_right_can_still_be_made(lab):
+    possible = {(task.id, mutant.change) for task in lab.tasks for mutant in mutants(lab, task)}
+    for known, why in equivalent(lab).items():
+        assert known in possible
+        assert why.endswith(".")
+
+
+def test_every_kind_of_small_change_is_made():
+    source = """
+def act(x, axis=None):
+    # BEGIN SOLUTION
+    if x < 3 and axis:
+        x += 1
+    return pow(-x, sum(x, start=x))
+    # END SOLUTION
+"""
+    lab = SimpleNamespace(solution_file=SimpleNamespace(read_text=lambda encoding: source))
+    changes = {one.change for one in mutants(lab, SimpleNamespace(name="act", id="9.1"))}
+    for after in (
+        "if x <= 3 and axis:",
+        "if x < 3 or axis:",
+        "if x < 4 and axis:",
+        "if not (x < 3 and axis):",
+        "x -= 1",
+        "x += 2",
+        "pass",
+        "return pow(+x, sum(x, start=x))",
+        "return pow(-x, sum(x))",
+        "return pow(sum(x, start=x), -x)",
+    ):
+        assert any(change.endswith(f"+ {after}") for change in changes), after
 
 
 def test_a_wrong_answer_is_graded_on_what_builds_on_it_too():

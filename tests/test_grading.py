@@ -13,11 +13,14 @@ import pytest
 
 from grading import checks, hidden, losses
 from grading.checks import assert_close, assert_equal, assert_raises, spelled
-from grading.models import assert_same_in_steps
-from grading.proxy import StudentRaised, unwrapped
+from grading.lab2.beams import Script
+from grading.lab2.hidden.oracles import NEAR, search
+from grading.lab2.public import test_decoding
+from grading.models import assert_changed, assert_same_in_steps
+from grading.proxy import Code, StudentRaised, unwrapped
 from grading.results import Check, empty_result
-from grading.session import DRAWINGS, Session, collect, stamp, zygote
-from grading.worker.codec import MusicXML
+from grading.session import DRAWINGS, Session, collect, declared, stamp, zygote
+from grading.worker.codec import MusicXML, Opaque
 from grading.workers import Raised, Refused, Worker, WorkerDied, Zygote
 from labs.catalogue import load_lab
 from toolkit.errors import EtudeError
@@ -323,18 +326,18 @@ def test_hidden_inputs_of_a_loss_always_tell_a_floor_under_the_probabilities():
         return -np.log(shares[rows, positions, targets[rows, positions]] + 1e-7).mean()
 
     for seed in range(200):
-        hidden.assert_any_loss(losses.nats_per_token, np.random.default_rng(seed))
+        hidden.assert_any_loss(hidden.nats_per_token, np.random.default_rng(seed))
         with pytest.raises(checks.CheckFailed):
             hidden.assert_any_loss(floored, np.random.default_rng(seed))
 
 
 def test_hidden_inputs_of_a_loss_always_tell_that_end_is_left_out():
     def without_end(targets, logits):
-        return losses.nats_per_token(np.where(targets == 2, 0, targets), logits)
+        return hidden.nats_per_token(np.where(targets == 2, 0, targets), logits)
 
     for seed in range(200):
         for check in (hidden.assert_any_loss, hidden.assert_no_overflow):
-            check(losses.nats_per_token, np.random.default_rng(seed))
+            check(hidden.nats_per_token, np.random.default_rng(seed))
             with pytest.raises(checks.CheckFailed):
                 check(without_end, np.random.default_rng(seed))
 
@@ -833,3 +836,45 @@ def test_an_error_in_the_grader_is_not_the_students_and_exits_with_3(results):
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 3
     assert "it is not your fault" in done.stdout
+
+
+def test_in_no_public_search_is_a_beam_kept_or_dropped_by_a_rounding():
+    gaps = []
+
+    class Searching:
+        """A worker that searches in float64."""
+
+        def ask(self, do, name, args, kwargs):
+            if name == "scripted_networks":
+                (self.table,) = args
+                return Opaque(0), Opaque(1)
+            if name == "num_calls":
+                return 1
+            *_, digits, max_length, width = args
+            script = Script(np.random.default_rng(), 3, 0.0)
+            script.table = self.table
+            found = [search(script, number, max_length, width) for number in digits]
+            gaps.extend(gap for _, gap in found)
+            return [beams for beams, _ in found]
+
+    for name in ("greedy", "values", "exhaustive", "calls"):
+        test = getattr(test_decoding, f"test_beam_{name}")
+        check = declared(test.__name__, test.pytestmark)
+        rng = Session.rng(None, check)
+        test(Code(Searching().ask), Code(Searching().ask), rng)
+    assert len(gaps) >= 20
+    assert min(gaps) > NEAR
+
+
+def test_weights_that_are_not_there_have_not_changed():
+    wanted = {("cell_0", "kernel"): np.zeros(2), ("cell_0", "bias"): np.zeros(1)}
+    moved = {key: value + 1 for key, value in wanted.items()}
+    assert_changed(wanted, moved, wanted)
+    for before, after in (
+        ({}, {}),
+        (wanted, {}),
+        (wanted, wanted),
+        (moved, dict([*moved.items()][:1])),
+    ):
+        with pytest.raises(checks.CheckFailed):
+            assert_changed(before, after, wanted)

@@ -20,6 +20,7 @@ from labs.update import MANIFEST, install, read_handout
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
+from toolkit.source import definitions
 
 pytestmark = pytest.mark.xdist_group("handout")
 LAB = load_lab(3)
@@ -143,6 +144,23 @@ def test_only_what_students_need_is_in_a_handout(files):
     in_a_notebook = {"grading/notebook.py", "grading/templates/verdict.html", "toolkit/colab.py"}
     assert in_a_notebook <= set(files)
     assert files["README.md"].startswith(b"# ")
+
+
+ORACLES = {
+    *("attend", "attention", "additive", "look_up", "relative_scores", "softmax"),
+    *("nats_gradient", "nats_per_token", "filtered", "greedy", "search", "spelled_out"),
+}
+
+
+def test_what_computes_an_answer_is_in_no_file_that_students_get():
+    folder, left_out = ROOT / "grading", set()
+    for path in [*folder.glob("*.py"), *folder.glob("lab?/**/*.py"), *folder.glob("worker/*.py")]:
+        found = set(definitions(path.read_text(encoding="utf-8"))) & ORACLES
+        if path == folder / "hidden.py" or path.parent.name == "hidden":
+            left_out |= found
+        elif "bank" not in path.parts:
+            assert not found, path
+    assert left_out == ORACLES
 
 
 def test_the_makefile_of_a_handout_has_no_target_of_an_instructor(files):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from grading.checks import (
     naming,
     spelled,
 )
-from grading.models import randomize_both, two_models
+from grading.models import assert_written_out, randomize_both, two_models
 from grading.proxy import Code, Handle, model
 
 SPECIALS = ["PAD", "START", "END"]
@@ -34,7 +35,14 @@ BLOCK = ("outputs", "keys", "values")  # what comes back from one
 
 def layer(code: Code, kind: str, dim: int, **settings: Any) -> Handle:
     """Make one of the submission's layers with weights for inputs of `dim` features."""
-    name = "block_0" if kind == "TransformerBlock" else "cell_0"
+    x = np.zeros((1, 2, dim), "f4")
+    if kind == "TransformerBlock":
+        name = "block_0"
+        assert_written_out(code, "attention", kind, [x], **settings)
+    else:
+        name = "cell_0"
+        states = [np.zeros((1, settings["units"]), "f4")] * (2 if kind == "LSTMCell" else 1)
+        assert_written_out(code, "cell", kind, [x[:, 0], states], **settings)
     made = model(getattr(code, kind)(name=name, **settings), "a Keras layer")
     code.build("build_layer", made, dim)
     return made
@@ -96,18 +104,12 @@ def three(answer: Any, batch: int, length: int, kept: int, dim: int) -> list[np.
     return assert_arrays(answer, **dict(zip(BLOCK, shapes, strict=True)))
 
 
-def attention(
-    query: np.ndarray, key: np.ndarray, value: np.ndarray, positions: np.ndarray | None = None
-) -> np.ndarray:
-    """Give each query the mean of the values up to its position, in float64, by the formula."""
-    if positions is None:
-        positions = np.arange(query.shape[2])[None]
-    scores = np.einsum("bhqd,bhkd->bhqk", query.astype("f8"), key) / math.sqrt(query.shape[-1])
-    seen = np.arange(key.shape[2]) <= positions[:, None, :, None]
-    scores = np.where(seen, scores, -np.inf)
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
-    return np.einsum("bhqk,bhkd->bhqd", weights, value)
+def attending(student: Code) -> Callable[..., Any]:
+    """The submission's `causal_attention`, if it is written out."""
+    heads = [np.zeros((1, 1, 2, 2), "f4")] * 3
+    for positions in ([], [np.zeros((1, 2), "i4")]):
+        assert_written_out(student, "attention", "causal_attention", [*heads, *positions])
+    return student.causal_attention
 
 
 def dropped_share(zeros: np.ndarray, share: float) -> None:
@@ -176,13 +178,6 @@ def first_row(states: list[tuple[str, tuple[int, ...]]], country: str) -> int:
     """Tell which row of its table `scripted_stepper` reads for START and states of 0."""
     read = START + 5 * COUNTRIES.index(country)
     return sum(math.prod(shape) * (read + i + 1) for i, (_, shape) in enumerate(states)) % ROWS
-
-
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probabilities of one row, PAD and START left out, in float64."""
-    weights = np.exp((logits.astype("f8") - logits.max()) / temperature)
-    weights[[PAD, START]] = 0
-    return weights / weights.sum()
 
 
 def same_names(

@@ -1,4 +1,4 @@
-"""A script in the place of a network, and searches of what it would write; NumPy only.
+"""A script in the place of a network, and what is demanded of what it writes; NumPy only.
 
 `scripted_networks` in grading/lab2/builders.py follows the same script: the logits after some ids
 are a row of a table, and which row depends on the digits and on every id so far, in order.
@@ -13,7 +13,6 @@ from grading.proxy import Code, Handle, model
 
 PAD, START, END = range(3)
 ROWS = 31  # of a table: a prime, so no id is forgotten
-NEAR = 1e-3  # scores nearer than this may change places by rounding
 Beam = tuple[list[int], float]
 
 
@@ -50,63 +49,18 @@ class Script:
         """Sum the log-probabilities of ids."""
         return sum(float(self.log_probabilities(digits, ids[:i])[id]) for i, id in enumerate(ids))
 
-    def greedy(self, digits: np.ndarray, max_length: int) -> np.ndarray:
-        """Write the likeliest id at each step, the lowest of equals; PAD after END."""
-        written = np.zeros((len(digits), max_length), np.int32)
-        for row, number in enumerate(digits):
-            ids: list[int] = []
-            while len(ids) < max_length and END not in ids:
-                ids.append(int(self.logits(number, ids).argmax()))
-            written[row, : len(ids)] = ids
-        return written
-
-    def steps(self, digits: np.ndarray, most: int = 30) -> np.ndarray:
-        """Count the steps until each row has written END; at most `most`."""
-        ends = self.greedy(digits, most) == END
-        return np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, most)
-
-    def search(self, digits: np.ndarray, max_length: int, width: int) -> tuple[list[Beam], float]:
-        """Search one number with a beam; and the smallest gap between what is kept and what not."""
-        kept: list[Beam] = [([], 0.0)]
-        gap = np.inf
-        for _ in range(max_length):
-            going_on = [beam for beam in kept if END not in beam[0]]
-            candidates = [beam for beam in kept if END in beam[0]] + [
-                ([*ids, id], score + float(step))
-                for ids, score in going_on
-                for id, step in enumerate(self.log_probabilities(digits, ids))
-            ]
-            candidates.sort(key=lambda beam: -beam[1])
-            if not going_on:
-                break
-            kept, left = candidates[:width], candidates[width:]
-            gap = min([gap, *[kept[-1][1] - score for _, score in left[:1]]])
-        return kept, gap
-
-    def goes_on(self, digits: np.ndarray, max_length: int, width: int) -> bool:
-        """Whether beams still change when the best one of every row is finished."""
-        for length in range(1, max_length):
-            found = [self.search(number, length, width)[0] for number in digits]
-            if all(END in row[0][0] for row in found):
-                return found != [self.search(number, max_length, width)[0] for number in digits]
-        return False
-
-
-def decided(
-    rng: np.random.Generator, vocab_size: int, end: float, digits: np.ndarray, sizes: tuple
-) -> Script:
-    """Draw a script in which no beam is kept or dropped by a rounding."""
-    while True:
-        script = Script(rng, vocab_size, end)
-        if all(script.search(number, *sizes)[1] > NEAR for number in digits):
-            return script
-
 
 def some_digits(rng: np.random.Generator, batch: int, width: int) -> np.ndarray:
     """Draw digit ids, every row with PAD to its right but for the last."""
     digits = rng.integers(1, 11, (batch, width)).astype("i4")
     lengths = np.r_[rng.integers(1, width, batch - 1), width]
     return np.where(np.arange(width) < lengths[:, None], digits, PAD).astype("i4")
+
+
+def steps_of(ids: np.ndarray) -> int:
+    """Count the steps until all rows have written END, or all there are."""
+    ends = ids == END
+    return int(np.where(ends.any(axis=1), ends.argmax(axis=1) + 1, ids.shape[1]).max())
 
 
 def rows_of_beams(results: Any, batch: int, beam_width: int) -> list[list[Beam]]:

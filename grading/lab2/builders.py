@@ -15,6 +15,7 @@ from grading.worker.fixtures import (
     step_of_descent,
 )
 from grading.worker.fixtures import do as do
+from grading.worker.fixtures import keras_used as keras_used
 from grading.worker.fixtures import num_calls as num_calls
 
 # Tasks 2.1 to 2.6

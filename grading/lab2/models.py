@@ -17,6 +17,7 @@ from grading.checks import (
 from grading.models import (
     assert_changed,
     assert_same_descent,
+    assert_written_out,
     by_layer,
     floats,
     randomize_both,
@@ -36,8 +37,32 @@ Networks = tuple[Handle, Handle, Handle]
 
 def layer(code: Code, kind: str, *args: Any, **kwargs: Any) -> Handle:
     """Construct a layer, named "attention" or "block"; demand that it is one."""
+    if kind.endswith("Attention"):
+        assert_own_attention(code, kind, *args)
     name = "block" if kind.endswith("Block") else "attention"
     return model(getattr(code, kind)(*args, **kwargs, name=name), "a layer")
+
+
+def layers(
+    student: Code,
+    solution: Code,
+    rng: np.random.Generator,
+    inputs: tuple[np.ndarray, ...],
+    kind: str,
+    *sizes: Any,
+) -> tuple[Handle, Handle]:
+    """Construct both sides' layer and give them the same weights, large ones."""
+    mine, theirs = (layer(code, kind, *sizes) for code in (student, solution))
+    for one in (mine, theirs):
+        one(*inputs)
+    randomize_both(mine, theirs, LAYER, rng)
+    return mine, theirs
+
+
+def assert_own_attention(code: Code, kind: str, *sizes: Any) -> None:
+    """Demand that an attention is written out."""
+    x = np.zeros((1, 2, 4 if kind == "AdditiveAttention" else sizes[0]), "f4")
+    assert_written_out(code, "attention", kind, [[x, x, np.ones((1, 2), bool)]], sizes)
 
 
 def tokens(lengths: tuple[int, ...], width: int) -> np.ndarray:
@@ -71,21 +96,13 @@ def assert_gradient(
     student: Code, solution: Code, kind: str, sizes: tuple, inputs: tuple, rng: np.random.Generator
 ) -> None:
     """Demand the solution's gradient in every weight of a layer, in a step of Keras's training."""
-    mine, theirs = (layer(code, kind, *sizes) for code in (student, solution))
-    mine(*inputs)
+    mine, theirs = layers(student, solution, rng, inputs, kind, *sizes)
     output = theirs(*inputs)
-    randomize_both(mine, theirs, LAYER, rng)
     target = floats(rng, *np.shape(output[0] if type(output) is list else output))
     assert_same_descent(student, solution, (mine, theirs), LAYER, target, *inputs)
 
 
-# Attention, in float64
-
-
-def softmax(scores: np.ndarray) -> np.ndarray:
-    """Normalise over the last axis; −inf gets 0."""
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+# Weights by name, and what they make of a memory
 
 
 def weights_named(network: Handle, shapes: dict[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
@@ -100,46 +117,12 @@ def weights_named(network: Handle, shapes: dict[str, tuple[int, ...]]) -> dict[s
     return found
 
 
-def additive(
-    attention: Handle, units: int, states: np.ndarray, memory: np.ndarray, mask: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give the context and the weights of additive attention."""
-    w, u, v = weights_named(
-        attention,
-        {
-            "state_kernel": (states.shape[-1], units),
-            "memory_kernel": (memory.shape[-1], units),
-            "score": (units,),
-        },
-    ).values()
-    scores = np.tanh((states @ w)[:, :, None] + (memory @ u)[:, None]) @ v
-    found = softmax(np.where(mask[:, None], scores, -np.inf))
-    return found @ memory, found
-
-
 def project(layer: Handle, part: str, x: np.ndarray, num_heads: int) -> np.ndarray:
     """Map (batch, length, d_model) to (batch, length, heads, head_dim) by kernel and bias."""
     heads = (num_heads, x.shape[-1] // num_heads)
     shapes = {f"{part}/kernel": (x.shape[-1], *heads), f"{part}/bias": heads}
     kernel, bias = weights_named(layer, shapes).values()
     return np.einsum("btd,dhk->bthk", x, kernel) + bias
-
-
-def look_up(
-    attention: Handle, queries: np.ndarray, context: np.ndarray, mask: np.ndarray, num_heads: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give output and weights of multi-head attention; mask (batch, target or 1, source)."""
-    given = {"query": queries, "key": context, "value": context}
-    q, k, v = (project(attention, part, x, num_heads) for part, x in given.items())
-    scores = np.einsum("bthk,bshk->bhts", q, k) / np.sqrt(q.shape[-1])
-    found = softmax(np.where(mask[:, None], scores, -np.inf))
-    d_model = queries.shape[-1]
-    shapes = {
-        "projection/kernel": (num_heads, d_model // num_heads, d_model),
-        "projection/bias": (d_model,),
-    }
-    kernel, bias = weights_named(attention, shapes).values()
-    return np.einsum("bhts,bshk,hkd->btd", found, v, kernel) + bias, found
 
 
 # The decoder's block, step by step
@@ -231,12 +214,12 @@ def assert_models(parts: Networks, layers: set[str], digits: np.ndarray, vocab_s
         assert_holds(got == want, f"a state was {want}, and comes back as {got}")
 
 
-def assert_trains(parts: Networks, digits: np.ndarray, words: np.ndarray) -> None:
+def assert_trains(parts: Networks, wanted: Handle, digits: np.ndarray, words: np.ndarray) -> None:
     """Demand that a step of training changes every weight, and the other two models' with it."""
     before = by_layer(parts[0], LAYER)
     parts[0].train([digits, words], np.roll(words, -1, axis=1), steps=1, learning_rate=0.01)
     after = by_layer(parts[0], LAYER)
-    assert_changed(before, after)
+    assert_changed(before, after, by_layer(wanted, LAYER))
     for other in parts[1:]:
         for key, value in by_layer(other, LAYER).items():
             with naming(f"{'/'.join(key)}, which the three models share"):

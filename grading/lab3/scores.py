@@ -105,17 +105,6 @@ def heard(reader: Code, got: object) -> list[tuple[str, str, list[int]]]:
     return events
 
 
-def spelled_out(events: list[tuple[str, str, list[int]]]) -> list[str]:
-    """Spell what sounds as `score_to_tokens` does; where it overlaps, a rest below nothing."""
-    tokens, now = [], Fraction(0)
-    for onset, length, pitches in events:
-        if Fraction(onset) != now:
-            tokens += ["REST", f"DUR_{Fraction(onset) - now}"]
-        tokens += [f"NOTE_{pitch}" for pitch in pitches] + [f"DUR_{length}"]
-        now = Fraction(onset) + Fraction(length)
-    return tokens
-
-
 def three_arrays(got: object) -> list:
     """Demand the three things that `make_windows` returns; what they are is looked at later."""
     return assert_parts(got, *WINDOWS)

@@ -19,6 +19,7 @@ from grading.worker.fixtures import (
     step_of_descent,
     tensors,
 )
+from grading.worker.fixtures import keras_used as keras_used
 
 # Tasks 4.1 to 4.3: music
 

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 
 from grading.checks import CheckFailed, assert_array, assert_dtype, assert_holds, assert_parts
-from grading.models import assert_same_descent, floats, randomize, randomize_both, silence
+from grading.models import (
+    assert_same_descent,
+    assert_written_out,
+    floats,
+    randomize,
+    randomize_both,
+    silence,
+)
 from grading.proxy import Code, Handle, model
 
 # the model's layers, those that checks build, "attention" and "block", and what is in them
@@ -19,8 +26,18 @@ MODEL_ARGUMENTS = (
 
 def layer(code: Code, kind: str, *sizes: float) -> Handle:
     """Construct a layer, named "attention", "block" or "norm"; demand that it is one."""
+    assert_own_layer(code, kind, *sizes)
     names = {"RelativeAttention": "attention", "TransformerBlock": "block", "RMSNorm": "norm"}
     return model(getattr(code, kind)(*sizes, name=names[kind]), "a layer")
+
+
+def assert_own_layer(code: Code, kind: str, *sizes: float) -> None:
+    """Demand that attention and norm are written out."""
+    if kind == "RelativeAttention":
+        x = np.zeros((1, 2, int(sizes[0])), "f4")
+        assert_written_out(code, "attention", kind, [x], sizes)
+    elif kind == "RMSNorm":
+        assert_written_out(code, "norm", kind, [np.zeros((1, 2), "f4")])
 
 
 def network(code: Code, *sizes: float) -> Handle:
@@ -113,6 +130,10 @@ def continue_by_steps(
         for slot in range(min(slots, inputs.shape[1] - begin)):
             x = inputs[:, begin + slot : begin + slot + 1]
             cache = [*old, *new] if one_layer else [old, new]
+            if begin + slot == inputs.shape[1] - 1:  # only the cache may say what came before
+                other = [part[:, :, ::-1] for part in old], [part[::-1] for part in new]
+                given = [*other[0], *other[1]] if one_layer else other
+                code.build("do", layer, "step", x, slot, *given)
             answer = code.build("do", layer, "step", x, slot, *cache)
             if one_layer:
                 output, *written = assert_parts(answer, "output", "new_keys", "new_values")

@@ -4,8 +4,10 @@ A builder that names `submission` gets the submission's module, one that names `
 counts of calls by model, which lie where no attribute leads.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import keras
@@ -13,6 +15,60 @@ import numpy as np
 from keras import ops
 
 Calls = dict[int, int]  # how often each model was called, by its id
+
+# What Keras has of the kinds of layers that tasks write out.
+KERAS_OWN = {
+    "cell": ("layers.SimpleRNNCell", "layers.LSTMCell", "layers.GRUCell"),
+    "attention": (
+        "layers.AdditiveAttention",
+        "layers.Attention",
+        "layers.GroupQueryAttention",
+        "layers.MultiHeadAttention",
+        "ops.dot_product_attention",
+    ),
+    "norm": (
+        "layers.LayerNormalization",
+        "layers.RMSNormalization",
+        "ops.layer_normalization",
+        "ops.rms_normalization",
+    ),
+}
+
+
+def keras_used(
+    kind: str, task: str, sizes: list, settings: dict[str, Any], inputs: list, submission: Any
+) -> list[str]:
+    """Call a task, and tell which of Keras's own of a kind ran: inherited, held inside or called.
+
+    What they are named does not count, nor whether a layer is made only for its weights: what
+    counts is the code that runs. What goes wrong in the task is for other checks to say.
+
+    Parameters
+    ----------
+    kind
+        A key of `KERAS_OWN`.
+    task
+        The name of a function, or of a layer that is made with `sizes` and `settings`.
+    """
+    codes = {}
+    for name in KERAS_OWN[kind]:
+        part, own = name.split(".")
+        found = getattr(getattr(keras, part), own)
+        codes[getattr(found, "call", found).__code__] = f"keras.{name}"
+    ran: set[str] = set()
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code in codes:
+            ran.add(codes[frame.f_code])
+
+    sys.setprofile(watch)
+    try:
+        with suppress(Exception):
+            made = getattr(submission, task)
+            (made(*sizes, **settings) if isinstance(made, type) else made)(*tensors(inputs))
+    finally:
+        sys.setprofile(None)
+    return sorted(ran)
 
 
 def counted(inputs: list, outputs: list, calls: Calls) -> keras.Model:

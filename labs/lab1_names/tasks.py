@@ -191,6 +191,8 @@ class RNNCell(keras.layers.Layer):
     recurrent_kernel : U, shape (units, units)
     bias : b, shape (units,)
 
+    Keras's own cells are not allowed, neither inherited nor called: the task is to write one out.
+
     Source: Elman, "Finding Structure in Time" (1990); weights as in `keras.layers.SimpleRNNCell`.
     """
 
@@ -251,6 +253,8 @@ class LSTMCell(keras.layers.Layer):
     kernel : W, shape (input_dim, 4 · units)
     recurrent_kernel : U, shape (units, 4 · units)
     bias : b, shape (4 · units,)
+
+    Keras's own cells are not allowed, neither inherited nor called: the task is to write one out.
 
     Source: Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000), section
     3; weights as in `keras.layers.LSTMCell`.
@@ -326,6 +330,8 @@ class GRUCell(keras.layers.Layer):
     kernel : W, shape (input_dim, 3 · units)
     recurrent_kernel : U, shape (units, 3 · units)
     bias : [b, b'], shape (2, 3 · units), if `reset_after`; else b, shape (3 · units,)
+
+    Keras's own cells are not allowed, neither inherited nor called: the task is to write one out.
 
     Source: Cho et al. (2014), section 2.3, resets before; `keras.layers.GRUCell`, whose weights
     these are, resets after unless told otherwise. z is the share that stays, as in both.
@@ -404,7 +410,8 @@ def causal_attention(query, key, value, positions=None):
     Notes
     -----
     It is used within layers, when batch, queries and keys are not known yet (None): use
-    `keras.ops` only, and `ops.shape(query)[2]`, not `query.shape[2]`.
+    `keras.ops` only, and `ops.shape(query)[2]`, not `query.shape[2]`. Keras's own attention is not
+    allowed, neither its layers nor `ops.dot_product_attention`: the task is to write it out.
 
     Source: Vaswani et al., "Attention Is All You Need" (2017), sections 3.2.1 and 3.2.3.
     """
@@ -440,6 +447,8 @@ class TransformerBlock(keras.layers.Layer):
     query, key, value, output_projection : Dense (dim → dim), with bias
     expand, contract : Dense (dim → 4 · dim, relu) and Dense (4 · dim → dim)
     drop : Dropout
+
+    Keras's own attention is not allowed, neither its layers nor `ops.dot_product_attention`.
 
     Source: Vaswani et al. (2017), section 3; normalised first as in Xiong et al., "On Layer
     Normalization in the Transformer Architecture" (2020), section 3, which trains without warm-up.

@@ -394,6 +394,9 @@ class AdditiveAttention(layers.Layer):
     W: `state_kernel` (states' width, units); U: `memory_kernel` (memory's width, units);
     v: `score` (units,). No biases.
 
+    Keras's own attention is not allowed, neither its layers nor `ops.dot_product_attention`: the
+    task is to write it out.
+
     Source: Bahdanau, Cho and Bengio (2015), section 3.1 and appendix A.1.2.
     """
 
@@ -597,7 +600,8 @@ class MultiHeadAttention(layers.Layer):
     Of the layers `query`, `key` and `value`: kernel (d_model, num_heads, head_dim) and bias
     (num_heads, head_dim), each mapping (batch, length, d_model) to (batch, length, num_heads,
     head_dim); of `output_projection`, kernel (num_heads, head_dim, d_model) and bias (d_model,).
-    They are those of `keras.layers.MultiHeadAttention`, in the same order.
+    They are those of `keras.layers.MultiHeadAttention`, in the same order. Keras's own attention is
+    not allowed, neither its layers nor `ops.dot_product_attention`: the task is to write it out.
 
     Raises
     ------
@@ -1116,7 +1120,7 @@ def beam_search(
     length penalty. Begin with START alone, score 0. At each step every unfinished beginning is
     continued by every id; a finished one (it ends with END) stays as it is, with its score. The
     `beam_width` best of all these are kept. Stop when all that are kept are finished, or after
-    `max_length` steps.
+    `max_length` steps. Logits may be large: no overflow at 1e3.
 
     Parameters
     ----------

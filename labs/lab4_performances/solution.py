@@ -616,6 +616,9 @@ class RelativeAttention(layers.Layer):
     head_dim); of `output_projection`: kernel (num_heads, head_dim, d_model), bias (d_model,). And
     `distances`, E: (max_distance + 1, head_dim), which the heads share.
 
+    Keras's own attention is not allowed, neither its layers nor `ops.dot_product_attention`: the
+    task is to write it out.
+
     Raises
     ------
     ValueError
@@ -768,7 +771,10 @@ class RMSNorm(layers.Layer):
 
     Weights
     -------
-    scale (features,), at first 1.
+    scale (features,), at first 1; no bias.
+
+    Keras's own norms are not allowed, neither its layers nor `ops.rms_normalization` and
+    `ops.layer_normalization`: the task is to write it out.
 
     Source: Zhang and Sennrich (2019), equation 4; Micikevicius et al. (2018), section 3.3.
     """

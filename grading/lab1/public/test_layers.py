@@ -14,7 +14,7 @@ from grading.checks import (
 from grading.lab1.models import (
     BLOCK,
     LAYER,
-    attention,
+    attending,
     blocks,
     cells,
     layer,
@@ -29,14 +29,12 @@ from grading.proxy import model
 
 
 @check("1.3", says="the inputs, then a 1 at the country's place, at every step", weight=4)
-def test_condition_values(student, rng):
+def test_condition_values(student, solution, rng):
     for batch, length, dim, num_countries in ((2, 3, 4, 3), (3, 3, 1, 5), (1, 4, 2, 2)):
         inputs = rng.normal(size=(batch, length, dim)).astype("f4")
         countries = rng.integers(0, num_countries, batch).astype("i4")
-        one_hot = np.eye(num_countries, dtype="f4")[countries]
-        every_step = np.repeat(one_hot[:, None], length, axis=1)
-        got = student.condition_on_country(inputs, countries, num_countries)
-        assert_close(got, np.concatenate([inputs, every_step], axis=-1))
+        given = inputs, countries, num_countries
+        assert_close(student.condition_on_country(*given), solution.condition_on_country(*given))
 
 
 @check("1.3", says="the dtype is that of the inputs")
@@ -88,15 +86,14 @@ def check_sequence(student, solution, own, reference, dim, rng):
     assert_close(ours(inputs), theirs(inputs), atol=2e-5)
 
 
-def check_training(student, kind, rng, **settings):
+def check_training(student, solution, kind, rng, **settings):
     """Demand that one step of descent changes every weight of a cell."""
-    cell = layer(student, kind, 3, units=4, **settings)
-    randomize(cell, rng)
+    cell, reference = cells(student, solution, kind, rng, 3, units=4, **settings)
     walked = model(student.build("walked", cell, 3))
     before = by_layer(cell, LAYER)
     inputs = rng.normal(size=(3, 5, 3)).astype("f4")
     student.build("descend", walked, inputs, rng.integers(0, 4, (3, 5)))
-    assert_changed(before, by_layer(cell, LAYER))
+    assert_changed(before, by_layer(cell, LAYER), by_layer(reference, LAYER))
 
 
 @check("1.4", says="an output and a list of one state, each (batch, units)")
@@ -117,8 +114,8 @@ def test_rnn_sequence(student, solution, rng):
 
 
 @check("1.4", says="training changes every weight")
-def test_rnn_training(student, rng):
-    check_training(student, "RNNCell", rng)
+def test_rnn_training(student, solution, rng):
+    check_training(student, solution, "RNNCell", rng)
 
 
 @check("1.5", says="an output and a list of two states, each (batch, units); the first is h'")
@@ -139,8 +136,8 @@ def test_lstm_sequence(student, solution, rng):
 
 
 @check("1.5", says="training changes every weight")
-def test_lstm_training(student, rng):
-    check_training(student, "LSTMCell", rng)
+def test_lstm_training(student, solution, rng):
+    check_training(student, solution, "LSTMCell", rng)
 
 
 @check("1.6", says="an output and a list of one state, each (batch, units), by either convention")
@@ -171,12 +168,12 @@ def test_gru_sequence(student, solution, rng):
 
 
 @check("1.6", says="training changes every weight, by either convention")
-def test_gru_training(student, rng):
+def test_gru_training(student, solution, rng):
     for reset_after in (True, False):
-        check_training(student, "GRUCell", rng, reset_after=reset_after)
+        check_training(student, solution, "GRUCell", rng, reset_after=reset_after)
 
 
-# Task 1.7: attention, compared with the formula in float64
+# Task 1.7: attention
 
 
 def draw_heads(rng, batch, num_heads, queries, keys, head_dim):
@@ -188,56 +185,61 @@ def draw_heads(rng, batch, num_heads, queries, keys, head_dim):
 
 
 @check("1.7", says="the query's shape and dtype, float16 too, and about the right numbers")
-def test_attention_contract(student, rng):
+def test_attention_contract(student, solution, rng):
+    attend = attending(student)
     for dtype in ("float32", "float16"):
-        query, key, value = (x.astype(dtype) for x in draw_heads(rng, 2, 3, 4, 4, 5))
-        got = assert_array(student.causal_attention(query, key, value), query.shape, "f")
+        heads = draw_heads(rng, 2, 3, 4, 4, 5)
+        query, key, value = (x.astype(dtype) for x in heads)
+        got = assert_array(attend(query, key, value), query.shape, "f")
         assert_holds(got.dtype == dtype, f"expected dtype {dtype}, got {got.dtype}")
         # some roundings, of 5e-4 each in float16, of values up to 3
-        assert_close(got.astype("f8"), attention(query, key, value), atol=2e-2)
+        assert_close(got.astype("f4"), solution.causal_attention(*heads), atol=2e-2)
 
 
 @check("1.7", says="softmax(Q · Kᵀ / √head_dim) · V, over the keys up to the query's", weight=4)
-def test_attention_values(student, rng):
+def test_attention_values(student, solution, rng):
+    attend = attending(student)
     for sizes in ((2, 3, 5, 5, 4), (1, 1, 3, 3, 8), (3, 3, 3, 3, 3)):
         query, key, value = draw_heads(rng, *sizes)
         # sums of some ten products in another order: some tens of float32 roundings of 6e-8
-        assert_close(
-            student.causal_attention(query, key, value), attention(query, key, value), atol=1e-5
-        )
+        want = solution.causal_attention(query, key, value)
+        assert_close(attend(query, key, value), want, atol=1e-5)
 
 
 @check("1.7", says="a query sees nothing later, whatever is there", weight=2)
 def test_attention_causality(student, rng):
+    attend = attending(student)
     query, key, value = draw_heads(rng, 2, 2, 6, 6, 4)
-    before = assert_array(student.causal_attention(query, key, value), query.shape, "f")
+    before = assert_array(attend(query, key, value), query.shape, "f")
     for later in (np.float32(100), np.float32(-100)):
         key[:, :, 4:], value[:, :, 4:] = later, later
-        after = assert_array(student.causal_attention(query, key, value), query.shape, "f")
+        after = assert_array(attend(query, key, value), query.shape, "f")
         assert_close(after[:, :, :4], before[:, :, :4], said=CHANGED)
     key[:, :, 0] += 1
-    after = assert_array(student.causal_attention(query, key, value), query.shape, "f")
+    after = assert_array(attend(query, key, value), query.shape, "f")
     moved = np.abs(after - before).max(axis=(0, 1, 3)) > 1e-3  # a key moved by 1: far more
     assert_holds(moved[1] and moved[3], "a query should see the keys before it")
 
 
 @check("1.7", says="positions say how far each query sees", weight=3)
-def test_attention_positions(student, rng):
+def test_attention_positions(student, solution, rng):
+    attend = attending(student)
     for queries, keys in ((1, 6), (3, 5), (4, 4)):
         query, key, value = draw_heads(rng, 3, 2, queries, keys, 4)
         positions = rng.integers(0, keys, (3, queries)).astype("i4")
-        got = student.causal_attention(query, key, value, positions)
-        assert_close(got, attention(query, key, value, positions), atol=1e-5)
+        got = attend(query, key, value, positions)
+        assert_close(got, solution.causal_attention(query, key, value, positions), atol=1e-5)
 
 
 @check("1.7", says="it works within a keras.Model, which knows neither batch nor lengths")
-def test_attention_model(student, rng):
-    attending = model(student.build("attention_model", 2, 4))
+def test_attention_model(student, solution, rng):
+    attending(student)
+    layer_of_it = model(student.build("attention_model", 2, 4))
     for batch, queries, keys in ((3, 1, 5), (2, 4, 4)):
         query, key, value = draw_heads(rng, batch, 2, queries, keys, 4)
         positions = np.sort(rng.integers(0, keys, (batch, queries))).astype("i4")
-        got = attending(query, key, value, positions)
-        assert_close(got, attention(query, key, value, positions), atol=1e-5)
+        got = layer_of_it(query, key, value, positions)
+        assert_close(got, solution.causal_attention(query, key, value, positions), atol=1e-5)
 
 
 # Task 1.8: a block. Its sums are longer, and normalised between: hence tolerances of 2e-5 where
@@ -315,11 +317,10 @@ def test_block_cache_kept(student, solution, rng):
 
 
 @check("1.8", says="training changes every weight", cpu=30)
-def test_block_training(student, rng):
-    block = layer(student, "TransformerBlock", 6, num_heads=2)
-    randomize(block, rng)
+def test_block_training(student, solution, rng):
+    block, same = blocks(student, solution, rng, 6, 2)
     whole = model(student.build("block_model", block, 6))
     before = by_layer(block, LAYER)
     inputs = rng.normal(size=(3, 5, 6)).astype("f4")
     student.build("descend", whole, inputs, rng.integers(0, 6, (3, 5)))
-    assert_changed(before, by_layer(block, LAYER))
+    assert_changed(before, by_layer(block, LAYER), by_layer(same, LAYER))

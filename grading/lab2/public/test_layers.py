@@ -13,14 +13,12 @@ from grading.checks import (
 )
 from grading.lab2.models import (
     LAYER,
-    additive,
     arrays,
     assert_gradient,
     assert_zero_outside,
     attended,
     layer,
-    look_up,
-    project,
+    layers,
     step_all,
     tokens,
 )
@@ -42,14 +40,11 @@ def test_additive_contract(student, rng):
 
 
 @check("2.7", says="weights and context as the formula says", weight=3)
-def test_additive_values(student, rng):
-    attention = layer(student, "AdditiveAttention", 4)
-    states, memory, mask = floats(rng, 3, 5, 6), floats(rng, 3, 7, 8), tokens((7, 2, 4), 7)
-    attention(states, memory, mask)
-    randomize(attention, rng)
-    context, weights = additive(attention, 4, states, memory, mask)
-    got = attended(attention(states, memory, mask), context.shape, weights.shape)
-    assert_each(("weights", "context"), got[::-1], (weights, context), atol=1e-5)
+def test_additive_values(student, solution, rng):
+    inputs = floats(rng, 3, 5, 6), floats(rng, 3, 7, 8), tokens((7, 2, 4), 7)
+    attention, same = layers(student, solution, rng, inputs, "AdditiveAttention", 4)
+    got = attended(attention(*inputs), (3, 5, 8), (3, 5, 7))
+    assert_each(("weights", "context"), got[::-1], same(*inputs)[::-1], atol=1e-5)
 
 
 @check("2.7", says="weights sum to 1 and are 0 at padding, which makes no difference", weight=2)
@@ -106,48 +101,44 @@ def test_heads_contract(student, rng):
 
 
 @check("2.10", says="softmax(Q Kᵀ / √head_dim) V, through the output kernel", weight=3)
-def test_heads_values(student, rng):
-    attention = layer(student, "MultiHeadAttention", 8, 2)
-    queries, context, mask = floats(rng, 3, 4, 8), floats(rng, 3, 6, 8), tokens((6, 2, 3), 6)
-    attention(queries, context, mask)
-    randomize(attention, rng)
-    output, weights = look_up(attention, queries, context, mask[:, None], 2)
-    got = attended(attention(queries, context, mask), output.shape, weights.shape)
-    assert_each(("weights", "output"), got[::-1], (weights, output), atol=1e-5)
+def test_heads_values(student, solution, rng):
+    inputs = floats(rng, 3, 4, 8), floats(rng, 3, 6, 8), tokens((6, 2, 3), 6)
+    attention, same = layers(student, solution, rng, inputs, "MultiHeadAttention", 8, 2)
+    got = attended(attention(*inputs), (3, 4, 8), (3, 2, 4, 6))
+    assert_each(("weights", "output"), got[::-1], same(*inputs)[::-1], atol=1e-5)
 
 
 @check("2.10", says="weights are 0 where the mask is False and, if causal, later", weight=2)
-def test_heads_mask(student, rng):
+def test_heads_mask(student, solution, rng):
     x, mask = floats(rng, 3, 6, 8), tokens((6, 2, 3), 6)
     for causal in (False, True):
-        attention = layer(student, "MultiHeadAttention", 8, 2, causal=causal)
-        attention(x, x, mask)
-        randomize(attention, rng)
+        sizes = ("MultiHeadAttention", 8, 2, causal)
+        attention, same = layers(student, solution, rng, (x, x, mask), *sizes)
         allowed = mask[:, None] & (np.tri(6, dtype=bool) | (not causal))
-        output, want = look_up(attention, x, x, allowed, 2)
-        output, weights = attended(attention(x, x, mask), output.shape, want.shape)
+        _, want = same(x, x, mask)
+        output, weights = attended(attention(x, x, mask), x.shape, want.shape)
         assert_zero_outside(weights, allowed[:, None])
         assert_close(weights, want, atol=1e-5)
         other = np.where(mask[:, :, None], x, 10 * x)
-        assert_close(attended(attention(x, other, mask), x.shape, want.shape)[0], output, atol=1e-5)
+        after, _ = attended(attention(x, other, mask), x.shape, want.shape)
+        assert_close(after, output, atol=1e-5, said=CHANGED)
 
 
 @check("2.10", says="project gives keys and values, attend looks up among them", weight=2)
-def test_heads_parts(student, rng):
-    attention = layer(student, "MultiHeadAttention", 8, 2)
-    queries, context = floats(rng, 3, 4, 8), floats(rng, 3, 6, 8)
-    attention(queries, context, tokens((6, 2, 3), 6))
-    randomize(attention, rng)
-    keys, values = (project(attention, part, context, 2) for part in ("key", "value"))
+def test_heads_parts(student, solution, rng):
+    queries, context, mask = floats(rng, 3, 4, 8), floats(rng, 3, 6, 8), tokens((6, 2, 3), 6)
+    sizes = ("MultiHeadAttention", 8, 2)
+    attention, same = layers(student, solution, rng, (queries, context, mask), *sizes)
+    projected = solution.build("do", same, "project", context)
     got = student.build("do", attention, "project", context)
-    got = arrays(got, keys.shape, values.shape)
-    assert_each(("keys", "values"), got, (keys, values), atol=1e-5)
+    got = arrays(got, *(one.shape for one in projected))
+    assert_each(("keys", "values"), got, projected, atol=1e-5)
     for mask in (tokens((6, 2, 3), 6)[:, None], rng.random((3, 4, 6)) < 0.5):
         mask[:, :, 0] = True
-        output, found = look_up(attention, queries, context, mask, 2)
-        given = (queries, keys.astype("f4"), values.astype("f4"), mask)
-        got = attended(student.build("do", attention, "attend", *given), output.shape, found.shape)
-        assert_each(("output", "weights"), got, (output, found), atol=1e-5)
+        given = ("attend", queries, *projected, mask)
+        want = solution.build("do", same, *given)
+        got = attended(student.build("do", attention, *given), *(one.shape for one in want))
+        assert_each(("output", "weights"), got, want, atol=1e-5)
 
 
 @check("2.10", says="every weight gets its gradient")

@@ -1,4 +1,6 @@
-"""Scores and tokens drawn at random."""
+"""Scores and tokens drawn at random, and what is right by definition."""
+
+from fractions import Fraction
 
 import numpy as np
 
@@ -55,4 +57,15 @@ def random_tokens(rng: np.random.Generator, num_events: int) -> list[str]:
         pitches = sorted(rng.choice(range(36, 85), size, replace=False))
         tokens += [f"NOTE_{pitch}" for pitch in pitches] or ["REST"]
         tokens.append(f"DUR_{lengths[rng.integers(len(lengths))]}")
+    return tokens
+
+
+def spelled_out(events: list[tuple[str, str, list[int]]]) -> list[str]:
+    """Spell what sounds as `score_to_tokens` does; where it overlaps, a rest below nothing."""
+    tokens, now = [], Fraction(0)
+    for onset, length, pitches in events:
+        if Fraction(onset) != now:
+            tokens += ["REST", f"DUR_{Fraction(onset) - now}"]
+        tokens += [f"NOTE_{pitch}" for pitch in pitches] + [f"DUR_{length}"]
+        now = Fraction(onset) + Fraction(length)
     return tokens

@@ -74,7 +74,7 @@ def test_network_overfits(student, solution, rng):
     ids[:, 0] = range(1, 5)  # rows that begin alike could not be told apart
     before = by_layer(model, LAYER)
     model.train(ids, targets, steps=25, learning_rate=0.1)
-    assert_changed(before, by_layer(model, LAYER))
+    assert_changed(before, by_layer(model, LAYER), by_layer(same, LAYER))
     logits = hidden.assert_learned(model, same, LAYER, targets, ids)
     assert_close(steps_from_zeros(stepper, ids, 24, 1), logits, atol=1e-4)
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from grading.checks import assert_array, assert_equal, assert_holds, check
-from grading.lab3.hidden.random_scores import random_score, random_tokens
-from grading.lab3.scores import heard, score, spelled_out, three_arrays, words
+from grading.lab3.hidden.random_scores import random_score, random_tokens, spelled_out
+from grading.lab3.scores import heard, score, three_arrays, words
 
 CHORALES = ("bwv10.7", "bwv174.5", "bwv255", "bwv269", "bwv302", "bwv347")
 

@@ -94,16 +94,16 @@ def test_network_states(student, solution, rng):
 
 
 @check("3.5", says="untrained, the loss is near ln V; training changes every weight", weight=2)
-def test_network_training(student, rng):
-    model, stepper = networks(student, 11, 5, 6, 2, 0.2)
+def test_network_training(student, solution, rng):
+    sizes = (11, 5, 6, 2, 0.2)
+    (model, stepper), (wanted, _) = networks(student, *sizes), networks(solution, *sizes)
     ids, targets = np.arange(33).reshape(11, 3) % 11, rng.integers(1, 11, (11, 3))
     # initial weights are small, the logits about 0.1: their squares are what ln V is missed by
-    loss = losses.nats_per_token(targets, assert_array(model(ids), (11, 3, 11), "f"))
-    assert_close(loss, np.array(math.log(11)), atol=0.1)
+    losses.assert_untrained(assert_array(model(ids), (11, 3, 11), "f"), atol=0.1)
     before = by_layer(model, LAYER)
     model.train(ids, targets, steps=1, learning_rate=0.01)
     after, stepped = by_layer(model, LAYER), by_layer(stepper, LAYER)
-    assert_changed(before, after)
+    assert_changed(before, after, by_layer(wanted, LAYER))
     for key, value in after.items():
         with naming(f"{'/'.join(key)}, which the stepper shares"):
             assert_close(stepped.get(key), value)
@@ -151,6 +151,7 @@ def test_accuracy_values(student, solution, rng):
 @check("3.7", says="a guess at padding does not count; 0 if all is padding", weight=2)
 def test_accuracy_padding(student, solution, rng):
     targets, logits = losses.ragged(rng)
+    losses.assert_depends(student.masked_accuracy, targets, logits)
     share = solution.masked_accuracy(targets, logits)
     for guess in (0, 3):  # at padding: right, if PAD counted; wrong
         logits[targets == 0, :] = 9.0 * (np.arange(7) == guess)

@@ -10,10 +10,13 @@ from grading.checks import (
     assert_holds,
     check,
     float32,
+    spelled,
 )
+from grading.hidden import nats_per_token
 from grading.lab4.hidden.oracles import attend, relative_scores
 from grading.lab4.models import (
     LAYER,
+    assert_own_layer,
     continue_by_steps,
     dropped,
     float16,
@@ -22,8 +25,7 @@ from grading.lab4.models import (
     pair,
     seen_by,
 )
-from grading.losses import nats_per_token
-from grading.models import floats, give_learned, randomize, set_layers, silence
+from grading.models import by_layer, floats, give_learned, randomize, set_layers, silence
 
 ATOL = 1e-5  # some tens of float32 roundings, on numbers of about 1 to 10
 
@@ -48,6 +50,7 @@ def test_relative_rows(student, rng):
     source, largest = int(rng.integers(5, 9)), int(rng.integers(2, 9))
     queries, embeddings = floats(rng, 2, source, 3, 4), floats(rng, largest + 1, 4)
     every = float32(student.relative_logits(queries, embeddings, source), (2, 3, source, source))
+    assert_holds(np.ptp(every[..., -1, :]) != 0, "all scores are the same")
     for target in (1, source - 2):
         got = student.relative_logits(queries[:, -target:], embeddings, source)
         seen = seen_by(target, source)
@@ -169,6 +172,7 @@ def test_attention_random_steps(student, rng):
 def test_attention_half(student, rng):
     x, sizes = floats(rng, 2, 7, 8), [8, 2, int(rng.integers(2, 9)), int(rng.integers(2, 5))]
     x = x.astype("f2")
+    assert_own_layer(student, "RelativeAttention", *sizes)
     answer = student.build("in_half_precision", "RelativeAttention", sizes, x, "read")
     kept = (2, 2, 7, 4)
     for one in assert_arrays(answer, output=x.shape, keys=kept, values=kept):
@@ -184,7 +188,9 @@ def test_norm_random(student, rng):
     norm = layer(student, "RMSNorm")
     norm(floats(rng, *shape))
     randomize(norm, rng)
-    (scale,) = (value.astype("f8") for value in norm.get_weights().values())
+    weights = by_layer(norm, LAYER)
+    assert_holds(list(weights) == [("norm", "scale")], f"other weights: {spelled(list(weights))}")
+    scale = weights["norm", "scale"].astype("f8")
     for size in (1e-3, 1, 1e3):
         x = (size * floats(rng, *shape)).astype("f4")
         want = x / np.sqrt((x.astype("f8") ** 2).mean(axis=-1, keepdims=True) + 1e-6) * scale
@@ -195,6 +201,7 @@ def test_norm_random(student, rng):
 def test_norm_random_half(student, rng):
     size = 10.0 ** rng.permutation([-3, -2, -1, 1, 3, 4])[:, None]
     x = np.clip(size * rng.normal(size=(6, 8)), -6e4, 6e4).astype("f2")
+    assert_own_layer(student, "RMSNorm")
     got = student.build("in_half_precision", "RMSNorm", [], x, "__call__", scale=2.0)
     exact = x.astype("f8")
     want = 2 * exact / np.sqrt((exact**2).mean(axis=-1, keepdims=True) + 1e-6)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from grading import hidden, losses
+from grading import hidden
 from grading.checks import assert_array, assert_close, assert_holds, assert_parts, check
 from grading.lab4.performances import VOCAB_SIZE
 
@@ -45,7 +45,7 @@ def smoothed(targets: np.ndarray, logits: np.ndarray, smoothing: float) -> float
     logits = logits.astype("f8") - logits.max(axis=-1, keepdims=True)
     found = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     every = -found.mean(axis=-1)[targets != 0].mean()
-    return float((1 - smoothing) * losses.nats_per_token(targets, logits) + smoothing * every)
+    return float((1 - smoothing) * hidden.nats_per_token(targets, logits) + smoothing * every)
 
 
 @check("4.16", says="every token counts the same, wherever it stands", weight=2, hidden=True)
@@ -64,10 +64,10 @@ def test_loss_precision(student, rng):
     for place in rng.permutation(np.argwhere(targets))[:4].tolist():
         alone = np.zeros_like(targets)  # so that no rounding makes up for another
         alone[tuple(place)] = targets[tuple(place)]
-        want = np.array(losses.nats_per_token(alone, half.astype("f4")))
+        want = np.array(hidden.nats_per_token(alone, half.astype("f4")))
         assert_close(student.masked_cross_entropy(alone, half), want, rtol=1e-5)
     large = (logits * 1e4 / np.abs(logits).max()).astype("f4")
-    want = np.array(losses.nats_per_token(targets, large))
+    want = np.array(hidden.nats_per_token(targets, large))
     # float32 at 1e4 is rounded by 1e-3
     assert_close(student.masked_cross_entropy(targets, large), want, atol=1e-3)
 
@@ -75,7 +75,7 @@ def test_loss_precision(student, rng):
 @check("4.16", says="the gradient, 0 at PAD whatever the logits there", weight=2, hidden=True)
 def test_loss_hidden_gradient(student, rng):
     targets, logits = hidden.any_ragged(rng, 2)
-    want = losses.nats_gradient(targets, logits)
+    want = hidden.nats_gradient(targets, logits)
     at_padding = (targets == 0)[..., None]
     given = np.where(at_padding, 1e4 * np.sign(logits), logits).astype("f4")
     got = assert_array(student.build("loss_gradient", targets, given), given.shape, "f")

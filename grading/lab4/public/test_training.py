@@ -105,6 +105,7 @@ def test_rate_training(student):
 @check("4.16", says="a float32 scalar, whatever the dtypes; 0 if all is PAD")
 def test_loss_contract(student, rng):
     targets, logits = losses.ragged(rng)
+    losses.assert_depends(student.masked_cross_entropy, targets, logits)
     for dtype, precision in (("int32", "f4"), ("int64", "f2"), ("int32", "f8")):
         given = targets.astype(dtype), logits.astype(precision)
         for smoothing in (0.0, 0.1):
@@ -136,6 +137,7 @@ def test_loss_smoothing(student, solution, rng):
 @check("4.16", says="logits at PAD make no difference", weight=2)
 def test_loss_padding(student, rng):
     targets, logits = losses.ragged(rng)
+    losses.assert_depends(student.masked_cross_entropy, targets, logits)
     other = np.where((targets == 0)[..., None], rng.normal(0, 100, logits.shape), logits)
     for smoothing in (0.0, 0.1):
         loss = float32(student.masked_cross_entropy(targets, logits, smoothing), ())
@@ -154,6 +156,7 @@ def test_loss_gradient(student, solution, rng):
 @check("4.17", says="a float32 scalar; 0 if all is PAD")
 def test_accuracy_contract(student, rng):
     targets, logits = losses.ragged(rng)
+    losses.assert_depends(student.masked_accuracy, targets, logits)
     for dtype in ("int32", "int64"):
         float32(student.masked_accuracy(targets.astype(dtype), logits), ())
         nothing = student.masked_accuracy(0 * targets.astype(dtype), logits)
@@ -168,6 +171,7 @@ def test_accuracy_values(student, solution, rng):
 @check("4.17", says="a guess at PAD does not count", weight=2)
 def test_accuracy_padding(student, solution, rng):
     targets, logits = losses.ragged(rng)
+    losses.assert_depends(student.masked_accuracy, targets, logits)
     share = solution.masked_accuracy(targets, logits)
     for guess in (0, 3):  # at padding: right, if PAD counted; wrong
         logits[targets == 0, :] = 9.0 * (np.arange(7) == guess)
@@ -194,6 +198,7 @@ def test_note_values(student):
 
 @check("4.18", says="without a note: infinity")
 def test_note_none(student):
+    assert_spread(student, 2.0, "wait5 on60", 4.0)
     for text in ("wait5 off60 loud0 end", "pad pad"):
         got = student.nats_per_note(2.0, ids_of(text))
         assert_equal(got, math.inf)

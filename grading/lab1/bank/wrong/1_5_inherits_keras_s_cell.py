@@ -1,0 +1,5 @@
+"""Inherits Keras's own cell, and adds nothing."""
+
+
+class LSTMCell(keras.layers.LSTMCell):
+    pass
