@@ -4,18 +4,34 @@ A score has parts, one text each: measures of four quarters separated by `|`, vo
 measure by `&`, then events `WHAT:LENGTH`. WHAT is `r` (rest), `x` (an unpitched stroke), or MIDI
 pitches joined by `+`; `~` before a pitch ends a tie, after it begins one. LENGTH is in quarters,
 or `g` for a grace note: `score("60:3 62~:1 | ~62+65:4", "48:1/3 50:1/3 52:1/3 r:3 & 40:4")`.
-A failure message shows the score in this spelling.
+A failure message shows the score in this spelling, and says what its marks mean.
 """
 
 from fractions import Fraction
 from itertools import count
 
-from grading.checks import CheckFailed, assert_holds, assert_parts, spelled
+from grading.checks import (
+    CheckFailed,
+    assert_equal,
+    assert_holds,
+    assert_parts,
+    naming,
+    spelled,
+)
 from grading.proxy import Code
 from grading.worker.codec import MusicXML
 
 WINDOWS = ("inputs", "targets", "mask")  # what `make_windows` returns
 DIVISIONS = 480  # of a quarter note; every length used here is a multiple of one
+MARKS = {  # what is said of those that occur, where a message shows a score
+    "r": "r rest",
+    "x": "x unpitched",
+    "g": "g grace",
+    "+": "+ chord",
+    "~": "~ tie",
+    "&": "& voice",
+    "|": "| barline",
+}
 STEPS = ["C", "C", "D", "D", "E", "F", "F", "G", "G", "A", "A", "B"]
 ALTERS = (0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 0)
 
@@ -31,8 +47,13 @@ def score(*parts: str) -> MusicXML:
     return labelled(
         '<?xml version="1.0" encoding="UTF-8"?><score-partwise version="4.0">'
         f"<part-list>{listed}</part-list>{written}</score-partwise>",
-        f"score({', '.join(map(repr, parts))})",
+        f"score({', '.join(map(repr, parts))}) [{', '.join(marks(''.join(parts)))}]",
     )
+
+
+def marks(text: str) -> list[str]:
+    """Say what the marks in a spelled score mean."""
+    return ["pitch:quarters", *(says for mark, says in MARKS.items() if mark in text)]
 
 
 def labelled(text: str, label: str) -> MusicXML:
@@ -91,6 +112,13 @@ def event_notes(event: str, voice: int) -> str:
 def words(text: str) -> list[str]:
     """Tokens as one text."""
     return text.split()
+
+
+def assert_heard(reader: Code, got: object, want: list) -> None:
+    """Demand what sounds in a score, as `heard` gives it."""
+    events = heard(reader, got)
+    with naming("the score's (start, length, pitches)"):
+        assert_equal(events, want)
 
 
 def heard(reader: Code, got: object) -> list[tuple[str, str, list[int]]]:

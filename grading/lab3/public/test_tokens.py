@@ -11,7 +11,7 @@ from grading.checks import (
     check,
     naming,
 )
-from grading.lab3.scores import WINDOWS, heard, labelled, score, three_arrays, words
+from grading.lab3.scores import WINDOWS, assert_heard, heard, labelled, score, three_arrays, words
 
 # Task 3.1: from a score to tokens; scores are spelled as grading/lab3/scores.py says
 
@@ -74,7 +74,7 @@ def test_back_events(student, reader):
     tokens = words("NOTE_60 DUR_1 NOTE_62 DUR_1/2 REST DUR_1/2 NOTE_48 NOTE_55 NOTE_64 DUR_3/2")
     got = student.tokens_to_score(tokens)
     want = [("0", "1", [60]), ("1", "1/2", [62]), ("2", "3/2", [48, 55, 64])]
-    assert_equal(heard(reader, got), want)
+    assert_heard(reader, got, want)
     parts = reader.build("num_parts", got)
     assert_holds(parts == 1, f"expected 1 part, got {parts}")
 
@@ -86,7 +86,7 @@ def test_back_round_trip(student, solution, reader):
     # asked before anything of the student's is heard, the solution answers every class alike
     wanted = [heard(reader, solution.tokens_to_score(tokens)) for tokens in (silence_first, long)]
     for tokens, want in zip((silence_first, long), wanted, strict=True):
-        assert_equal(heard(reader, student.tokens_to_score(tokens)), want)
+        assert_heard(reader, student.tokens_to_score(tokens), want)
 
 
 @check("3.2", says="ill-formed stretches have their stated meaning", weight=3)
@@ -101,7 +101,7 @@ def test_back_ill_formed(student, solution, reader):
     # asked before anything of the student's is heard, the solution answers every class alike
     wanted = [heard(reader, solution.tokens_to_score(tokens)) for tokens in cases]
     for tokens, want in zip(cases, wanted, strict=True):
-        assert_equal(heard(reader, student.tokens_to_score(tokens)), want)
+        assert_heard(reader, student.tokens_to_score(tokens), want)
 
 
 @check("3.2", says="a token of no known spelling raises ValueError")
@@ -190,7 +190,8 @@ def test_windows_pieces(student, solution):
 def test_windows_mask(student, solution):
     pieces = [[5, 6, 7, 8], [9], [10, 11, 12]]
     got = three_arrays(student.make_windows(pieces, 4, 3))
-    assert_equal(got[2], solution.make_windows(pieces, 4, 3)[2])
+    with naming("mask"):
+        assert_equal(got[2], solution.make_windows(pieces, 4, 3)[2])
 
 
 @check("3.4", says="an impossible length or stride raises ValueError")

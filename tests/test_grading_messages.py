@@ -1,0 +1,90 @@
+"""What a student reads must say where to look: the words of Labs 3's and 4's public checks."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from grading.checks import CheckFailed
+from grading.lab3.models import assert_kept, assert_rows, assert_rows_ids, continuations
+from grading.lab3.public import test_model as lab3_model
+from grading.lab3.public import test_tokens as lab3_tokens
+from grading.lab3.scores import assert_heard, score
+from grading.worker.codec import MusicXML
+
+
+def message(check, *args):
+    """What a failing check or demand says."""
+    with pytest.raises(CheckFailed) as failure:
+        check(*args)
+    return str(failure.value)
+
+
+# Lab 3
+
+
+def test_a_score_comes_with_the_meaning_of_its_marks():
+    assert score("60:3 62~:1 | ~62:4").label == (
+        "score('60:3 62~:1 | ~62:4') [pitch:quarters, ~ tie, | barline]"
+    )
+    assert score("60:4").label == "score('60:4') [pitch:quarters]"
+
+
+def test_what_sounds_in_a_score_is_named():
+    reader = SimpleNamespace(build=lambda *_: [("0", "1", [60])])
+    said = message(assert_heard, reader, MusicXML("<score/>"), [("1", "1", [60])])
+    assert said.startswith("the score's (start, length, pitches): expected [('1', '1', [60])]")
+
+
+def test_windows_name_the_mask():
+    mask = np.ones((2, 2), bool)
+    student = SimpleNamespace(make_windows=lambda *_: (None, None, ~mask))
+    solution = SimpleNamespace(make_windows=lambda *_: (None, None, mask))
+    said = message(lab3_tokens.test_windows_mask, student, solution)
+    assert said.startswith("mask: expected [[")
+    assert said.endswith("first at [0, 0]: False instead of True")
+
+
+def test_argmax_shows_the_row_with_its_logits():
+    logits = np.array([[1.0, 0.0], [0.25, 2.0]])
+    said = message(assert_rows_ids, np.array([0, 0]), np.array([0, 1]), logits)
+    assert said == "row 1, logits [0.25, 2.  ]: expected id 1, got 0"
+    assert_rows_ids(np.array([0, 1]), np.array([0, 1]), logits)
+
+
+def test_a_cut_says_what_it_keeps_of_what():
+    share = np.array([0, 4, 0, 3]) / 7
+    said = message(assert_kept, np.full(700, 2), share, 700)
+    assert said.startswith("of ids with probabilities 0.1, 0.4, 0.2, 0.3 keep [1, 3]: in 700 draws")
+    assert_kept(np.repeat([1, 3], [400, 300]), share, 700)
+
+
+def test_seeds_say_that_two_calls_are_compared():
+    draws = iter(range(3))
+    student = SimpleNamespace(
+        sample_next=lambda logits, seed: np.full(len(logits), next(draws), np.int32)
+    )
+    said = message(lab3_model.test_sample_seed, student)
+    assert said == "two calls with seed 3 differ: first at [0]: 1 instead of 0"
+
+
+def test_generated_rows_differ_one_at_a_time():
+    said = message(assert_rows, [[1, 4], [1, 5, 2]], [[1, 4], [1, 6, 2]])
+    assert said == "row 1: expected [1, 6, 2], got [1, 5, 2]; first at [1]: 5 instead of 6"
+
+
+def test_an_array_in_the_place_of_lists_is_called_one():
+    primers = np.array([[1, 5]])
+    assert message(continuations, np.array([[1, 5, 6]]), primers, 3) == (
+        "expected a list of 1 lists, got an array of shape (1, 3)"
+    )
+    assert message(continuations, [[6]], primers, 3) == "expected the primer [1, 5] to begin [6]"
+
+
+def test_generated_rows_of_a_wrong_length_are_counted_in_ids():
+    student = SimpleNamespace(
+        build=lambda *_: None, generate=lambda _, primers, *__, **___: primers.tolist()
+    )
+    rng = np.random.default_rng(1)
+    said = message(lab3_model.test_generate_contract, student, rng)
+    assert said == "expected 4 ids in a row, got 3"
