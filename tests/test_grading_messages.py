@@ -10,6 +10,8 @@ from grading.lab3.models import assert_kept, assert_rows, assert_rows_ids, conti
 from grading.lab3.public import test_model as lab3_model
 from grading.lab3.public import test_tokens as lab3_tokens
 from grading.lab3.scores import assert_heard, score
+from grading.lab4.performances import assert_ids, assert_notes, ids_of, notes, pedals, playing
+from grading.lab4.public import test_music as lab4_music
 from grading.worker.codec import MusicXML
 
 
@@ -88,3 +90,56 @@ def test_generated_rows_of_a_wrong_length_are_counted_in_ids():
     rng = np.random.default_rng(1)
     said = message(lab3_model.test_generate_contract, student, rng)
     assert said == "expected 4 ids in a row, got 3"
+
+
+# Lab 4
+
+
+def test_ids_are_named_as_events():
+    want = ids_of("loud19 on60 wait100 off60")
+    assert message(assert_ids, ids_of("loud19 on60 wait99 off60"), want) == (
+        "at [2], after VELOCITY 19, NOTE_ON 60: expected TIME_SHIFT 100 (id 358), "
+        "got TIME_SHIFT 99 (id 357)"
+    )
+    assert message(assert_ids, ids_of("start"), ids_of("pad end")) == (
+        "at [0]: expected PAD (id 0), got START (id 1) (expected 2 ids in all, got 1)"
+    )
+    longer = message(assert_ids, np.r_[want, 391], want)
+    assert longer.endswith(
+        "expected no more, got 391, which is no event (id 391) (expected 4 ids in all, got 5)"
+    )
+    assert_ids(want, want)
+
+
+def test_notes_are_paired_by_pitch_and_none_is_left_unnamed():
+    two = notes((60, 80, 0, 1), (62, 80, 0, 2))
+    assert message(assert_notes, notes((60, 80, 0, 5), (62, 80, 0, 2)), two) == (
+        "expected pitch 60, velocity 80, from 0 to 1; got pitch 60, velocity 80, from 0 to 5"
+    )
+    one = two[:1]
+    assert message(assert_notes, one, two).endswith(
+        "expected 2 notes, got 1; missing: pitch 62, velocity 80, from 0 to 2"
+    )
+    assert message(assert_notes, two, one).endswith(
+        "got 2; not expected: pitch 62, velocity 80, from 0 to 2"
+    )
+
+
+def test_what_was_played_is_said_in_words():
+    def fail():
+        with playing(notes((60, 80, 0, 1)), pedals((0.5, 64), (2, 0, 1))):
+            raise CheckFailed("value", "wrong")
+
+    assert message(fail) == (
+        "wrong\nplayed: pedal 64 at 0.5; pedal 0 at 2, instrument 1; "
+        "pitch 60, velocity 80, from 0 to 1"
+    )
+
+
+def test_decoding_says_which_events_and_that_it_is_about_the_total_time():
+    student = SimpleNamespace(build=lambda *_: (notes((60, 77, 0, 0.5)), 0.75))
+    said = message(lab4_music.test_decode_notes, student)
+    assert said == (
+        "total_time: expected 0.5, got 0.75\n"
+        "events: VELOCITY 19, NOTE_ON 60, TIME_SHIFT 50, NOTE_OFF 60"
+    )

@@ -1,10 +1,20 @@
 """Hand-made performances as the arrays that cross, and what is demanded of those that come back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_array, assert_holds, assert_parts, int32, spelled
+from grading.checks import (
+    CheckFailed,
+    Difference,
+    assert_array,
+    assert_holds,
+    assert_parts,
+    int32,
+    spelled,
+)
 from grading.proxy import Code
 
 PAD, START, END = range(3)
@@ -45,6 +55,61 @@ def spelled_note(row: np.ndarray) -> str:
     return text + ", a drum's" * bool(is_drum)
 
 
+def spelled_move(row: np.ndarray) -> str:
+    """Say what a pedal does: `pedal 127 at 0.2`."""
+    time, controller, value, instrument = row.tolist()
+    text = f"pedal {value:g} at {time:g}"
+    text += f", instrument {instrument:g}" * bool(instrument)
+    return text + f", controller {controller:g}" * (controller != 64)
+
+
+def spelled_event(id: int) -> str:
+    """Say what an id means: `NOTE_ON 60`, `TIME_SHIFT 100` (steps)."""
+    if not 0 <= id < VOCAB_SIZE:
+        return f"{id}, which is no event"
+    if id < NOTE_ON:
+        return ("PAD", "START", "END")[id]
+    kinds = {VELOCITY: "VELOCITY", TIME_SHIFT: "TIME_SHIFT", NOTE_OFF: "NOTE_OFF"}
+    first = max(one for one in (NOTE_ON, *kinds) if one <= id)
+    return f"{kinds.get(first, 'NOTE_ON')} {id - first + (first == TIME_SHIFT)}"
+
+
+@contextmanager
+def saying(what: str, *parts: str) -> Iterator[None]:
+    """Say at the end of whatever fails here what it was asked of: "played", note by note."""
+    try:
+        yield
+    except CheckFailed as failure:
+        asked = "; ".join(parts)
+        asked = asked if len(asked) <= 200 else f"{asked[:199]}…"
+        failure.args = (f"{failure}\n{what}: {asked or 'nothing'}",)
+        raise
+
+
+def playing(played: np.ndarray, moves: np.ndarray) -> Any:
+    """Say at the end of whatever fails here what was played."""
+    return saying("played", *map(spelled_move, moves), *map(spelled_note, played))
+
+
+def assert_ids(got: Any, want: np.ndarray) -> None:
+    """Demand these ids, in an array; a message names the first event that differs."""
+    ids = assert_array(got, (None,), "iu")
+    shared = min(ids.size, want.size)
+    place = next(iter(np.flatnonzero(ids[:shared] != want[:shared]).tolist()), shared)
+    if place == ids.size == want.size:
+        return
+    one, other = (
+        f"{spelled_event(int(part[place]))} (id {part[place]})" if place < part.size else "no more"
+        for part in (want, ids)
+    )
+    before = ", ".join(spelled_event(int(id)) for id in want[max(place - 3, 0) : place])
+    where = f"[{place}]{f', after {before}' * bool(before)}"
+    message = f"at {where}: expected {one}, got {other}"
+    if ids.size != want.size:
+        raise CheckFailed("shape", f"{message} (expected {want.size} ids in all, got {ids.size})")
+    raise CheckFailed("value", message, Difference(want, ids, ids != want))
+
+
 def assert_notes(got: Any, want: np.ndarray, *, ordered: bool = False) -> None:
     """Demand these notes; unless `ordered`, in any order.
 
@@ -55,12 +120,15 @@ def assert_notes(got: Any, want: np.ndarray, *, ordered: bool = False) -> None:
         raise CheckFailed("finite", "a time is NaN or infinity")
     want = np.asarray(want)
     if not ordered:
-        rows, want = (part[np.lexsort(part.round(6).T)] for part in (rows, want))
-    for one, other in zip(rows, want, strict=False):
+        # by pitch first, so that a message compares two notes that should be one
+        rows, want = (part[np.lexsort(part.round(6).T[::-1])] for part in (rows, want))
+    for place, (one, other) in enumerate(zip(rows, want, strict=False)):
         if (np.abs(one - other) > 1e-9).any():
-            raise CheckFailed("value", f"expected {spelled_note(other)}; got {spelled_note(one)}")
-    size = f"expected {len(want)} notes, got {len(rows)}"
-    assert_holds(len(rows) == len(want), size)
+            message = f"expected {spelled_note(other)}; got {spelled_note(one)}"
+            raise CheckFailed("value", f"note {place}: {message}" if ordered else message)
+    left = [*(f"missing: {spelled_note(row)}" for row in want[len(rows) :])]
+    left += [f"not expected: {spelled_note(row)}" for row in rows[len(want) :]]
+    assert_holds(not left, f"expected {len(want)} notes, got {len(rows)}; {'; '.join(left[:1])}")
 
 
 def unchanged(answer: Any, what: str) -> Any:

@@ -13,6 +13,7 @@ from grading.checks import (
     assert_raises,
     check,
     int32,
+    naming,
 )
 from grading.lab4.performances import (
     END,
@@ -20,12 +21,16 @@ from grading.lab4.performances import (
     PAD,
     START,
     VOCAB_SIZE,
+    assert_ids,
     assert_notes,
     corpus,
     ids_of,
     notes,
     pedals,
+    playing,
+    saying,
     some_batches,
+    spelled_event,
     two_arrays,
     unchanged,
 )
@@ -35,16 +40,18 @@ from grading.lab4.performances import (
 
 def assert_pedal(student, reader, *cases):
     for played, moves in cases:
-        got = unchanged(student.build("sustained", played, moves), "notes")
-        assert_notes(got, reader.build("sustained_by_note_seq", played, moves))
+        with playing(played, moves):
+            got = unchanged(student.build("sustained", played, moves), "notes")
+            assert_notes(got, reader.build("sustained_by_note_seq", played, moves))
 
 
 @check("4.1", says="without a pedal, notes stay as they are; the argument is not changed")
 def test_pedal_none(student):
     played = notes((60, 80, 0, 1), (64, 70, 0.5, 2, 1, 5), (38, 90, 1, 1.1, 9, 0, 1))
     for moves in (NO_PEDALS, pedals((0, 127, 0, 66), (3, 0, 0, 66))):
-        got = unchanged(student.build("sustained", played, moves), "notes")
-        assert_notes(got, played)
+        with playing(played, moves):
+            got = unchanged(student.build("sustained", played, moves), "notes")
+            assert_notes(got, played)
     assert_notes(unchanged(student.build("sustained", notes(), NO_PEDALS), "notes"), notes())
 
 
@@ -55,8 +62,10 @@ def test_pedal_held(student, reader):
         held = pedals((0.2, value), (2.25, 63))
         twice = pedals((0.2, value), (1.2, value), (2.25, 0), (3, 0), (3.5, value), (6, 10))
         assert_pedal(student, reader, (played, held), (played, twice))
-    got = unchanged(student.build("sustained", played[:1], pedals((0.5, 64), (2, 0))), "notes")
-    assert_notes(got, notes((60, 80, 0, 2)))
+    one, moves = played[:1], pedals((0.5, 64), (2, 0))
+    with playing(one, moves):
+        got = unchanged(student.build("sustained", one, moves), "notes")
+        assert_notes(got, notes((60, 80, 0, 2)))
 
 
 @check("4.1", says="struck again under the pedal, a pitch ends where the new note starts", weight=2)
@@ -102,13 +111,18 @@ def events(student, played, moves=NO_PEDALS):
     return int32(unchanged(student.build("encoded", played, moves), "ids"), (None,))
 
 
+def assert_events(student, played, want, moves=NO_PEDALS):
+    with playing(played, moves):
+        assert_ids(events(student, played, moves), want)
+
+
 @check("4.2", says="int32 ids, none for no notes; the argument is not changed")
 def test_encode_contract(student):
-    assert_equal(events(student, notes()), np.zeros(0, "i4"))
-    assert_equal(events(student, notes((60, 80, 0, 1))), ids_of("loud19 on60 wait100 off60"))
+    assert_events(student, notes(), np.zeros(0, "i4"))
+    assert_events(student, notes((60, 80, 0, 1)), ids_of("loud19 on60 wait100 off60"))
     both_ends = notes((0, 1, 0, 0.5), (127, 127, 0.5, 1))
     want = ids_of("loud0 on0 wait50 off0 loud31 on127 wait50 off127")
-    assert_equal(events(student, both_ends), want)
+    assert_events(student, both_ends, want)
 
 
 @check("4.2", says="waiting: as many whole 100s as fit, then the rest", weight=2)
@@ -118,19 +132,20 @@ def test_encode_waiting(student):
         "wait25 loud19 on60 wait100 off60 wait100 wait100 wait100 wait25 on62 wait1 off62 on64 "
         "wait100 wait100 wait100 wait100 wait1 off64"
     )
-    assert_equal(events(student, played), want)
+    assert_events(student, played, want)
 
 
 @check("4.2", says="each time is rounded by itself, a half up; one step at least", weight=3)
 def test_encode_rounding(student):
     played = notes((60, 80, 0.125, 0.375), (62, 80, 0.5, 0.501), (64, 80, 0.996, 1.004))
     want = ids_of("wait13 loud19 on60 wait25 off60 wait12 on62 wait1 off62 wait49 on64 wait1 off64")
-    assert_equal(events(student, played), want)
+    assert_events(student, played, want)
     drifting = notes(*((60, 80, 0.014 * i, 0.014 * i + 0.007) for i in range(200)))
     steps = np.int64(100 * drifting[:, 2:4] + 0.5).flatten()
     ids = events(student, drifting)
-    waiting = ids[(ids >= 259) & (ids < 359)] - 258
-    assert_equal(int(waiting.sum()), int(max(steps[-1], steps[-2] + 1)))
+    waiting = int((ids[(ids >= 259) & (ids < 359)] - 258).sum())
+    last = int(max(steps[-1], steps[-2] + 1))
+    assert_holds(waiting == last, f"the last event should be at step {last}, it is at {waiting}")
 
 
 @check("4.2", says="VELOCITY stands before a start, if its bin is another than the last", weight=2)
@@ -139,7 +154,8 @@ def test_encode_velocity(student):
     played = notes(*((60 + i, v, i / 10, i / 10 + 0.05) for i, v in enumerate(loudness)))
     ids = events(student, played)
     want = ids_of("loud0 loud1 loud31 loud30 loud31 loud0")
-    assert_equal(ids[ids >= 359], want)  # of the ids, those of VELOCITY
+    with naming("VELOCITY alone"), playing(played, NO_PEDALS):
+        assert_ids(ids[ids >= 359], want)
     first, second = (int(np.flatnonzero(ids == one)[0]) for one in ids_of("loud1 on62"))
     assert_holds(first + 1 == second, "VELOCITY should stand right before its NOTE_ON")
 
@@ -148,13 +164,12 @@ def test_encode_velocity(student):
 def test_encode_order(student, solution):
     chord = notes((67, 80, 0, 1), (60, 80, 0, 1), (64, 80, 0.001, 1), (60, 90, 1, 1.5))
     want = "loud19 on60 on67 on64 wait100 off60 off67 off64 loud22 on60 wait50 off60"
-    assert_equal(events(student, chord), ids_of(want))
+    assert_events(student, chord, ids_of(want))
     later_note_lower = notes(
         (72, 80, 0.5, 1), (72, 80, 0, 0.5), (40, 80, 0.5, 0.5), (72, 9, 0.5, 1)
     )
     for played in (later_note_lower, later_note_lower[::-1]):
-        want = solution.build("encoded", played, NO_PEDALS)[0]
-        assert_equal(events(student, played), want)
+        assert_events(student, played, solution.build("encoded", played, NO_PEDALS)[0])
 
 
 @check("4.2", says="the pedal prolongs notes; all instruments go into one stream")
@@ -163,18 +178,19 @@ def test_encode_pedal(student, reader):
         (60, 80, 0, 0.5), (64, 40, 0.25, 1, 1, 20), (60, 80, 2, 2.5, 1), (36, 90, 1, 2, 9, 0, 1)
     )
     for moves in (pedals((0, 127), (1.5, 0)), pedals((0, 127, 1), (3, 0, 1))):
-        assert_equal(
-            events(student, played, moves), reader.build("encoded_by_note_seq", played, moves)
-        )
+        assert_events(student, played, reader.build("encoded_by_note_seq", played, moves), moves)
 
 
 # Task 4.3: from events to a performance
 
 
 def assert_played(student, text, *rows):
-    got, total = assert_parts(student.build("decoded", ids_of(text)), "notes", "total time")
-    assert_notes(got, notes(*rows), ordered=True)
-    assert_close(total, np.array(max([0.0, *(row[3] for row in rows)])), atol=1e-9)
+    ids = ids_of(text)
+    with saying("events", ", ".join(map(spelled_event, ids.tolist()))):
+        got, total = assert_parts(student.build("decoded", ids), "notes", "total time")
+        assert_notes(got, notes(*rows), ordered=True)
+        with naming("total_time"):
+            assert_close(total, np.array(max([0.0, *(row[3] for row in rows)])), atol=1e-9)
 
 
 @check("4.3", says="starts, ends and waiting give notes in seconds, in the order of ends", weight=3)
@@ -244,8 +260,8 @@ PHRASE = ids_of(
 
 @check("4.4", says="int32 ids; bad arguments raise ValueError; the argument is not changed")
 def test_augment_contract(student):
-    assert_equal(int32(student.augment(PHRASE, 0, 1.0), (None,)), PHRASE)
-    assert_equal(int32(student.augment(PHRASE[:0], 3, 1.05), (0,)), PHRASE[:0])
+    assert_ids(int32(student.augment(PHRASE, 0, 1.0), (None,)), PHRASE)
+    assert_ids(int32(student.augment(PHRASE[:0], 3, 1.05), (0,)), PHRASE[:0])
     for semitones, stretch in ((13, 1.0), (-13, 1.0), (0, 0.0), (0, -1.0)):
         assert_raises(ValueError, student.augment, PHRASE, semitones, stretch)
     for semitones in (12, -12):
@@ -256,7 +272,7 @@ def test_augment_contract(student):
 def test_augment_transposed(student):
     want = ids_of("loud7 wait50 on63 on0 wait3 off63 off5 loud31 wait100 on127 off127")
     given = ids_of("loud7 wait50 on60 on0 wait3 off60 off5 loud31 wait100 on127 off127")
-    assert_equal(student.augment(given, 3, 1.0), want)
+    assert_ids(student.augment(given, 3, 1.0), want)
 
 
 @check("4.4", says="what leaves the piano goes an octave back; what was outside stays", weight=2)
@@ -264,8 +280,8 @@ def test_augment_octaves(student):
     given = ids_of("on20 on21 on22 on107 on108 on109 off108 off21")
     up = ids_of("on20 on23 on24 on97 on98 on109 off98 off23")
     down = ids_of("on20 on31 on32 on105 on106 on109 off106 off31")
-    assert_equal(student.augment(given, 2, 1.0), up)
-    assert_equal(student.augment(given, -2, 1.0), down)
+    assert_ids(student.augment(given, 2, 1.0), up)
+    assert_ids(student.augment(given, -2, 1.0), down)
 
 
 @check("4.4", says="times of events are stretched, a half up, not the waiting between", weight=3)
@@ -273,8 +289,8 @@ def test_augment_stretched(student):
     given = ids_of("wait1 on60 wait2 off60 wait2 on62 wait100 wait100 off62")
     halved = ids_of("wait1 on60 wait1 off60 wait1 on62 wait100 off62")
     more = ids_of("wait2 on60 wait3 off60 wait3 on62 wait100 wait100 wait100 off62")
-    assert_equal(student.augment(given, 0, 0.5), halved)
-    assert_equal(student.augment(given, 0, 1.5), more)
+    assert_ids(student.augment(given, 0, 0.5), halved)
+    assert_ids(student.augment(given, 0, 1.5), more)
     drifting = np.tile(ids_of("wait3 on60 off60"), 1000)
     moved = int32(student.augment(drifting, 0, 1.05), (None,))
     waiting = int((moved[(moved >= 259) & (moved < 359)] - 258).sum())
@@ -284,10 +300,10 @@ def test_augment_stretched(student):
 @check("4.4", says="waiting is spelled anew: whole 100s, then the rest; none at the end", weight=2)
 def test_augment_spelling(student, solution):
     untidy = ids_of("wait30 wait90 on60 wait1 wait1 off60 wait100 wait40")
-    assert_equal(student.augment(untidy, 0, 1.0), ids_of("wait100 wait20 on60 wait2 off60"))
+    assert_ids(student.augment(untidy, 0, 1.0), ids_of("wait100 wait20 on60 wait2 off60"))
     for semitones, stretch in ((0, 0.25), (-5, 2.0), (7, 0.01), (1, 1.9)):
         got = student.augment(PHRASE, semitones, stretch)
-        assert_equal(got, solution.augment(PHRASE, semitones, stretch))
+        assert_ids(got, solution.augment(PHRASE, semitones, stretch))
 
 
 # Task 4.5: crops to learn from
@@ -314,12 +330,14 @@ def test_batches_pairs(student):
         for row, aims in zip(inputs.tolist(), targets.tolist(), strict=True):
             size = sum(id != PAD for id in row)
             assert_holds(size > 0, f"a crop without a pair: {row}")
-            assert_holds(not any(row[size:] + aims[size:]), f"pairs not at the left: {row}, {aims}")
+            at_left = not any(row[size:] + aims[size:])
+            assert_holds(at_left, f"pairs not at the left: inputs {row}, targets {aims}")
             for place, (id, aim) in enumerate(zip(row[:size], aims, strict=False)):
                 right = aim in firsts and place == 0 if id == START else after.get(id) == aim
-                assert_holds(right, f"{aim} does not come after {id}, in {row}, {aims}")
+                assert_holds(right, f"{aim} does not come after {id}: inputs {row}, targets {aims}")
                 follows = place == 0 or aims[place - 1] == id
-                assert_holds(follows, f"the inputs are not the targets moved by one: {row}, {aims}")
+                moved = f"the inputs are not the targets moved by one: {row}, {aims}"
+                assert_holds(follows, moved)
 
 
 @check("4.5", says="crops hang over both ends: every one is equally likely", weight=3)
