@@ -24,7 +24,7 @@ REASONS = {
     "no error": "bad input was accepted",
 }
 EXPECTED = ("expected", "got")
-CHANGED = ("before the change", "after it")  # both the submission's
+CHANGED = ("before", "after")  # a change of the inputs: both are the submission's
 
 
 class Difference(NamedTuple):
@@ -165,6 +165,12 @@ def assert_close(
         else:  # both come from the submission
             message += f"{got[place]:.6g}{where}{others}"
         raise CheckFailed(code, message, Difference(want, got, wrong, said))
+
+
+def assert_same_after(change: str, got: Any, before: Any, **tolerance: float) -> None:
+    """Demand that a change of the inputs makes no difference; `change` says which, and to what."""
+    with naming(f"{change} should change nothing"):
+        assert_close(got, before, said=CHANGED, **tolerance)
 
 
 def assert_equal(got: Any, want: Any) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from grading.checks import (
-    CHANGED,
     CheckFailed,
     assert_array,
     assert_close,
     assert_holds,
+    assert_same_after,
     naming,
     spelled,
 )
@@ -240,14 +240,17 @@ def assert_depends(network: Handle, digits: np.ndarray, words: np.ndarray, size:
     other = words.copy()
     other[0, place] = other[0, place] % (size - 1) + 1
     after = logits(digits, other)
-    assert_close(after[:, :place], before[:, :place], atol=1e-5, said=CHANGED)
-    assert_close(after[1:], before[1:], atol=1e-5, said=CHANGED)
+    change = f"another word at [0, {place}]"
+    earlier = f"{change}, for logits before it,"
+    assert_same_after(earlier, after[:, :place], before[:, :place], atol=1e-5)
+    assert_same_after(f"{change}, for the other rows,", after[1:], before[1:], atol=1e-5)
     moved = np.abs(after - before).max(axis=2)[0] > 1e-3
     assert_holds(moved[place], "the logits at a position should depend on the word there")
     assert_holds(moved[-1], "the logits at a position should depend on earlier words")
     narrow = digits[:1, : np.count_nonzero(digits[0])]
     alone = logits(narrow, words[:1])  # no padding, no other rows
-    assert_close(alone, before[:1], atol=1e-5, said=CHANGED)
+    change = "leaving out the first row's padding and the other rows"
+    assert_same_after(change, alone, before[:1], atol=1e-5)
     other = digits.copy()
     other[0, 0] = other[0, 0] % 10 + 1
     moved = np.abs(logits(other, words) - before).max(axis=(1, 2)) > 1e-3
