@@ -85,11 +85,18 @@ def attended(answer: Any, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     return [looked_up, weights]
 
 
-def assert_zero_outside(weights: np.ndarray, allowed: np.ndarray) -> None:
-    """Demand that attention's weights are 0, exactly, where nothing may be looked at."""
-    stray = np.abs(np.where(allowed, 0, weights))
-    assert_holds(not stray.any(), f"a weight of {stray.max():.3g} where the mask forbids it")
-    assert_close(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
+def assert_zero_outside(
+    weights: np.ndarray, allowed: np.ndarray, why: str = "is padding, where the mask is False"
+) -> None:
+    """Demand that attention's weights are 0, exactly, where nothing may be looked at, and why."""
+    for *place, key in np.argwhere(np.where(allowed, 0, weights)):
+        raise CheckFailed(
+            "value",
+            f"the weight at {[*map(int, place), int(key)]}, of query {place[-1]} for key {key}, "
+            f"should be 0: the key {why}; got {weights[*place, key]:.3g}",
+        )
+    with naming("the sum of a query's weights"):
+        assert_close(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
 
 
 def assert_gradient(
@@ -154,6 +161,7 @@ def step_all(
         answer = code.build("do", block, "step", *given)
         output, *caches = arrays(answer, given[0].shape, shape, shape)
         outputs.append(output)
+    code.tell("{0}.step, position by position", block)
     return np.concatenate(outputs, axis=1)
 
 
@@ -165,7 +173,8 @@ def networks(code: Code, builder: str, *sizes: float) -> Networks:
     built = getattr(code, builder)(*sizes)
     if type(built) not in (tuple, list) or len(built) != 3:
         raise CheckFailed("type", f"expected (model, encoder, stepper), got {spelled(built)}")
-    return model(built[0]), model(built[1]), model(built[2])
+    whole, encoder, stepper = built
+    return model(whole), model(encoder, part="encoder"), model(stepper, part="stepper")
 
 
 def first_states(encoder: Handle, digits: np.ndarray) -> list[np.ndarray]:
