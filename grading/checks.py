@@ -1,6 +1,7 @@
 """What a check is made of: its mark, and the comparisons that say in words what differs."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +25,7 @@ REASONS = {
     "no error": "bad input was accepted",
 }
 EXPECTED = ("expected", "got")
-CHANGED = ("before the change", "after it")  # both the submission's
+CHANGED = ("before", "after")  # a change of the inputs: both are the submission's
 
 
 class Difference(NamedTuple):
@@ -82,8 +83,9 @@ def spelling(value: Any) -> Iterator[str]:
     """Spell a value character by character: whoever takes a few pays for no more."""
     if isinstance(value, MusicXML):
         yield from getattr(value, "label", "a score")
-    elif isinstance(value, np.ndarray) and value.size <= 24:
-        yield from np.array2string(value, separator=", ", precision=6).replace("\n", "")
+    elif isinstance(value, np.ndarray) and value.size <= (8 if value.dtype.kind == "f" else 24):
+        text = np.array2string(value, separator=", ", precision=6)
+        yield from re.sub(r"(?<=\[) +|(?<= ) +", "", text.replace("\n", ""))
     elif isinstance(value, np.ndarray):
         yield from f"{value.dtype} array {value.shape}"
         if value.ndim == 2 and value.shape[1] <= 24 and (value == value[0]).all():
@@ -165,6 +167,12 @@ def assert_close(
         else:  # both come from the submission
             message += f"{got[place]:.6g}{where}{others}"
         raise CheckFailed(code, message, Difference(want, got, wrong, said))
+
+
+def assert_same_after(change: str, got: Any, before: Any, **tolerance: float) -> None:
+    """Demand that a change of the inputs makes no difference; `change` says which, and to what."""
+    with naming(f"{change} should change nothing"):
+        assert_close(got, before, said=CHANGED, **tolerance)
 
 
 def assert_equal(got: Any, want: Any) -> None:
@@ -286,9 +294,11 @@ def assert_raises(error: type[Exception], function: Callable, *args: Any, **kwar
 
 
 def assert_frequencies(
-    counts: np.ndarray, probabilities: np.ndarray, drawn: str = "draws id"
+    counts: np.ndarray, probabilities: np.ndarray, drawn: str = "draws id", first: int = 0
 ) -> None:
     """Demand that draws follow `probabilities`; false alarms: at most one in a million.
+
+    In a message they are `drawn`, and the first of them is the number `first`.
 
     Each token's count is Binomial(n, p). By Bernstein's inequality it is further than
     t = log(2V/1e-6)/3 + sqrt(2 n p (1 − p) log(2V/1e-6)) + 1 from n p with probability below
@@ -304,6 +314,7 @@ def assert_frequencies(
         token = int(np.argmax(np.abs(counts - expected) - bound))
         raise CheckFailed(
             "value",
-            f"in {total} {drawn} {token} came {int(counts[token])} times; its probability is "
-            f"{probabilities[token]:.4f}, so expected {expected[token]:.0f} ± {bound[token]:.0f}",
+            f"in {total} {drawn} {token + first} came {int(counts[token])} times; its probability "
+            f"is {probabilities[token]:.4f}, so expected "
+            f"{expected[token]:.0f} ± {bound[token]:.0f}",
         )

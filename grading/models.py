@@ -16,6 +16,7 @@ from grading.checks import (
     assert_close,
     assert_holds,
     assert_parts,
+    naming,
     spelled,
 )
 from grading.proxy import Code, Handle, model
@@ -30,7 +31,7 @@ Weights = dict[tuple[str, ...], np.ndarray]
 def two_models(built: Any) -> tuple[Handle, Handle]:
     """Demand a model and its stepper."""
     whole, stepper = assert_parts(built, "model", "stepper")
-    return model(whole), model(stepper)
+    return model(whole), model(stepper, part="stepper")
 
 
 def assert_written_out(
@@ -42,7 +43,8 @@ def assert_written_out(
     """
     used = code.build("keras_used", kind, task, list(sizes), settings, inputs)
     if used != []:
-        raise CheckFailed("value", f"the task is to write it out; {spelled(used)} does the work")
+        names = spelled(used).strip("[]").replace("'", "")
+        raise CheckFailed("value", f"{task}: write it out yourself; here {names} does the work")
 
 
 # Weights
@@ -166,8 +168,8 @@ def assert_same_descent(
     for path, want in solution.build("descend", layers[1], target, *inputs).items():
         # the gradient is what a step changed in weights of up to 2: a few roundings of those
         key = key_of(path, names)
-        said = (f"the step in {'/'.join(key)} should be", "it was")
-        assert_close(moves.get(key), want, rtol=1e-3, atol=1e-5, said=said)
+        with naming(f"one training step's change of {'/'.join(key)}"):
+            assert_close(moves.get(key), want, rtol=1e-3, atol=1e-5)
 
 
 # Steps
@@ -202,14 +204,22 @@ def step_through(
             assert_array(new, old.shape, {"f": "f", "b": "b"}.get(old.dtype.kind, "iu"))
             for new, old in zip(parts[1:], states, strict=True)
         ]
+    stepper.tell("{0}, fed the ids one by one")
     return np.stack(logits, axis=1)
 
 
 def assert_same_in_steps(got: Any, call: Any, atol: float) -> None:
-    """Demand of steps what one call gives; both are the submission's."""
+    """Demand of steps, on axis 1, what one call gives; both are the submission's."""
     call = assert_array(call, kind="f")
     assert_holds(np.ptp(call) != 0, "the call gives the same numbers whatever goes in")
-    assert_close(got, call, atol=atol, said=("the call gives", "the steps give"))
+    try:
+        assert_close(got, call, atol=atol, said=("the call gives", "the steps give"))
+    except CheckFailed as failure:
+        if failure.difference:
+            rows = failure.difference.far.swapaxes(0, 1).reshape(call.shape[1], -1)
+            step = int(rows.any(axis=1).argmax())
+            failure.args = (f"{failure}; the first step that differs is at position {step}",)
+        raise
 
 
 # Draws

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from grading.checks import CheckFailed, spelled
+from grading.spoken import SPOKEN
 from grading.worker.codec import Opaque
 from grading.workers import Raised, Refused, WorkerDied
 from toolkit.plain import plain
@@ -71,40 +72,52 @@ class Code:
         """The last call as its author would write it; "" before the first."""
         if self._last is None:
             return ""
-        spelling, args, kwargs = self._last
-        if spelling == "do":
-            spelling, args = f"{args[0]!r}.{args[1]}", args[2:]
+        sentence, args, kwargs = self._last
         words = [spelled(arg) for arg in args]
         words += [f"{name}={spelled(value)}" for name, value in kwargs.items()]
-        return f"{spelling}({', '.join(words)})"
+        whole, rest, tail = (", ".join(words[first:]) for first in range(3))
+        bare = [arg if type(arg) is str else word for arg, word in zip(args, words, strict=False)]
+        return sentence.format(*bare, all=whole, rest=rest, tail=tail)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """One of the submission's functions."""
         if name.startswith("_"):
             raise AttributeError(name)
-        return lambda *args, **kwargs: self._do(name, args, kwargs, do="call", name=name)
+        sentence = f"{name}({{all}})"
+        return lambda *args, **kwargs: self._do(sentence, args, kwargs, do="call", name=name)
 
     def build(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Call one of the lab's builders in the worker: a given model, the reading of a score."""
-        return self._do(name, args, kwargs, do="build", name=name)
+        return self._do(SPOKEN.get(name, f"{name}({{all}})"), args, kwargs, do="build", name=name)
 
     def method(self, handle: "Handle", name: str, args: tuple, kwargs: dict) -> Any:
         """Do one of a handle's methods."""
         target = Opaque(handle._number)
-        spelling = f"{handle!r}" if name == "call" else f"{handle!r}.{name}"
-        return self._do(spelling, args, kwargs, do="method", target=target, name=name)
+        applied = "{0}, called with ({rest})" if handle._part else "{0}({rest})"
+        sentence = applied if name == "call" else SPOKEN[name]
+        return self._do(sentence, (handle, *args), kwargs, do="method", target=target, name=name)
 
-    def _do(self, spelling: str, args: tuple, kwargs: dict, **question: Any) -> Any:
-        self._last = spelling, args, kwargs
-        question |= {"args": self._crossing(args), "kwargs": self._crossing(kwargs)}
+    def tell(self, sentence: str, *args: Any) -> None:
+        """Tell of the calls so far as one; a sentence as in `SPOKEN`."""
+        self._last = sentence, args, {}
+
+    def _do(self, sentence: str | None, args: tuple, kwargs: dict, **question: Any) -> Any:
+        before = self._last
+        self._last = sentence or f"{question['name']} of {{0}}", args, kwargs
+        sent = args[1:] if "target" in question else args
+        question |= {"args": self._crossing(sent), "kwargs": self._crossing(kwargs)}
         try:
             answer = self._ask(**question)
         except (Raised, Refused, WorkerDied) as problem:
             if self._place is None:
                 raise RuntimeError(f"the solution's {self.called}: {problem}") from problem
             self._blame(problem, self._place)
-        # Only a handle is named by its call: spelling every call's arguments takes time.
-        return self._arrived(answer, self.called if type(answer) is Opaque else "model")
+        # Only handles are named by their call: spelling every call's arguments takes time.
+        parts = answer if type(answer) in (list, tuple) else [answer]
+        made = self.called if sentence and any(type(part) is Opaque for part in parts) else ""
+        if sentence is None:
+            self._last = before
+        return self._arrived(answer, made, "" if type(answer) is Opaque else "model")
 
     def _blame(self, problem: Exception, place: Callable[[int], str]) -> NoReturn:
         if isinstance(problem, Raised):
@@ -127,24 +140,25 @@ class Code:
             return {key: self._crossing(item) for key, item in value.items()}
         return value
 
-    def _arrived(self, value: Any, name: str = "model") -> Any:
+    def _arrived(self, value: Any, made: str, part: str) -> Any:
         kind = type(value)
         if kind is Opaque:
-            return Handle(self, value.number, name)
+            return Handle(self, value.number, made, part)
         if kind in (list, tuple):
-            return kind(self._arrived(item) for item in value)
+            return kind(self._arrived(item, made, part) for item in value)
         if kind is dict:
-            return {key: self._arrived(item) for key, item in value.items()}
+            return {key: self._arrived(item, made, part) for key, item in value.items()}
         return value
 
 
 class Handle:
     """A model or layer that stays in the worker. Comparing or branching on it fails the check."""
 
-    def __init__(self, code: Code, number: int, name: str):
+    def __init__(self, code: Code, number: int, made: str, part: str):
         self._code = code
         self._number = number
-        self._name = name
+        self._made = made
+        self._part = part
 
     def __call__(self, *inputs: Any, **kwargs: Any) -> Any:
         """Apply it to arrays."""
@@ -162,13 +176,18 @@ class Handle:
         """Name, kind, shapes of inputs and outputs, layers."""
         return description(self._code.method(self, "describe", (), {}))
 
+    def tell(self, sentence: str) -> None:
+        """Tell of the calls so far as one."""
+        self._code.tell(sentence, self)
+
     def train(self, inputs: Any, targets: Any, steps: int, learning_rate: float) -> None:
         """Take Adam steps on one batch."""
         self._code.method(self, "train", (inputs, targets, steps, learning_rate), {})
 
     def __repr__(self) -> str:
-        """The call that made it, for messages."""
-        return self._name
+        """The call that made it, for messages, and which of the things that it made."""
+        both = self._part and self._made
+        return f"the {self._part} of {self._made}" if both else self._part or self._made
 
     def _refuse(self, *_: Any) -> NoReturn:
         if self._code._place is None:
@@ -206,8 +225,9 @@ def description(value: Any) -> dict[str, Any]:
     raise CheckFailed("type", f"expected a model's description, got {spelled(value)}")
 
 
-def model(value: Any, what: str = "a keras.Model") -> Handle:
-    """Demand that a task returned a model or layer."""
+def model(value: Any, what: str = "a keras.Model", part: str = "") -> Handle:
+    """Demand that a task returned a model or layer; `part` says which of several models."""
     if not isinstance(value, Handle):
         raise CheckFailed("type", f"expected {what}, got {spelled(value)}")
+    value._part = part or value._part
     return value

@@ -31,7 +31,7 @@ class Script:
         encoder, stepper = assert_parts(
             code.build("scripted_networks", self.table), "encoder", "stepper"
         )
-        return model(encoder), model(stepper)
+        return model(encoder, part="encoder"), model(stepper, part="stepper")
 
     def logits(self, digits: np.ndarray, ids: list[int]) -> np.ndarray:
         """Give the logits after START and some ids."""

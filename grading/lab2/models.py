@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from grading.checks import (
-    CHANGED,
     CheckFailed,
     assert_array,
     assert_close,
     assert_holds,
+    assert_same_after,
     naming,
     spelled,
 )
@@ -85,11 +85,18 @@ def attended(answer: Any, *shapes: tuple[int, ...]) -> list[np.ndarray]:
     return [looked_up, weights]
 
 
-def assert_zero_outside(weights: np.ndarray, allowed: np.ndarray) -> None:
-    """Demand that attention's weights are 0, exactly, where nothing may be looked at."""
-    stray = np.abs(np.where(allowed, 0, weights))
-    assert_holds(not stray.any(), f"a weight of {stray.max():.3g} where the mask forbids it")
-    assert_close(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
+def assert_zero_outside(
+    weights: np.ndarray, allowed: np.ndarray, why: str = "is padding, where the mask is False"
+) -> None:
+    """Demand that attention's weights are 0, exactly, where nothing may be looked at, and why."""
+    for *place, key in np.argwhere(np.where(allowed, 0, weights)):
+        raise CheckFailed(
+            "value",
+            f"the weight at {[*map(int, place), int(key)]}, of query {place[-1]} for key {key}, "
+            f"should be 0: the key {why}; got {weights[*place, key]:.3g}",
+        )
+    with naming("the sum of a query's weights"):
+        assert_close(weights.sum(axis=-1), np.ones(weights.shape[:-1]))
 
 
 def assert_gradient(
@@ -154,6 +161,7 @@ def step_all(
         answer = code.build("do", block, "step", *given)
         output, *caches = arrays(answer, given[0].shape, shape, shape)
         outputs.append(output)
+    code.tell("{0}.step, position by position", block)
     return np.concatenate(outputs, axis=1)
 
 
@@ -165,7 +173,8 @@ def networks(code: Code, builder: str, *sizes: float) -> Networks:
     built = getattr(code, builder)(*sizes)
     if type(built) not in (tuple, list) or len(built) != 3:
         raise CheckFailed("type", f"expected (model, encoder, stepper), got {spelled(built)}")
-    return model(built[0]), model(built[1]), model(built[2])
+    whole, encoder, stepper = built
+    return model(whole), model(encoder, part="encoder"), model(stepper, part="stepper")
 
 
 def first_states(encoder: Handle, digits: np.ndarray) -> list[np.ndarray]:
@@ -240,14 +249,17 @@ def assert_depends(network: Handle, digits: np.ndarray, words: np.ndarray, size:
     other = words.copy()
     other[0, place] = other[0, place] % (size - 1) + 1
     after = logits(digits, other)
-    assert_close(after[:, :place], before[:, :place], atol=1e-5, said=CHANGED)
-    assert_close(after[1:], before[1:], atol=1e-5, said=CHANGED)
+    change = f"another word at [0, {place}]"
+    earlier = f"{change}, for logits before it,"
+    assert_same_after(earlier, after[:, :place], before[:, :place], atol=1e-5)
+    assert_same_after(f"{change}, for the other rows,", after[1:], before[1:], atol=1e-5)
     moved = np.abs(after - before).max(axis=2)[0] > 1e-3
     assert_holds(moved[place], "the logits at a position should depend on the word there")
     assert_holds(moved[-1], "the logits at a position should depend on earlier words")
     narrow = digits[:1, : np.count_nonzero(digits[0])]
     alone = logits(narrow, words[:1])  # no padding, no other rows
-    assert_close(alone, before[:1], atol=1e-5, said=CHANGED)
+    change = "leaving out the first row's padding and the other rows"
+    assert_same_after(change, alone, before[:1], atol=1e-5)
     other = digits.copy()
     other[0, 0] = other[0, 0] % 10 + 1
     moved = np.abs(logits(other, words) - before).max(axis=(1, 2)) > 1e-3

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from num2words import num2words
 
-from grading.checks import CheckFailed, assert_holds, int32, spelled
+from grading.checks import CheckFailed, assert_holds, int32, naming, spelled
 from grading.proxy import Code
 
 # always in training, as the lab gives them
 SPECIAL_NUMBERS = [*range(21), 30, 40, 50, 60, 70, 80, 90, 100, 1000, 10**6, 10**9]
 SPLITS = ("train", "validation", "test")
+ENCODED = ("inputs", "targets")
 
 Splits = dict[str, list[int]]
 
@@ -53,14 +54,17 @@ def assert_shuffled(numbers: list[int]) -> None:
     lengths = np.array([len(str(number)) for number in numbers])
     rises = int((np.diff(np.array(numbers)) > 0).sum())
     assert_holds(
-        abs(rises - (count - 1) / 2) < 6 * math.sqrt(count / 12), "the numbers are not shuffled"
+        abs(rises - (count - 1) / 2) < 6 * math.sqrt(count / 12),
+        "the numbers of train are not in random order",
     )
     together = (np.diff(lengths) == 0).mean()
-    assert_holds(together < 0.5, "the lengths stand apart, one after another")
+    assert_holds(together < 0.5, "train: numbers of one length stand together, not in random order")
     places = [place for place, number in enumerate(numbers) if number in SPECIAL_NUMBERS]
     if len(places) >= 20:  # fewer stand at one end by chance
         middle = np.mean(places) / count
-        assert_holds(0.18 < middle < 0.82, "the special numbers stand at one end")
+        assert_holds(
+            0.18 < middle < 0.82, "train: the special numbers stand at one end, not in random order"
+        )
 
 
 def spelt(numbers: list[int], language: str = "en") -> list[str]:
@@ -78,8 +82,10 @@ def two_arrays(got: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray
     """Demand the two int32 arrays that `encode_words` returns."""
     if type(got) not in (tuple, list) or len(got) != 2:
         raise CheckFailed("type", f"expected (inputs, targets), got {spelled(got)}")
-    inputs, targets = (int32(one, shape) for one in got)
-    return inputs, targets
+    for part, array in zip(ENCODED, got, strict=True):
+        with naming(part):
+            int32(array, shape)
+    return got[0], got[1]
 
 
 def complaint(student: Code, name: str, *args: Any) -> str:

@@ -3,13 +3,14 @@
 import numpy as np
 
 from grading.checks import (
-    CHANGED,
     assert_array,
     assert_close,
     assert_each,
     assert_equal,
     assert_raises,
+    assert_same_after,
     check,
+    naming,
 )
 from grading.lab2.models import (
     LAYER,
@@ -57,9 +58,10 @@ def test_additive_mask(student, rng):
     assert_zero_outside(weights, mask[:, None])
     other = np.where(mask[:, :, None], memory, floats(rng, 3, 7, 8) * 10)
     got = attended(attention(states, other, mask), (3, 5, 8), (3, 5, 7))
-    assert_close(got[0], context, atol=1e-5, said=CHANGED)
+    assert_same_after("another memory at padding", got[0], context, atol=1e-5)
     narrow = attended(attention(states, memory[:, :6], mask[:, :6]), (3, 5, 8), (3, 5, 6))
-    assert_close(narrow[0], context, atol=1e-5, said=CHANGED)
+    change = "cutting off the last column of memory, padding in every row,"
+    assert_same_after(change, narrow[0], context, atol=1e-5)
 
 
 @check("2.7", says="every weight gets its gradient")
@@ -117,11 +119,13 @@ def test_heads_mask(student, solution, rng):
         allowed = mask[:, None] & (np.tri(6, dtype=bool) | (not causal))
         _, want = same(x, x, mask)
         output, weights = attended(attention(x, x, mask), x.shape, want.shape)
-        assert_zero_outside(weights, allowed[:, None])
-        assert_close(weights, want, atol=1e-5)
+        later = "comes later or is padding" if causal else "is padding, where the mask is False"
+        assert_zero_outside(weights, allowed[:, None], later)
+        with naming("weights"):
+            assert_close(weights, want, atol=1e-5)
         other = np.where(mask[:, :, None], x, 10 * x)
         after, _ = attended(attention(x, other, mask), x.shape, want.shape)
-        assert_close(after, output, atol=1e-5, said=CHANGED)
+        assert_same_after("another context at padding", after, output, atol=1e-5)
 
 
 @check("2.10", says="project gives keys and values, attend looks up among them", weight=2)
@@ -169,10 +173,11 @@ def test_encoder_padding(student, rng):
     randomize(block, rng)
     before = assert_array(block(x, mask), x.shape, "f")
     other = np.where(mask[:, :, None], x, floats(rng, *x.shape))
-    assert_close(
-        assert_array(block(other, mask), x.shape, "f")[mask], before[mask], atol=1e-5, said=CHANGED
-    )
-    assert_close(block(x[:, :5], mask[:, :5]), before[:, :5], atol=1e-5, said=CHANGED)
+    after = assert_array(block(other, mask), x.shape, "f")
+    change = "other inputs at padding, for outputs at tokens,"
+    assert_same_after(change, after[mask], before[mask], atol=1e-5)
+    change = "cutting off the last position, padding in every row,"
+    assert_same_after(change, block(x[:, :5], mask[:, :5]), before[:, :5], atol=1e-5)
 
 
 @check("2.11", says="every weight gets its gradient")
@@ -207,9 +212,11 @@ def test_decoder_causality(student, rng):
     later = x.copy()
     later[:, 3:] = floats(rng, 3, 2, 8)
     after = attended(block(later, memory, mask), *shapes)[0]
-    assert_close(after[:, :3], before[:, :3], atol=1e-5, said=CHANGED)
+    change = "other inputs from position 3 on, for outputs before it,"
+    assert_same_after(change, after[:, :3], before[:, :3], atol=1e-5)
     other = np.where(mask[:, :, None], memory, floats(rng, 3, 6, 8))
-    assert_close(attended(block(x, other, mask), *shapes)[0], before, atol=1e-5, said=CHANGED)
+    after = attended(block(x, other, mask), *shapes)[0]
+    assert_same_after("another memory at padding", after, before, atol=1e-5)
 
 
 @check("2.12", says="step gives for each position what the call gives", weight=3)

@@ -1,0 +1,53 @@
+"""What messages call the questions to a worker that are no calls of a task: a student knows none.
+
+In a sentence {0}, {1} … are the arguments, {all} all of them, {rest} those after the first, {tail}
+those after the second. A question without a sentence only looks on: the call before it is told.
+"""
+
+SPOKEN: dict[str, str | None] = {
+    # of a model or layer
+    "get_weights": None,
+    "set_weights": None,
+    "describe": None,
+    "train": "training of {0}",
+    # of several labs' builders
+    "do": "{0}.{1}({tail})",
+    "keras_used": "{1}",
+    "num_calls": None,
+    "in_half_precision": "{0} where layers compute in float16",
+    "descend": "a training step of {0}",
+    "loss_step": "a training step with your loss, targets {0}, logits {1}",
+    "loss_gradient": "the gradient of your loss, targets {0}, logits {1}",
+    "sample_with_generator": "sample_next({0}, seed=np.random.default_rng({1})), called {2} times",
+    "scripted_stepper": "stepper",
+    # of Lab 1's
+    "vocabulary_of_generator": "build_vocabulary(name for name in {0})",
+    "conditioned": "a keras.Model that calls condition_on_country(inputs, countries, {1})",
+    "build_layer": "{0}.build((None, {1}))",
+    "take_step": "{0}({rest})",
+    "walked": "keras.layers.RNN({0}, return_sequences=True)",
+    "attention_model": "a keras.Model that calls causal_attention",
+    "block_model": "a keras.Model that calls {0}",
+    "block_step": "{0}({1}, cache={2}, position={3})",
+    # of Lab 2's
+    "number_types": "make_pairs({0})",
+    "complaint": "{0}({rest})",
+    "scripted_networks": None,
+    "greedy_compiled": "greedy_decode({all}) in a compiled function",
+    # of Lab 3's
+    "accuracy_metric": "masked_accuracy as a metric of Keras, targets {0}, logits {1}",
+    # of Lab 4's
+    "sustained": "apply_sustain, notes {0}, pedals {1}",
+    "encoded": "encode_performance, notes {0}, pedals {1}",
+    "decoded": "decode_performance({0})",
+    "batches": "make_batches({all})",
+    "batch_of_a_long_piece": "make_batches of one very long piece",
+    "cache": "KeyValueCache({0}).{1}({tail})",
+    "masked_call": "{0}({1}, mask={2})",
+    "losses_of_fit": "{3} training steps of {0}",
+    "rates": "WarmupSchedule({0}, {1}) at steps {2}",
+    "rate_in_training": "WarmupSchedule({0}, {1}) in {2} training steps",
+    "scripted_music": "a MusicTransformer",
+    "num_steps": None,
+    "generate_in_graph": "generate({0}, {1}) in a compiled function",
+}
