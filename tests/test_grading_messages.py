@@ -12,6 +12,7 @@ from grading.lab3.public import test_tokens as lab3_tokens
 from grading.lab3.scores import assert_heard, score
 from grading.lab4.performances import assert_ids, assert_notes, ids_of, notes, pedals, playing
 from grading.lab4.public import test_music as lab4_music
+from grading.lab4.public import test_training as lab4_training
 from grading.worker.codec import MusicXML
 
 
@@ -48,9 +49,9 @@ def test_windows_name_the_mask():
 
 
 def test_argmax_shows_the_row_with_its_logits():
-    logits = np.array([[1.0, 0.0], [0.25, 2.0]])
+    logits = np.array([[1.0, 0.0], [0.25, 2.75]])
     said = message(assert_rows_ids, np.array([0, 0]), np.array([0, 1]), logits)
-    assert said == "row 1, logits [0.25, 2.  ]: expected id 1, got 0"
+    assert said == "row 1, logits [0.25, 2.75]: expected id 1, got 0"
     assert_rows_ids(np.array([0, 1]), np.array([0, 1]), logits)
 
 
@@ -143,3 +144,34 @@ def test_decoding_says_which_events_and_that_it_is_about_the_total_time():
         "total_time: expected 0.5, got 0.75\n"
         "events: VELOCITY 19, NOTE_ON 60, TIME_SHIFT 50, NOTE_OFF 60"
     )
+
+
+def test_a_target_scored_twice_is_counted():
+    targets = np.zeros((6, 8), "i4")
+    targets.ravel()[:] = [*range(3, 46), *[2] * 4, 9]
+    student = SimpleNamespace(evaluation_windows=lambda *_: (targets, targets))
+    said = message(lab4_music.test_evaluation_once, student)
+    assert said == "token 2 should be a target 5 times, it is 4 times"
+
+
+def test_windows_say_whether_inputs_or_targets_differ():
+    inputs = np.array([[1, 5], [6, 7], [1, 0], [1, 8], [9, 0]], "i4")
+    student = SimpleNamespace(evaluation_windows=lambda *_: (inputs, inputs))
+    said = message(lab4_music.test_evaluation_plain, student)
+    assert said.startswith("targets: expected [[5, 6], [7, 2]")
+    student = SimpleNamespace(evaluation_windows=lambda *_: (inputs[:4], inputs))
+    said = message(lab4_music.test_evaluation_plain, student)
+    assert said == "inputs: expected shape (5, 2), got (4, 2)"
+
+
+def test_the_scale_and_the_count_are_told_apart():
+    student = SimpleNamespace(update_loss_scale=lambda *_: (8.0, 0))
+    assert message(lab4_training.test_scale_grows, student) == "good_steps: expected 1, got 0"
+    student = SimpleNamespace(update_loss_scale=lambda *_: (16.0, 1))
+    assert message(lab4_training.test_scale_grows, student) == "scale: expected 8, got 16"
+
+
+def test_a_rate_comes_with_its_step():
+    student = SimpleNamespace(build=lambda *_: [0.2] * 6)
+    said = message(lab4_training.test_rate_ends, student)
+    assert said == "at step 9: expected 2, got 0.2"

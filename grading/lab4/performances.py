@@ -13,11 +13,13 @@ from grading.checks import (
     assert_holds,
     assert_parts,
     int32,
+    naming,
     spelled,
 )
 from grading.proxy import Code
 
 PAD, START, END = range(3)
+WINDOWS = ("inputs", "targets")  # of crops and of windows
 NOTE_ON, NOTE_OFF, TIME_SHIFT, VELOCITY, VOCAB_SIZE = 3, 131, 259, 359, 391
 
 
@@ -140,7 +142,11 @@ def unchanged(answer: Any, what: str) -> Any:
 
 def two_arrays(answer: Any, shape: tuple) -> list[np.ndarray]:
     """Demand inputs and targets, int32."""
-    return [int32(one, shape) for one in assert_parts(answer, "inputs", "targets")]
+    found = []
+    for name, one in zip(WINDOWS, assert_parts(answer, *WINDOWS), strict=True):
+        with naming(name):
+            found.append(int32(one, shape))
+    return found
 
 
 def corpus(*sizes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,6 @@ import math
 import numpy as np
 
 from grading.checks import (
-    CHANGED,
     assert_array,
     assert_arrays,
     assert_close,
@@ -14,8 +13,10 @@ from grading.checks import (
     assert_holds,
     assert_parts,
     assert_raises,
+    assert_same_after,
     check,
     float32,
+    naming,
 )
 from grading.lab4.models import (
     LAYER,
@@ -36,6 +37,12 @@ from grading.models import assert_changed, assert_same_in_steps, by_layer, float
 ATOL = 1e-5
 
 PARTS = ("output", "keys", "values")
+
+
+def after_reading(primer, slots):
+    """Say of steps in whatever fails here what they begin after: their positions count from 0."""
+    return naming(f"of the steps after {primer} positions were read, {slots} slots")
+
 
 # Task 4.7: relative logits by the definition; what stands at later keys is not looked at
 
@@ -191,7 +198,8 @@ def test_attention_window(student, solution, rng):
         other[:, 4] += 1
         # random weights of 0.5: what matters changes far more than 1e-3
         moved = np.abs(float32(mine(other), x.shape) - before).max(axis=(0, 2)) > 1e-3
-        assert_equal(moved, (np.arange(9) >= 4) & (np.arange(9) < 4 + window))
+        with naming(f"whether x[:, 4] matters at each position, with a window of {window}"):
+            assert_equal(moved, (np.arange(9) >= 4) & (np.arange(9) < 4 + window))
 
 
 @check("4.10", says="where the mask is False nothing is looked at", weight=2)
@@ -205,7 +213,7 @@ def test_attention_mask(student, solution, rng):
     other = np.where(mask[:, :, None], x, floats(rng, 3, 6, 8))
     after = float32(student.build("masked_call", mine, other, mask), x.shape)
     after = np.where(mask[..., None], after, got)
-    assert_close(after, got, atol=ATOL, said=CHANGED)
+    assert_same_after("other inputs where the mask is False", after, got, atol=ATOL)
 
 
 @check("4.10", says="step gives for each position what the call gives", weight=3)
@@ -221,7 +229,8 @@ def test_attention_steps(student, rng):
         _, *parts = assert_arrays(answer, output=(2, primer, 8), keys=kept, values=kept)
         given = (x, parts, primer, slots, window, rng)
         got = continue_by_steps(student, attention, *given, one_layer=True)
-        assert_same_in_steps(got, want, atol=ATOL)
+        with after_reading(primer, slots):
+            assert_same_in_steps(got, want, atol=ATOL)
 
 
 @check("4.10", says="read and step hand out keys and values, each in its place", weight=2)
@@ -254,7 +263,8 @@ def test_norm_values(student, solution, rng):
     for shape in ((3, 8), (2, 5, 8)):
         for size in (1, 1e-3, 100):  # at 1e-3 the 1e-6 is as large as the mean square
             x = np.float32(size) * (floats(rng, *shape) + 1)
-            assert_close(float32(mine(x), shape), theirs(x), atol=ATOL)
+            with naming(f"for x of about {size:g}"):
+                assert_close(float32(mine(x), shape), theirs(x), atol=ATOL)
 
 
 @check("4.11", says="float16 in and out, but nothing overflows or vanishes in between", weight=2)
@@ -265,7 +275,8 @@ def test_norm_half(student):
         got = student.build("in_half_precision", "RMSNorm", [], x, "__call__", scale=3.0)
         # float16 rounds at 5e-4; 0.01 is divided by √(1e-4 + 1e-6)
         want = 3 * float(x[0, 0]) / math.sqrt(float(x[0, 0]) ** 2 + 1e-6)
-        assert_close(float16(got, x.shape), np.full(x.shape, want), rtol=1.5e-3)
+        with naming(f"in float16, x of {value:g} and a scale of 3"):
+            assert_close(float16(got, x.shape), np.full(x.shape, want), rtol=1.5e-3)
 
 
 @check("4.11", says="the scale, at first 1, gets its gradient")
@@ -274,7 +285,8 @@ def test_norm_gradient(student, solution, rng):
     norm(floats(rng, 2, 8))
     weights = list(by_layer(norm, LAYER).values())
     assert_holds(len(weights) == 1, f"expected one weight, got {len(weights)}")
-    assert_close(weights[0], np.ones(8))
+    with naming("the scale at first"):
+        assert_close(weights[0], np.ones(8))
     assert_gradient(student, solution, "RMSNorm", (), floats(rng, 3, 8), rng)
 
 
@@ -300,7 +312,8 @@ def test_block_read(student, solution, rng):
     assert_each(PARTS, got, solution.build("do", theirs, "read", x), atol=ATOL)
     masked = float32(student.build("masked_call", mine, x, mask), x.shape)
     want = solution.build("masked_call", theirs, x, mask)
-    assert_close(np.where(mask[..., None], masked, want), want, atol=ATOL)
+    with naming("with a mask"):
+        assert_close(np.where(mask[..., None], masked, want), want, atol=ATOL)
 
 
 @check("4.13", says="step gives for each position what the call gives", weight=2)
@@ -313,7 +326,8 @@ def test_block_steps(student, rng):
     answer = student.build("do", block, "read", x[:, :2])
     _, *kept = assert_arrays(answer, output=(2, 2, 8), keys=(2, 2, 2, 4), values=(2, 2, 2, 4))
     got = continue_by_steps(student, block, x, kept, 2, 3, 4, rng, one_layer=True)
-    assert_same_in_steps(got, want, atol=ATOL)
+    with after_reading(2, 3):
+        assert_same_in_steps(got, want, atol=ATOL)
 
 
 @check("4.13", says="every weight gets its gradient")
@@ -344,7 +358,8 @@ def test_model_logits(student, solution, rng):
     for tied in (True, False):
         mine, theirs = pair(student, solution, rng, "MusicTransformer", *SIZES, 0.1, tied)
         ids = rng.integers(0, 13, (3, 8))  # 0, padding, is an id like any other
-        assert_close(float32(mine(ids), (3, 8, 13)), theirs(ids), atol=ATOL)
+        with naming("tied" if tied else "not tied"):
+            assert_close(float32(mine(ids), (3, 8, 13)), theirs(ids), atol=ATOL)
 
 
 @check("4.14", says="logits depend on that and earlier ids, not on where they stand", weight=2)
@@ -363,7 +378,8 @@ def test_model_invariance(student, rng):
     assert_holds(not moved[12:].any(), "an id beyond the reach of all layers matters")
     # seven ids are all that the last position can hear, wherever they stand
     alone = float32(music(ids[:, 7:]), (2, 7, 13))
-    assert_close(alone[:, -1], logits[:, -1], atol=ATOL, said=CHANGED)
+    change = "leaving out all but the last 7 ids, for the last logits,"
+    assert_same_after(change, alone[:, -1], logits[:, -1], atol=ATOL)
 
 
 @check("4.14", says="read and step give the call's logits, position by position", weight=3)
@@ -377,7 +393,8 @@ def test_model_steps(student, rng):
         kept = [assert_array(part, (2, 2, primer, 4), "f") for part in kept]
         got = continue_by_steps(student, music, ids, kept, primer, slots, 4, rng, one_layer=False)
         got = float32(got, (2, 10 - primer, 13))
-        assert_same_in_steps(got, want[:, primer:], atol=ATOL)
+        with after_reading(primer, slots):
+            assert_same_in_steps(got, want[:, primer:], atol=ATOL)
 
 
 @check("4.14", says="untrained, the loss is near ln V; training changes every weight")

@@ -1,5 +1,7 @@
 """Tasks 4.1 to 4.6: the pedal, events and back, other keys and tempi, crops, windows."""
 
+from collections import Counter
+
 import numpy as np
 
 from grading.checks import (
@@ -21,6 +23,7 @@ from grading.lab4.performances import (
     PAD,
     START,
     VOCAB_SIZE,
+    WINDOWS,
     assert_ids,
     assert_notes,
     corpus,
@@ -386,9 +389,10 @@ def test_evaluation_contract(student):
 @check("4.6", says="without context: one window after another, END a target", weight=2)
 def test_evaluation_plain(student):
     tokens, offsets = np.array([5, 6, 7, 8, 9], "u2"), np.array([0, 3, 3, 5])
-    inputs, targets = two_arrays(student.evaluation_windows(tokens, offsets, 2), (5, 2))
-    assert_equal(inputs, np.array([[1, 5], [6, 7], [1, 0], [1, 8], [9, 0]]))
-    assert_equal(targets, np.array([[5, 6], [7, 2], [2, 0], [8, 9], [2, 0]]))
+    got = two_arrays(student.evaluation_windows(tokens, offsets, 2), (5, 2))
+    inputs = np.array([[1, 5], [6, 7], [1, 0], [1, 8], [9, 0]])
+    targets = np.array([[5, 6], [7, 2], [2, 0], [8, 9], [2, 0]])
+    assert_each(WINDOWS, got, (inputs, targets), assert_equal)
 
 
 @check(
@@ -396,23 +400,26 @@ def test_evaluation_plain(student):
 )
 def test_evaluation_context(student, solution):
     tokens, offsets = np.arange(5, 12, dtype="u2"), np.array([0, 7])
-    inputs, targets = two_arrays(student.evaluation_windows(tokens, offsets, 4, 2), (3, 4))
-    assert_equal(inputs, np.array([[1, 5, 6, 7], [6, 7, 8, 9], [8, 9, 10, 11]]))
-    assert_equal(targets, np.array([[5, 6, 7, 8], [0, 0, 9, 10], [0, 0, 11, 2]]))
+    got = two_arrays(student.evaluation_windows(tokens, offsets, 4, 2), (3, 4))
+    inputs = np.array([[1, 5, 6, 7], [6, 7, 8, 9], [8, 9, 10, 11]])
+    targets = np.array([[5, 6, 7, 8], [0, 0, 9, 10], [0, 0, 11, 2]])
+    assert_each(WINDOWS, got, (inputs, targets), assert_equal)
     for sizes in ((8,), (1, 8, 0, 9, 25), (4, 3, 2)):
         for length, context in ((5, 2), (8, 7), (3, 1)):
             given = *corpus(*sizes), length, context
             got = two_arrays(student.evaluation_windows(*given), (None, length))
             want = solution.evaluation_windows(*given)
-            assert_each(("inputs", "targets"), got, want, assert_equal)
+            assert_each(WINDOWS, got, want, assert_equal)
 
 
 @check("4.6", says="every token, and every piece's END, is a target exactly once", weight=2)
 def test_evaluation_once(student):
     tokens, offsets = corpus(1, 8, 9, 25, 0)
-    wanted = np.sort(np.r_[tokens, [END] * 5])
+    wanted = Counter([*tokens.tolist(), *[END] * 5])
     for context in (0, 3, 7):
         answer = student.evaluation_windows(tokens, offsets, 8, context)
         targets = assert_array(two_arrays(answer, (None, 8))[1])
-        scored = np.sort(targets[targets != PAD])
-        assert_equal(scored, wanted)
+        scored = Counter(targets[targets != PAD].tolist())
+        for id in sorted(wanted.keys() | scored.keys()):
+            times = f"token {id} should be a target {wanted[id]} times, it is {scored[id]} times"
+            assert_holds(scored[id] == wanted[id], times)
