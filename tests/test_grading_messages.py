@@ -13,6 +13,7 @@ from grading.lab3.scores import assert_heard, score
 from grading.lab4.performances import assert_ids, assert_notes, ids_of, notes, pedals, playing
 from grading.lab4.public import test_music as lab4_music
 from grading.lab4.public import test_training as lab4_training
+from grading.lab4.public import test_writing as lab4_writing
 from grading.worker.codec import MusicXML
 
 
@@ -175,3 +176,22 @@ def test_a_rate_comes_with_its_step():
     student = SimpleNamespace(build=lambda *_: [0.2] * 6)
     said = message(lab4_training.test_rate_ends, student)
     assert said == "at step 9: expected 2, got 0.2"
+
+
+def test_nats_a_note_names_the_events():
+    student = SimpleNamespace(nats_per_note=lambda *_: 0.5)
+    said = message(lab4_training.test_note_none, student)
+    assert said == "expected 4, got 0.5\nevents: TIME_SHIFT 5, NOTE_ON 60"
+
+
+def test_a_filter_says_what_it_should_keep():
+    student = SimpleNamespace(filter_logits=lambda logits, **_: logits)
+    said = message(lab4_writing.test_filter_top_k, student)
+    assert said.startswith("of ids with probabilities 0.1, 0.4, 0.2, 0.3 keep [1]: expected -1e+09")
+
+
+def test_written_rows_differ_one_at_a_time():
+    want = np.array([[3, 4], [5, 6]])
+    said = message(lab4_writing.assert_written, np.array([[3, 4], [5, 7]]), want)
+    assert said == "row 1: expected [5, 6], got [5, 7]; first at step 1"
+    lab4_writing.assert_written(want, want)

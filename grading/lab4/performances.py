@@ -93,6 +93,11 @@ def playing(played: np.ndarray, moves: np.ndarray) -> Any:
     return saying("played", *map(spelled_move, moves), *map(spelled_note, played))
 
 
+def saying_events(ids: np.ndarray, what: str = "events") -> Any:
+    """Say at the end of whatever fails here which events the ids are."""
+    return saying(what, ", ".join(map(spelled_event, ids.tolist())))
+
+
 def assert_ids(got: Any, want: np.ndarray) -> None:
     """Demand these ids, in an array; a message names the first event that differs."""
     ids = assert_array(got, (None,), "iu")

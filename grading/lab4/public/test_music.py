@@ -31,9 +31,8 @@ from grading.lab4.performances import (
     notes,
     pedals,
     playing,
-    saying,
+    saying_events,
     some_batches,
-    spelled_event,
     two_arrays,
     unchanged,
 )
@@ -189,7 +188,7 @@ def test_encode_pedal(student, reader):
 
 def assert_played(student, text, *rows):
     ids = ids_of(text)
-    with saying("events", ", ".join(map(spelled_event, ids.tolist()))):
+    with saying_events(ids):
         got, total = assert_parts(student.build("decoded", ids), "notes", "total time")
         assert_notes(got, notes(*rows), ordered=True)
         with naming("total_time"):

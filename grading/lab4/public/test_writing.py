@@ -3,14 +3,17 @@
 import numpy as np
 
 from grading.checks import (
+    CheckFailed,
+    Difference,
     assert_array,
     assert_close,
-    assert_equal,
     assert_holds,
     assert_raises,
     check,
     float32,
     int32,
+    naming,
+    spelled,
 )
 from grading.lab4.models import network, pair
 from grading.lab4.performances import (
@@ -21,6 +24,8 @@ from grading.lab4.performances import (
     START,
     TIME_SHIFT,
     VOCAB_SIZE,
+    assert_ids,
+    saying_events,
 )
 from grading.proxy import model
 
@@ -33,8 +38,21 @@ CUT = -1e9
 def assert_kept(student, logits, kept, **options):
     """Demand some of the logits as they are, and -1e9 for the others."""
     got = float32(student.filter_logits(logits, **options), logits.shape)
-    temperature = options.get("temperature", 1.0)
-    assert_close(got, np.where(np.array(kept, bool), logits / np.float32(temperature), CUT))
+    warm = logits / np.float32(options.get("temperature", 1.0))
+    with naming(what_is_kept(warm, np.array(kept, bool))):
+        assert_close(got, np.where(np.array(kept, bool), warm, CUT))
+
+
+def what_is_kept(logits, kept):
+    """Say which ids are kept in each row, and of one row with what probabilities."""
+    if kept.all():
+        return "nothing should be cut"
+    rows = [np.flatnonzero(row).tolist() for row in kept]
+    if len(rows) > 1:
+        return f"in each row keep ids {rows}"
+    weights = np.exp(logits[0] - logits[0].max())
+    probabilities = ", ".join(f"{share:.3g}" for share in weights / weights.sum())
+    return f"of ids with probabilities {probabilities} keep {rows[0]}"
 
 
 @check("4.19", says="float32 (batch, vocab_size), unchanged unless told; ValueError")
@@ -121,6 +139,16 @@ def gumbel(rng, *shape):
     return rng.gumbel(size=shape).astype("f4")
 
 
+def assert_written(got, want):
+    """Demand these ids, (batch, steps); a message is about the first row that differs."""
+    ids = assert_array(got, want.shape, "iu")
+    wrong = ids != want
+    for row, step in np.argwhere(wrong)[:1].tolist():
+        both = f"expected {spelled(want[row])}, got {spelled(ids[row])}"
+        message = f"row {row}: {both}; first at step {step}"
+        raise CheckFailed("value", message, Difference(want, ids, wrong))
+
+
 @check("4.20", says="int32 (batch, steps), never PAD before END, never START")
 def test_generate_contract(student, rng):
     music = network(student, 11, 8, 2, 8, 1, 4, 5)
@@ -130,7 +158,7 @@ def test_generate_contract(student, rng):
         for row in int32(ids, (batch, steps)).tolist():
             before, _, after = (row, [], []) if END not in row else split(row)
             fine = all(END < id < 11 for id in before)
-            assert_holds(fine, f"ids that cannot be written: {row}")
+            assert_holds(fine, f"ids before END ({END}) should be {END + 1} … 10: {row}")
             assert_holds(not any(after), f"after END ({END}) all should be PAD ({PAD}): {row}")
 
 
@@ -146,7 +174,7 @@ def test_generate_model(student, solution, rng):
     primers = np.minimum(some_primers(rng, 3, 4), 10)
     noise = gumbel(rng, 3, 7, 11)
     got = student.generate(mine, primers, noise, slots=4)
-    assert_equal(got, solution.generate(theirs, primers, noise, slots=4))
+    assert_written(got, solution.generate(theirs, primers, noise, slots=4))
 
 
 @check("4.20", says="each id is read once, in its place; noise[:, t] decides the t-th", weight=3)
@@ -156,7 +184,7 @@ def test_generate_script(student, solution, rng):
         primers = np.minimum(some_primers(rng, 3, length), 19)
         noise = gumbel(rng, 3, steps, 20)
         got = student.generate(mine, primers, noise)
-        assert_equal(got, solution.generate(theirs, primers, noise))
+        assert_written(got, solution.generate(theirs, primers, noise))
 
 
 @check("4.20", says="slots change nothing: the cache moves and goes on", weight=2)
@@ -165,7 +193,7 @@ def test_generate_slots(student, solution, rng):
     primers, noise = np.minimum(some_primers(rng, 3, 3), 19), gumbel(rng, 3, 11, 20)
     want = solution.generate(theirs, primers, noise)
     for slots in (1, 4):
-        assert_equal(student.generate(mine, primers, noise, slots=slots), want)
+        assert_written(student.generate(mine, primers, noise, slots=slots), want)
 
 
 @check("4.20", says="a row is done after END: what follows is PAD, the others go on", weight=2)
@@ -173,7 +201,7 @@ def test_generate_end(student, solution, rng):
     mine, theirs = scripts((student, solution), rng, 20, end=3.0)
     primers, noise = np.minimum(some_primers(rng, 8, 2), 19), gumbel(rng, 8, 10, 20)
     want = solution.generate(theirs, primers, noise)
-    assert_equal(student.generate(mine, primers, noise, slots=4), want)
+    assert_written(student.generate(mine, primers, noise, slots=4), want)
 
 
 @check("4.20", says="with grammar only what sounds is ended, the primer's notes too", weight=2)
@@ -188,7 +216,10 @@ def test_generate_grammar(student, solution, rng):
     for grammar in (False, True):
         got = student.generate(mine, primers, noise, grammar=grammar, slots=3)
         want = solution.generate(theirs, primers, noise, grammar=grammar, slots=3)
-        assert_equal(got, want)
+        got = assert_array(got, want.shape, "iu")
+        for row, (primer, one, wanted) in enumerate(zip(primers, got, want, strict=True)):
+            with naming(f"row {row}, grammar={grammar}"), saying_events(primer, "primer"):
+                assert_ids(one, wanted)
 
 
 @check("4.20", says="temperature, top-k and top-p act on the logits, not on the noise")
@@ -196,5 +227,5 @@ def test_generate_filter(student, solution, rng):
     mine, theirs = scripts((student, solution), rng, 20)
     primers, noise = np.minimum(some_primers(rng, 3, 3), 19), gumbel(rng, 3, 5, 20)
     for options in ({"temperature": 0.3}, {"top_k": 2}, {"top_p": 0.6}):
-        got = assert_array(student.generate(mine, primers, noise, **options))
-        assert_equal(got, solution.generate(theirs, primers, noise, **options))
+        got = student.generate(mine, primers, noise, **options)
+        assert_written(got, solution.generate(theirs, primers, noise, **options))
