@@ -215,7 +215,7 @@ def assert_same_in_steps(got: Any, call: Any, atol: float) -> None:
     try:
         assert_close(got, call, atol=atol, said=("the call gives", "the steps give"))
     except CheckFailed as failure:
-        if failure.difference:
+        if failure.difference and call.ndim > 1:
             rows = failure.difference.far.swapaxes(0, 1).reshape(call.shape[1], -1)
             step = int(rows.any(axis=1).argmax())
             failure.args = (f"{failure}; the first step that differs is at position {step}",)
