@@ -100,7 +100,7 @@ def spelling(value: Any) -> Iterator[str]:
             if isinstance(value, dict):
                 yield from ": "
                 yield from spelling(value[item])
-        yield closing
+        yield f",{closing}" if type(value) is tuple and len(value) == 1 else closing
     else:
         yield from repr(value)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_close, assert_holds, assert_parts, naming, spelled
-from grading.proxy import Code, Handle, model
+from grading.checks import CheckFailed, assert_close, assert_holds, naming, spelled
+from grading.models import models_of
+from grading.proxy import Code, Handle
 
 PAD, START, END = range(3)
 ROWS = 31  # of a table: a prime, so no id is forgotten
@@ -28,10 +29,9 @@ class Script:
 
     def networks(self, code: Code) -> tuple[Handle, Handle]:
         """Build the encoder and the stepper in a worker."""
-        encoder, stepper = assert_parts(
-            code.build("scripted_networks", self.table), "encoder", "stepper"
-        )
-        return model(encoder, part="encoder"), model(stepper, part="stepper")
+        built = code.build("scripted_networks", self.table)
+        encoder, stepper = models_of(built, "encoder", "stepper")
+        return encoder, stepper
 
     def logits(self, digits: np.ndarray, ids: list[int]) -> np.ndarray:
         """Give the logits after START and some ids."""
