@@ -100,7 +100,7 @@ def spelling(value: Any) -> Iterator[str]:
             if isinstance(value, dict):
                 yield from ": "
                 yield from spelling(value[item])
-        yield closing
+        yield f",{closing}" if type(value) is tuple and len(value) == 1 else closing
     else:
         yield from repr(value)
 
@@ -193,11 +193,12 @@ def assert_equal(got: Any, want: Any) -> None:
             )
         if (array != want).any():
             place = tuple(int(index) for index in np.argwhere(array != want)[0])
-            both = f"expected {spelled(want)}, got {spelled(array)}; "
+            row = place[:-1] if want.size > 24 else ()  # of a large array one row is shown
+            shown = f"expected {spelled(want[row])}, got {spelled(array[row])}; "
             raise CheckFailed(
                 "value",
-                f"{both if want.size <= 24 else ''}first at {list(place)}: "
-                f"{array[place]} instead of {want[place]}",
+                f"{f'row {list(row)}: ' if row else ''}{shown if want[row].size <= 24 else ''}"
+                f"first at {list(place)}: {array[place]} instead of {want[place]}",
                 Difference(want, array, array != want),
             )
     elif type(got) is not type(want):

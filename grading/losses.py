@@ -83,7 +83,8 @@ def assert_gradient(
     want = solution.build("loss_step", targets, logits, *smoothing)
     # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
     got = student.build("loss_step", targets, logits, *smoothing)
-    assert_close(got, want, atol=3e-6)
+    with naming("the loss's gradient by the logits"):
+        assert_close(got, want, atol=3e-6)
 
 
 def assert_accuracies(accuracy: Callable, wanted: Callable, rng: np.random.Generator) -> None:

@@ -28,10 +28,18 @@ MAX_NUMBERS = 1_000_000  # more weights than any model of a check has, and more 
 Weights = dict[tuple[str, ...], np.ndarray]
 
 
+def models_of(built: Any, *parts: str) -> list[Handle]:
+    """Demand so many models, called "model", "encoder" and the like."""
+    if isinstance(built, Handle):
+        raise CheckFailed("type", f"expected ({', '.join(parts)}), got one model or layer")
+    several = assert_parts(built, *parts)
+    return [model(one, part=part) for one, part in zip(several, parts, strict=True)]
+
+
 def two_models(built: Any) -> tuple[Handle, Handle]:
     """Demand a model and its stepper."""
-    whole, stepper = assert_parts(built, "model", "stepper")
-    return model(whole), model(stepper, part="stepper")
+    whole, stepper = models_of(built, "model", "stepper")
+    return whole, stepper
 
 
 def assert_written_out(
@@ -215,7 +223,7 @@ def assert_same_in_steps(got: Any, call: Any, atol: float) -> None:
     try:
         assert_close(got, call, atol=atol, said=("the call gives", "the steps give"))
     except CheckFailed as failure:
-        if failure.difference:
+        if failure.difference and call.ndim > 1:
             rows = failure.difference.far.swapaxes(0, 1).reshape(call.shape[1], -1)
             step = int(rows.any(axis=1).argmax())
             failure.args = (f"{failure}; the first step that differs is at position {step}",)

@@ -22,12 +22,12 @@ SPOKEN: dict[str, str | None] = {
     "scripted_stepper": "stepper",
     # of Lab 1's
     "vocabulary_of_generator": "build_vocabulary(name for name in {0})",
-    "conditioned": "a keras.Model that calls condition_on_country(inputs, countries, {1})",
+    "conditioned": "a keras.Model that calls condition_on_country",
     "build_layer": "{0}.build((None, {1}))",
     "take_step": "{0}({rest})",
     "walked": "keras.layers.RNN({0}, return_sequences=True)",
     "attention_model": "a keras.Model that calls causal_attention",
-    "block_model": "a keras.Model that calls {0}",
+    "block_model": "a keras.Model of {0}",
     "block_step": "{0}({1}, cache={2}, position={3})",
     # of Lab 2's
     "number_types": "make_pairs({0})",

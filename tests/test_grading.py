@@ -13,13 +13,15 @@ import pytest
 
 from grading import checks, hidden, losses
 from grading.checks import assert_close, assert_equal, assert_raises, spelled
-from grading.lab2.beams import Script
+from grading.lab2.beams import Script, assert_found
 from grading.lab2.hidden.oracles import NEAR, search
+from grading.lab2.models import assert_zero_outside
 from grading.lab2.public import test_decoding
-from grading.models import assert_changed, assert_same_in_steps
+from grading.models import assert_changed, assert_same_in_steps, two_models
 from grading.proxy import Code, StudentRaised, unwrapped
 from grading.results import Check, empty_result
 from grading.session import DRAWINGS, Session, collect, declared, stamp, zygote
+from grading.spoken import SPOKEN
 from grading.worker.codec import MusicXML, Opaque
 from grading.workers import Raised, Refused, Worker, WorkerDied, Zygote
 from labs.catalogue import load_lab
@@ -297,6 +299,95 @@ def test_steps_that_disagree_with_the_call_name_neither_as_expected():
         assert_same_in_steps(np.zeros(2), np.zeros(2), atol=0)
 
 
+def test_the_first_step_that_differs_is_told_whichever_row_it_is_in():
+    call, steps = np.arange(24.0).reshape(2, 3, 4), np.arange(24.0).reshape(2, 3, 4)
+    steps[0, 2], steps[1, 1, 3] = -1, -1
+    with pytest.raises(AssertionError, match=r"8 at \[0, 2, 0\].*differs is at position 1$"):
+        assert_same_in_steps(steps, call, atol=0)
+
+
+def test_of_a_large_array_the_row_that_differs_is_shown():
+    want = np.arange(60).reshape(5, 12)
+    got = want.copy()
+    got[3, 7] = 0
+    row = want[3].tolist()
+    told = f"row [3]: expected {row}, got {got[3].tolist()}; first at [3, 7]: 0 instead of 43"
+    with pytest.raises(AssertionError, match=f"^{re.escape(told)}$"):
+        assert_equal(got, want)
+
+
+def test_a_weight_of_attention_that_should_be_0_is_told_with_its_query_and_key():
+    allowed = np.tri(3, dtype=bool)[None, None]
+    weights = np.full((1, 2, 3, 3), 0.25, "f4") * allowed
+    weights[0, 1, 0, 2] = 0.5
+    told = (
+        r"weight at \[0, 1, 0, 2\], of query 0 for key 2, should be 0: the key is later; got 0.5$"
+    )
+    with pytest.raises(AssertionError, match=told):
+        assert_zero_outside(weights, allowed, "is later")
+
+
+def test_a_result_of_a_search_is_told_with_what_it_should_be():
+    script, digits = Script(np.random.default_rng(0), 6, 0.0), np.array([1, 2, 3])
+    best, second = ([3], script.score(digits, [3])), ([4], script.score(digits, [4]))
+    with pytest.raises(AssertionError, match=r"result 0 should be \[3\], it is \[4\]; its score: "):
+        assert_found([second], script, digits, [best])
+    with pytest.raises(AssertionError, match=r"ids that go on after END, 2: \[2, 3\]"):
+        assert_found([([2, 3], 0.0)], script, digits, [best])
+
+
+def test_a_digit_that_comes_too_often_is_told_as_itself():
+    told = "^in 900 numbers the first digit 1 came 900 times"
+    with pytest.raises(AssertionError, match=told):
+        checks.assert_frequencies(
+            np.eye(9)[0] * 900, np.full(9, 1 / 9), "numbers the first digit", first=1
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "told"),
+    [
+        ("complaint", ("encode_digits", [1234], 3), "encode_digits([1234], 3)"),
+        ("loss_step", (1, 2), "a training step with your loss, targets 1, logits 2"),
+        ("do", (0, "step", [1], "en"), "0.step([1], 'en')"),
+        ("keras_used", ("cell", "GRUCell", []), "GRUCell"),
+        ("read_score", ("x",), "read_score('x')"),
+    ],
+)
+def test_a_builder_is_told_as_what_a_student_would_call(name, args, told):
+    code = Code(lambda **_: None)
+    code.build(name, *args)
+    assert code.called == told
+
+
+def test_every_sentence_is_of_a_builder_or_of_a_handles_method():
+    builders = {
+        name
+        for path in (ROOT / "grading").glob("lab*/builders.py")
+        for name in re.findall(r"^def (\w+)|import (\w+) as", path.read_text(), re.MULTILINE)
+        for name in name
+    }
+    known = builders | {"get_weights", "set_weights", "describe", "train"}
+    assert set(SPOKEN) <= known
+
+
+def test_several_models_are_told_apart_and_a_look_at_weights_is_no_call():
+    answers = iter([(Opaque(1), Opaque(2)), {"w": np.zeros(1)}, np.zeros(2), None])
+    code = Code(lambda **_: next(answers))
+    whole, stepper = two_models(code.build_lstm("gru", 3))
+    assert repr(stepper) == "the stepper of build_lstm('gru', 3)"
+    whole.get_weights()
+    assert code.called == "build_lstm('gru', 3)"
+    stepper([[1]])
+    assert code.called == "the stepper of build_lstm('gru', 3), called with ([[1]])"
+    whole.train([1], [2], 1, 0.1)
+    assert code.called == "training of the model of build_lstm('gru', 3)"
+    with pytest.raises(
+        AssertionError, match=r"^expected \(model, stepper\), got one model or layer$"
+    ):
+        two_models(whole)
+
+
 def test_spelling_a_value_costs_no_more_than_what_is_shown(monkeypatch):
     calls = []
     monkeypatch.setattr(checks.np, "array2string", lambda *_, **__: calls.append(1) or "[1]")
@@ -309,10 +400,13 @@ def test_spelling_a_value_costs_no_more_than_what_is_shown(monkeypatch):
 def test_a_value_is_spelled_as_its_author_would():
     value = {"a": [1, (2.5, None)], 3: ["x", True]}
     assert spelled(value) == repr(value)
+    assert spelled((1,)) == "(1,)"
     assert spelled(list(range(99))) == repr(list(range(99)))[:119] + "…"
 
 
 def test_a_large_array_of_equal_rows_is_spelled_by_one_of_them():
+    assert spelled(np.eye(3, dtype="f4")) == "float32 array (3, 3)"  # no wall of floats
+    assert spelled(np.array([[1, 10]])) == "[[1, 10]]"
     rows = np.tile([0.25, -np.inf], (2000, 1))
     assert spelled(rows) == "float64 array (2000, 2), each row [0.25, -inf]"
     rows[-1, 0] = 0.5

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_close, assert_holds, assert_parts, spelled
-from grading.proxy import Code, Handle, model
+from grading.checks import CheckFailed, assert_close, assert_holds, naming, spelled
+from grading.models import models_of
+from grading.proxy import Code, Handle
 
 PAD, START, END = range(3)
 ROWS = 31  # of a table: a prime, so no id is forgotten
@@ -28,10 +29,9 @@ class Script:
 
     def networks(self, code: Code) -> tuple[Handle, Handle]:
         """Build the encoder and the stepper in a worker."""
-        encoder, stepper = assert_parts(
-            code.build("scripted_networks", self.table), "encoder", "stepper"
-        )
-        return model(encoder, part="encoder"), model(stepper, part="stepper")
+        built = code.build("scripted_networks", self.table)
+        encoder, stepper = models_of(built, "encoder", "stepper")
+        return encoder, stepper
 
     def logits(self, digits: np.ndarray, ids: list[int]) -> np.ndarray:
         """Give the logits after START and some ids."""
@@ -76,9 +76,12 @@ def rows_of_beams(results: Any, batch: int, beam_width: int) -> list[list[Beam]]
             if any(type(id) is not int for id in beam[0]):
                 raise CheckFailed("type", f"expected ids as ints, got {spelled(beam[0])}")
         fits = 1 <= len(row) <= beam_width
-        assert_holds(fits, f"{len(row)} results, but beam_width is {beam_width}")
+        assert_holds(fits, f"a row has {len(row)} results, not 1 to beam_width = {beam_width}")
         scores = [score for _, score in row]
-        assert_holds(scores == sorted(scores, reverse=True), f"not the best first: {scores}")
+        shown = spelled([round(score, 4) for score in scores])
+        assert_holds(
+            scores == sorted(scores, reverse=True), f"scores of a row, not the best first: {shown}"
+        )
         different = len({tuple(ids) for ids, _ in row}) == len(row)
         assert_holds(different, f"the same ids come twice: {spelled([ids for ids, _ in row])}")
     return results
@@ -94,14 +97,15 @@ def assert_found(got: list[Beam], script: Script, digits: np.ndarray, want: list
     same = f"expected {len(want)} results, got {len(got)}: {best} …, expected {expected} …"
     assert_holds(len(got) == len(want), same)
     longest = max(len(ids) for ids, _ in want)
-    for (ids, score), (_, wanted) in zip(got, want, strict=True):
-        valid = all(0 <= id < script.table.shape[1] for id in ids) and END not in ids[:-1]
-        valid = valid and len(ids) <= longest
-        assert_holds(valid, f"ids that cannot be written: {spelled(ids)}")
+    for place, ((ids, score), (other, wanted)) in enumerate(zip(got, want, strict=True)):
+        assert_holds(END not in ids[:-1], f"ids that go on after END, {END}: {spelled(ids)}")
+        valid = all(0 <= id < script.table.shape[1] for id in ids) and len(ids) <= longest
+        assert_holds(valid, f"ids that are too many or not in the vocabulary: {spelled(ids)}")
         truly = script.score(digits, ids)
         near = abs(score - truly) < 1e-4
         assert_holds(near, f"the score of {ids} should be {truly:.5f}, got {score:.5f}")
-        assert_close(np.array(score), np.array(wanted), atol=1e-4)
+        with naming(f"result {place} should be {spelled(other)}, it is {spelled(ids)}; its score"):
+            assert_close(np.array(score), np.array(wanted), atol=1e-4)
 
 
 def num_calls(code: Code, network: Handle) -> int:

@@ -20,6 +20,7 @@ from grading.models import (
     assert_written_out,
     by_layer,
     floats,
+    models_of,
     randomize_both,
     step_through,
 )
@@ -171,10 +172,8 @@ def step_all(
 def networks(code: Code, builder: str, *sizes: float) -> Networks:
     """Build a model, an encoder and a stepper; demand that these are models."""
     built = getattr(code, builder)(*sizes)
-    if type(built) not in (tuple, list) or len(built) != 3:
-        raise CheckFailed("type", f"expected (model, encoder, stepper), got {spelled(built)}")
-    whole, encoder, stepper = built
-    return model(whole), model(encoder, part="encoder"), model(stepper, part="stepper")
+    whole, encoder, stepper = models_of(built, "model", "encoder", "stepper")
+    return whole, encoder, stepper
 
 
 def first_states(encoder: Handle, digits: np.ndarray) -> list[np.ndarray]:

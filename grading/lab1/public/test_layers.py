@@ -6,10 +6,10 @@ from grading.checks import (
     assert_array,
     assert_close,
     assert_each,
-    assert_equal,
     assert_holds,
     assert_same_after,
     check,
+    naming,
 )
 from grading.lab1.models import (
     BLOCK,
@@ -53,8 +53,8 @@ def test_condition_model(student, rng):
         countries = np.arange(batch, dtype="i4") % 3
         want = np.eye(3, dtype="f4")[countries]
         got = assert_array(conditioned(inputs, countries), (batch, length, 5), "f")
-        assert_close(got[..., :2], inputs)
-        assert_close(got[..., 2:], np.repeat(want[:, None], length, axis=1))
+        want = np.repeat(want[:, None], length, axis=1)
+        assert_close(got, np.concatenate([inputs, want], axis=-1))
 
 
 # Tasks 1.4 to 1.6: cells. `cells` gives the submission's cell and Keras's the same weights.
@@ -72,7 +72,8 @@ def check_contract(student, kind, num_states=1, **settings):
     for batch in (1, 3):
         states = [np.full((batch, 4), 0.5, "f4")] * num_states
         output, new_states = stepped(student, cell, np.ones((batch, 5), "f4"), states)
-        assert_close(new_states[0], output)
+        with naming("the first new state should be the output"):
+            assert_close(new_states[0], output)
 
 
 def check_sequence(student, solution, own, reference, dim, rng):
@@ -299,8 +300,11 @@ def test_block_cache(student, rng):
         position = np.full((3, 1), t, "i4")
         answer = student.build("block_step", block, inputs[:, t : t + 1], cache, position)
         outputs, *cache = three(answer, 3, 1, 7, 8)
-        assert_close(outputs[:, 0], whole[:, t], atol=2e-5)
-    assert_each(BLOCK[1:], (part[:, :5] for part in cache), (keys, values), atol=2e-5)
+        with naming(f"outputs at position {t}"):
+            said = "the call gives", "the step gives"
+            assert_close(outputs[:, 0], whole[:, t], atol=2e-5, said=said)
+    names = (f"{part} in the cache after all steps" for part in BLOCK[1:])
+    assert_each(names, (part[:, :5] for part in cache), (keys, values), atol=2e-5)
 
 
 @check("1.8", says="the cache as it came, but for what stands at the position", weight=2, cpu=30)
@@ -314,8 +318,9 @@ def test_block_cache_kept(student, solution, rng):
         want = solution.build("block_step", same, inputs, cache, position)
         assert_each(BLOCK, got, want, atol=2e-5)
         others = np.arange(5) != place
-        for new, old in zip(got[1:], cache, strict=True):
-            assert_equal(new[:, others] == old[:, others], np.ones((3, 4, 6), bool))
+        for part, new, old in zip(BLOCK[1:], got[1:], cache, strict=True):
+            same = (new[:, others] == old[:, others]).all()
+            assert_holds(same, f"{part} of the cache changed at other positions than {place}")
 
 
 @check("1.8", says="training changes every weight", cpu=30)

@@ -245,8 +245,9 @@ def test_sample_specials(student):
 @check("1.11", says="an int gives the same draw each time, a generator goes on", weight=2)
 def test_sample_seed(student):
     logits = np.zeros((40, 50))  # 40 draws from 48 ids agree by chance once in 10^67
-    first, again, other = (student.sample_next(logits, seed=seed) for seed in (3, 3, 4))
-    assert_equal(again, assert_array(first, (40,), "iu"))
+    other, first, again = (student.sample_next(logits, seed=seed) for seed in (4, 3, 3))
+    with naming("seed=3 once more"):
+        assert_equal(again, assert_array(first, (40,), "iu"))
     assert_holds((assert_array(other, (40,), "iu") != first).any(), "seeds 3 and 4 draw the same")
     one, two = draws_of(student.build("sample_with_generator", logits, 3, 2), 2, 40)
     assert_holds((one != two).any(), "two draws with one generator are the same")
@@ -328,11 +329,12 @@ def test_generate_seed(student):
     table[:, END] = NEVER
     stepper = student.build("scripted_stepper", table, SCRIPTED[0])
     given = (stepper, [*VOCABULARY[:3], *letters], COUNTRIES, ["Chad", "Chad"])
-    first, again, other = (
+    other, first, again = (
         written(student.generate_names(*given, max_length=20, seed=seed), given[-1], 20)
-        for seed in (3, 3, 4)
+        for seed in (4, 3, 3)
     )
-    assert_equal(again, first)
+    with naming("seed=3 once more"):
+        assert_equal(again, first)
     assert_holds(other != first, "seeds 3 and 4 give the same names")
     assert_holds(first[0] != first[1], "two rows of the batch got the same draws")
     # 20 draws from 37 letters: that one of them comes 10 times happens once in 10^8

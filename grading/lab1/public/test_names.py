@@ -78,7 +78,8 @@ def test_encode_rows(student, solution):
 def test_encode_mask(student):
     answer = student.encode_names(["Ada", "", "Bo"], VOCABULARY)
     *_, mask = assert_parts(answer, *ENCODED)
-    assert_equal(mask, np.arange(4) < np.array([[4], [1], [3]]))
+    with naming("mask"):
+        assert_equal(mask, np.arange(4) < np.array([[4], [1], [3]]))
 
 
 @check("1.2", says="no names, or an unknown character: ValueError, which names it and the name")

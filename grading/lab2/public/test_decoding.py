@@ -11,6 +11,7 @@ from grading.checks import (
     assert_raises,
     check,
     int32,
+    naming,
 )
 from grading.lab2.beams import (
     Script,
@@ -161,7 +162,9 @@ def test_greedy_stops(student, solution, rng):
     encoder, stepper = script.networks(student)
     int32(student.greedy_decode(encoder, stepper, digits, 30), (3, 30))
     calls = num_calls(student, stepper)
-    assert_holds(1 <= calls <= steps, f"{calls} steps, though all rows are done after {steps}")
+    assert_holds(
+        1 <= calls <= steps, f"{calls} calls of the stepper; after {steps} all rows are done"
+    )
 
 
 @check("2.17", says="it works inside a compiled function", weight=2)
@@ -184,8 +187,9 @@ def assert_searched(student, solution, script, digits, *sizes):
     """Demand what the solution finds."""
     rows = rows_of_beams(searched(student, script, digits, *sizes), len(digits), sizes[1])
     wanted = searched(solution, script, digits, *sizes)
-    for row, number, want in zip(rows, digits, wanted, strict=True):
-        assert_found(row, script, number, want)
+    for row, (found, number, want) in enumerate(zip(rows, digits, wanted, strict=True)):
+        with naming(f"row {row}"):
+            assert_found(found, script, number, want)
 
 
 @check("2.18", says="lists of (ids, score), the best first, all different; beam_width from 1")
@@ -233,4 +237,6 @@ def test_beam_calls(student, solution, rng):
     encoder, stepper = script.networks(student)
     rows_of_beams(student.beam_search(encoder, stepper, digits[:1], 20, 2), 1, 2)
     calls = num_calls(student, stepper)
-    assert_holds(1 <= calls <= steps, f"{calls} steps, though all are finished after {steps}")
+    assert_holds(
+        1 <= calls <= steps, f"{calls} calls of the stepper; after {steps} all kept are finished"
+    )
