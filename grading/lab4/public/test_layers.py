@@ -392,7 +392,8 @@ def test_model_steps(student, rng):
         kept = assert_parts(student.build("do", music, "read", ids[:, :primer]), *"1234")
         kept = [assert_array(part, (2, 2, primer, 4), "f") for part in kept]
         got = continue_by_steps(student, music, ids, kept, primer, slots, 4, rng, one_layer=False)
-        got = float32(got, (2, 10 - primer, 13))
+        with naming("the logits of all steps, stacked on axis 1"):
+            got = float32(got, (2, 10 - primer, 13))
         with after_reading(primer, slots):
             assert_same_in_steps(got, want[:, primer:], atol=ATOL)
 
