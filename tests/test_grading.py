@@ -467,7 +467,9 @@ def test_what_keras_and_tensorflow_put_around_a_message_is_taken_off():
     assert unwrapped(keras) == "no such axis"
     node = "{{function_node __wrapped__Pack_N_3_device_/job:localhost/device:CPU:0}} Shapes differ"
     assert unwrapped(node) == "Shapes differ"
-    graph = "Shape must be rank 2 for '{{node map/MatMul}} = MatMul[T=DT_FLOAT](x, y)' with shapes [6]"
+    graph = (
+        "Shape must be rank 2 for '{{node map/MatMul}} = MatMul[T=DT_FLOAT](x, y)' with shapes [6]"
+    )
     assert unwrapped(graph) == "Shape must be rank 2 with shapes [6]"
     assert unwrapped(graph[:60]) == "Shape must be rank 2"
     assert unwrapped("a message\n\nof two parts") == "a message\n\nof two parts"
