@@ -364,11 +364,21 @@ def test_every_sentence_is_of_a_builder_or_of_a_handles_method():
     builders = {
         name
         for path in (ROOT / "grading").glob("lab*/builders.py")
-        for name in re.findall(r"^def (\w+)|import (\w+) as", path.read_text(), re.MULTILINE)
+        for name in re.findall(r"^def (\w+)|import (\w+) as", path.read_text("utf-8"), re.MULTILINE)
         for name in name
     }
-    known = builders | {"get_weights", "set_weights", "describe", "train"}
-    assert set(SPOKEN) <= known
+    assert set(SPOKEN) <= builders | {"get_weights", "set_weights", "describe", "train"}
+
+
+def test_every_builder_that_a_student_may_read_of_has_a_sentence():
+    asked = {
+        name
+        for pattern in ("*.py", "lab*/*.py", "lab*/public/*.py")
+        for path in (ROOT / "grading").glob(pattern)
+        for name in re.findall(r'\b(?:student|code)\.build\(\s*"(\w+)"', path.read_text("utf-8"))
+    }
+    assert len(asked) > 20
+    assert asked <= set(SPOKEN)
 
 
 def test_several_models_are_told_apart_and_a_look_at_weights_is_no_call():
