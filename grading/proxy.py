@@ -40,7 +40,7 @@ class StudentRaised(CheckFailed):
 WRAPPING = re.compile(
     r"Exception encountered when calling .*?\n\n|\n\nArguments received by .*|"
     r"Could not automatically infer the output shape .*?Error encountered:\s*|"
-    r"\{\{function_node .*?\}\} |\x1b\[[0-9;]*m",
+    r" for '\{\{node .*?(?:'(?= with )|\Z)|\{\{function_node .*?\}\} |\x1b\[[0-9;]*m",
     re.DOTALL,
 )
 

@@ -1,7 +1,7 @@
 """What messages call the questions to a worker that are no calls of a task: a student knows none.
 
 In a sentence {0}, {1} … are the arguments, {all} all of them, {rest} those after the first, {tail}
-those after the second. A question without a sentence only looks on: the call before it is told.
+those after the second. A question with None only looks on: the call before it is told.
 """
 
 SPOKEN: dict[str, str | None] = {

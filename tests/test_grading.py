@@ -364,11 +364,21 @@ def test_every_sentence_is_of_a_builder_or_of_a_handles_method():
     builders = {
         name
         for path in (ROOT / "grading").glob("lab*/builders.py")
-        for name in re.findall(r"^def (\w+)|import (\w+) as", path.read_text(), re.MULTILINE)
+        for name in re.findall(r"^def (\w+)|import (\w+) as", path.read_text("utf-8"), re.MULTILINE)
         for name in name
     }
-    known = builders | {"get_weights", "set_weights", "describe", "train"}
-    assert set(SPOKEN) <= known
+    assert set(SPOKEN) <= builders | {"get_weights", "set_weights", "describe", "train"}
+
+
+def test_every_builder_that_a_student_may_read_of_has_a_sentence():
+    asked = {
+        name
+        for pattern in ("*.py", "lab*/*.py", "lab*/public/*.py")
+        for path in (ROOT / "grading").glob(pattern)
+        for name in re.findall(r'\b(?:student|code)\.build\(\s*"(\w+)"', path.read_text("utf-8"))
+    }
+    assert len(asked) > 20
+    assert asked <= set(SPOKEN)
 
 
 def test_several_models_are_told_apart_and_a_look_at_weights_is_no_call():
@@ -467,6 +477,11 @@ def test_what_keras_and_tensorflow_put_around_a_message_is_taken_off():
     assert unwrapped(keras) == "no such axis"
     node = "{{function_node __wrapped__Pack_N_3_device_/job:localhost/device:CPU:0}} Shapes differ"
     assert unwrapped(node) == "Shapes differ"
+    graph = (
+        "Shape must be rank 2 for '{{node map/MatMul}} = MatMul[T=DT_FLOAT](x, y)' with shapes [6]"
+    )
+    assert unwrapped(graph) == "Shape must be rank 2 with shapes [6]"
+    assert unwrapped(graph[:60]) == "Shape must be rank 2"
     assert unwrapped("a message\n\nof two parts") == "a message\n\nof two parts"
     shapes = (
         "Exception encountered when calling B.call().\n\n\x1b[1mCould not automatically infer the "

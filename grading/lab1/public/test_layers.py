@@ -319,8 +319,8 @@ def test_block_cache_kept(student, solution, rng):
         assert_each(BLOCK, got, want, atol=2e-5)
         others = np.arange(5) != place
         for part, new, old in zip(BLOCK[1:], got[1:], cache, strict=True):
-            same = (new[:, others] == old[:, others]).all()
-            assert_holds(same, f"{part} of the cache changed at other positions than {place}")
+            kept = (new[:, others] == old[:, others]).all()
+            assert_holds(kept, f"{part} of the cache changed at other positions than {place}")
 
 
 @check("1.8", says="training changes every weight", cpu=30)
