@@ -85,7 +85,7 @@ def spelling(value: Any) -> Iterator[str]:
         yield from getattr(value, "label", "a score")
     elif isinstance(value, np.ndarray) and value.size <= (8 if value.dtype.kind == "f" else 24):
         text = np.array2string(value, separator=", ", precision=6)
-        yield from re.sub(r"(?<=\[) +|(?<= ) +", "", text.replace("\n", ""))
+        yield from re.sub(r"(?<=\[) +|(?<= ) +| +(?=[],])", "", text.replace("\n", ""))
     elif isinstance(value, np.ndarray):
         yield from f"{value.dtype} array {value.shape}"
         if value.ndim == 2 and value.shape[1] <= 24 and (value == value[0]).all():

@@ -134,7 +134,7 @@ def silence(network: Handle, *parts: str) -> None:
 
 def demand_same_weights(weights: Weights, others: Weights) -> None:
     """Demand another model's weights by name and shape."""
-    for key in weights.keys() ^ others.keys():
+    for key in sorted(weights.keys() ^ others.keys()):  # the same message each time
         there = "lacks" if key in others else "should not have"
         raise CheckFailed("value", f"the layer {'/'.join(key[:-1])!r} {there} a weight {key[-1]!r}")
     for key, value in weights.items():

@@ -417,6 +417,7 @@ def test_a_value_is_spelled_as_its_author_would():
 def test_a_large_array_of_equal_rows_is_spelled_by_one_of_them():
     assert spelled(np.eye(3, dtype="f4")) == "float32 array (3, 3)"  # no wall of floats
     assert spelled(np.array([[1, 10]])) == "[[1, 10]]"
+    assert spelled(np.array([0.5, 0.25])) == "[0.5, 0.25]"
     rows = np.tile([0.25, -np.inf], (2000, 1))
     assert spelled(rows) == "float64 array (2000, 2), each row [0.25, -inf]"
     rows[-1, 0] = 0.5
