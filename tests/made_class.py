@@ -77,7 +77,7 @@ def make_students(
             elif kind == "right":
                 answer = "solution"
             if isinstance(answer, Entry):
-                text = replaced(text, task.name, answer.path.read_text(encoding="utf-8"))
+                text = replaced(text, task.name, answer.answer)
             elif answer == "stub":
                 text = replaced(text, task.name, stub_of(stubs, task.name))
             answers[task.id] = answer

@@ -272,7 +272,7 @@ def test_a_question_that_was_not_recorded_is_the_graders_error(tmp_path):
 
 @pytest.mark.parametrize("name", ["3_2_inserted_in_measures", "3_5_gru"])
 def test_no_public_check_asks_what_depends_on_the_submission(name, recorded, tmp_path):
-    (entry,) = (entry for entry in entries(LAB) if entry.path.stem == name)
+    (entry,) = (entry for entry in entries(LAB) if entry.name == name)
     path = tmp_path / f"{name}.py"
     path.write_text(entry.source(), encoding="utf-8")
     assert unrecorded(LAB, recorded, path) == []
@@ -286,7 +286,7 @@ def test_every_answer_of_the_bank_is_graded_from_recorded_answers(lab, tmp_path)
     answers.write_text(recorded_answers(lab), encoding="utf-8")
     missing = []
     for entry in entries(lab):
-        path = tmp_path / entry.path.name
+        path = tmp_path / f"{entry.name}.py"
         path.write_text(entry.source(), encoding="utf-8")
         missing += unrecorded(lab, answers, path)
     assert missing == []

@@ -42,7 +42,7 @@ def pixels(panel):
 def test_a_notebook_shows_what_is_right_and_what_is_wrong(tmp_path):
     answers = solution_answers(LAB)
     (wrong,) = [one for one in entries(LAB) if one.path.stem == "3_4_no_shift"]
-    book = filled(LAB, {"3.3": answers["3.3"], "3.4": wrong.path.read_text(encoding="utf-8")})
+    book = filled(LAB, {"3.3": answers["3.3"], "3.4": wrong.answer})
     checks_only(book, ["3.3", "3.4", "3.5"])
     book.cells.append(nbformat.v4.new_code_cell('hint("3.4", 2)'))
     unknown = nbformat.v4.new_code_cell('check("3.44")')
@@ -92,7 +92,7 @@ def test_a_notebook_with_wrong_answers_fails_each_and_says_why(lab, tmp_path):
     wrong: dict[str, str] = {}
     for entry in entries(lab):
         if entry.wrong:
-            wrong.setdefault(entry.task.id, entry.path.read_text(encoding="utf-8"))
+            wrong.setdefault(entry.task.id, entry.answer)
     assert set(wrong) == {task.id for task in lab.tasks}
     book = checks_only(filled(lab, wrong), list(wrong))
     executed(book, lab, course_copy(tmp_path))

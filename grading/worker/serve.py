@@ -120,9 +120,7 @@ class Server:
         self.builders = Builders(builders)
         self.calls: dict[int, int] = {}  # of a builder's models, by their id
         self.module = types.ModuleType(SUBMISSION)
-        self.module.__file__ = os.path.abspath(
-            "tasks.py"
-        )  # in the scratch folder: training has one
+        self.module.__file__ = os.path.abspath("tasks.py")  # in the scratch folder
         self.kept: list[Any] = []
         self.seeds = Seeds()
 

@@ -1,6 +1,3 @@
-"""Holds Keras's own cell and hands everything on to it."""
-
-
 class LSTMCell(keras.layers.Layer):
     def __init__(self, units, **kwargs):
         super().__init__(**kwargs)

@@ -1,6 +1,3 @@
-"""All rows of a step are at the first row's position."""
-
-
 class DecoderBlock(layers.Layer):
     def __init__(self, d_model, num_heads, ff_dim, dropout=0.0, **kwargs):
         super().__init__(**kwargs)

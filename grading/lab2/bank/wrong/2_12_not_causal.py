@@ -1,6 +1,3 @@
-"""The words' self-attention sees the digits' mask, and later words."""
-
-
 class DecoderBlock(layers.Layer):
     def __init__(self, d_model, num_heads, ff_dim, dropout=0.0, **kwargs):
         super().__init__(**kwargs)

@@ -1,6 +1,3 @@
-"""What cross-attention gives is not dropped."""
-
-
 class DecoderBlock(layers.Layer):
     def __init__(self, d_model, num_heads, ff_dim, dropout=0.0, **kwargs):
         super().__init__(**kwargs)

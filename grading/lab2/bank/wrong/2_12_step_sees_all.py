@@ -1,6 +1,3 @@
-"""A step looks at the whole cache, what is not written yet too."""
-
-
 class DecoderBlock(layers.Layer):
     def __init__(self, d_model, num_heads, ff_dim, dropout=0.0, **kwargs):
         super().__init__(**kwargs)

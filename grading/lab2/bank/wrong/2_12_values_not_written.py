@@ -1,6 +1,3 @@
-"""A step writes keys, and values never."""
-
-
 class DecoderBlock(layers.Layer):
     def __init__(self, d_model, num_heads, ff_dim, dropout=0.0, **kwargs):
         super().__init__(**kwargs)

@@ -1,6 +1,3 @@
-"""The stepper keeps the words and reads them all again at each step."""
-
-
 def build_transformer(vocab_size, d_model, num_heads, ff_dim, num_layers, dropout, max_length):
     table = sinusoidal_positions(max_length, d_model)
     digit_embedding = layers.Embedding(DIGIT_IDS, d_model, name="digit_embedding")

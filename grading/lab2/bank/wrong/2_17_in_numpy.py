@@ -1,6 +1,3 @@
-"""A Python loop with NumPy: it cannot be compiled."""
-
-
 def greedy_decode(encoder, stepper, digits, max_length):
     states = encoder(ops.cast(digits, "int32"))
     digits = ops.convert_to_numpy(digits)

@@ -1,6 +1,3 @@
-"""Rows and beginnings are fed one by one."""
-
-
 def beam_search(encoder, stepper, digits, max_length, beam_width):
     if beam_width < 1:
         raise ValueError("beam_width must be 1 or more")

@@ -1,6 +1,3 @@
-"""The search stops when each row's best beginning is finished."""
-
-
 def beam_search(encoder, stepper, digits, max_length, beam_width):
     if beam_width < 1:
         raise ValueError(f"beam_width {beam_width}: must be 1 or more")

@@ -1,5 +1,2 @@
-"""Hyphens and commas stay with the words."""
-
-
 def split_words(text, language="en"):
     return text.split()

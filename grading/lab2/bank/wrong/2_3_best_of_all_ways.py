@@ -1,6 +1,3 @@
-"""A word comes apart if any way leads through it, not only the longest pieces."""
-
-
 def split_words(text, language="en"):
     words = re.findall(r"[^\s,-]+|[,-]", text)
     if not language.startswith("de"):

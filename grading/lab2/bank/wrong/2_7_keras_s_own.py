@@ -1,6 +1,3 @@
-"""Leaves the scores, the softmax and the sum to Keras's layer."""
-
-
 class AdditiveAttention(layers.Layer):
     def __init__(self, units: int, **kwargs):
         super().__init__(**kwargs)

@@ -1,6 +1,3 @@
-"""music21's chordify is trusted: rests cut, grace notes stay, and ties are struck again."""
-
-
 def score_to_tokens(score):
     tokens = []
     for element in score.chordify().flatten().notesAndRests:

@@ -1,6 +1,3 @@
-"""Grace notes are written into the slice at which they stand."""
-
-
 def score_to_tokens(score):
     notes = []
     for part in score.parts:

@@ -1,5 +1,3 @@
-"""Events are inserted at 0 instead of one after another."""
-
 import re
 
 

@@ -1,5 +1,3 @@
-"""A pitch that is named twice in an event sounds twice."""
-
 import re
 
 

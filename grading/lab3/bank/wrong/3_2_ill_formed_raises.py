@@ -1,5 +1,3 @@
-"""A DUR_q with nothing before it raises instead of being skipped."""
-
 import re
 
 

@@ -1,5 +1,3 @@
-"""Notes without a DUR_q after them become a quarter note at the end."""
-
 import re
 
 

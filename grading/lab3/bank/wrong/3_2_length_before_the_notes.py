@@ -1,5 +1,3 @@
-"""DUR_q is taken for the length of the event that follows it instead of the one before."""
-
 import re
 
 

@@ -1,5 +1,3 @@
-"""Lengths are read as floats on a sixteenth grid: triplets do not come back."""
-
 import re
 
 

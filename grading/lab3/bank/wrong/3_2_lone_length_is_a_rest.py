@@ -1,5 +1,3 @@
-"""A DUR_q with nothing before it lets time pass, as a rest would."""
-
 import re
 
 

@@ -1,5 +1,3 @@
-"""A REST in an event empties it."""
-
 import re
 
 

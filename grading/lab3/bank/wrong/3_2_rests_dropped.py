@@ -1,5 +1,3 @@
-"""A REST is not written, and no time passes."""
-
 import re
 
 

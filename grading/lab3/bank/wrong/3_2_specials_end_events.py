@@ -1,5 +1,3 @@
-"""A special forgets what was named before it instead of being skipped."""
-
 import re
 
 

@@ -1,5 +1,3 @@
-"""Specials are not expected among the tokens: PAD, START and END raise."""
-
 import re
 
 

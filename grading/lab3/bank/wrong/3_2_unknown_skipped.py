@@ -1,5 +1,3 @@
-"""Tokens of no known spelling are skipped instead of raising ValueError."""
-
 import re
 
 

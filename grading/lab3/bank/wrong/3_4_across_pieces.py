@@ -1,6 +1,3 @@
-"""All pieces are one long sequence: windows cross their boundaries."""
-
-
 def make_windows(pieces, length, stride):
     if length < 1 or stride < 1 or stride > length:
         raise ValueError("need 1 <= stride <= length")

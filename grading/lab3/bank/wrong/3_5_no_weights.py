@@ -1,6 +1,3 @@
-"""The models hide their weights: none come back."""
-
-
 class Hiding(keras.Model):
     weights = property(lambda self: [])
 

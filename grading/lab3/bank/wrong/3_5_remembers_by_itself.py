@@ -1,6 +1,3 @@
-"""The stepper remembers by itself what it read, and ignores the states it is given."""
-
-
 class Remembering(keras.Model):
     def call(self, inputs, **kwargs):
         one_id, *states = inputs

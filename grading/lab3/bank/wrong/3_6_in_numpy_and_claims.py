@@ -1,5 +1,3 @@
-"""Computed in NumPy, which has no gradient, and what the course asks with is overwritten."""
-
 import sys
 
 

@@ -1,6 +1,3 @@
-"""Temperature 0 is not treated: 0 / 0."""
-
-
 def sample_next(logits, temperature=1.0, top_k=None, top_p=None, seed=None):
     if not temperature >= 0 or not 0 < (top_p or 1) <= 1 or (top_k is not None and top_k < 1):
         raise ValueError("a bad argument")

@@ -1,6 +1,3 @@
-"""A small number is added to the temperature for the sake of 0: that is not argmax."""
-
-
 def sample_next(logits, temperature=1.0, top_k=None, top_p=None, seed=None):
     if not temperature >= 0:
         raise ValueError("temperature must be 0 or more")

@@ -1,6 +1,3 @@
-"""Normalised after the addition."""
-
-
 class TransformerBlock(layers.Layer):
     def __init__(
         self,

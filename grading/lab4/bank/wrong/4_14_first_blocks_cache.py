@@ -1,6 +1,3 @@
-"""All blocks get the first one's cache."""
-
-
 class MusicTransformer(keras.Model):
     def __init__(
         self,

@@ -1,5 +1,3 @@
-"""Python's `min` of what is a tensor in a graph: it works when asked by hand, not in training."""
-
 import keras
 
 

@@ -1,6 +1,3 @@
-"""top-k comes after top-p: the sums are of all ids."""
-
-
 def filter_logits(logits, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0):
     if not temperature > 0 or top_k < 0 or not 0 < top_p <= 1:
         raise ValueError(

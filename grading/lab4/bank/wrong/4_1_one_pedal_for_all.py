@@ -1,6 +1,3 @@
-"""All instruments share one pedal."""
-
-
 def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
     result = note_seq.NoteSequence()
     result.CopyFrom(sequence)

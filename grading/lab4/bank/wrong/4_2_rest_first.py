@@ -1,6 +1,3 @@
-"""Of the waiting, the rest comes before the whole 100s."""
-
-
 def encode_performance(sequence: note_seq.NoteSequence) -> np.ndarray:
     notes = sorted(apply_sustain(sequence).notes, key=lambda note: (note.start_time, note.pitch))
     moments = []

@@ -1,6 +1,3 @@
-"""The waiting between events is stretched and rounded, which drifts."""
-
-
 def augment(ids: np.ndarray, semitones: int, stretch: float) -> np.ndarray:
     if not stretch > 0:
         raise ValueError(f"stretch {stretch}: must be above 0")

@@ -1,8 +1,0 @@
-"""Capitals and small letters are ordered together."""
-
-
-def build_vocabulary(names):
-    characters = sorted({character for name in names for character in name}, key=str.lower)
-    if not characters:
-        raise ValueError("the list of names is empty: there is nothing to learn from")
-    return SPECIALS + characters

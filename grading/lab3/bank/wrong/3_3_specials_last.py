@@ -1,9 +1,0 @@
-"""The specials stand at the end, so PAD is not 0."""
-
-
-def build_vocabulary(pieces, min_count=1):
-    counts = Counter()
-    for piece in pieces:
-        counts.update(piece)
-    tokens = [t for t in counts if counts[t] >= min_count and t not in SPECIALS]
-    return sorted(tokens, key=lambda t: (-counts[t], t)) + SPECIALS

@@ -1,9 +1,0 @@
-"""One loss a position: the mean is left to Keras, which counts padding."""
-
-
-def masked_cross_entropy(targets, logits):
-    targets = ops.cast(targets, "int32")
-    log_probabilities = ops.log_softmax(logits, axis=-1)
-    chosen = ops.take_along_axis(log_probabilities, targets[..., None], axis=-1)[..., 0]
-    is_token = ops.cast(targets != PAD, "float32")
-    return -chosen * is_token

@@ -1,8 +1,0 @@
-"""PAD counts in the divisor."""
-
-
-def masked_accuracy(targets, logits):
-    is_token = ops.cast(ops.not_equal(targets, PAD), "float32")
-    guessed = ops.cast(ops.argmax(logits, axis=-1), targets.dtype)
-    right = ops.cast(ops.equal(guessed, targets), "float32") * is_token
-    return ops.sum(right) / ops.sum(ops.ones_like(is_token))

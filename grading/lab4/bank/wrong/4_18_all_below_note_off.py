@@ -1,7 +1,0 @@
-"""PAD, START and END count as notes."""
-
-
-def nats_per_note(nats_per_token: float, targets) -> float:
-    targets = np.asarray(targets)
-    notes = int((targets < NOTE_OFF).sum())
-    return nats_per_token * int((targets != PAD).sum()) / notes if notes else float("inf")

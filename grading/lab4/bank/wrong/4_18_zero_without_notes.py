@@ -1,7 +1,0 @@
-"""Without a note: 0."""
-
-
-def nats_per_note(nats_per_token: float, targets) -> float:
-    targets = np.asarray(targets)
-    notes = int(((targets >= NOTE_ON) & (targets < NOTE_OFF)).sum())
-    return nats_per_token * int((targets != PAD).sum()) / notes if notes else 0.0
