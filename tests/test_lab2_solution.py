@@ -115,7 +115,7 @@ def test_of_equal_logits_greedy_decode_takes_the_one_that_the_checks_take():
     for seed in range(8):
         rng = np.random.default_rng(seed)
         digits, script = beams.some_digits(rng, 8, 6), beams.Script(rng, 7, -2.0, whole=True)
-        got = solution.greedy_decode(*builders.scripted_networks(script.table), digits, 9)
+        got = solution.greedy_decode(*builders.scripted_networks(script.table, {}), digits, 9)
         assert np.array_equal(got, script.greedy(digits, 9))
 
 
