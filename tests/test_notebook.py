@@ -41,7 +41,7 @@ def pixels(panel):
 @pytest.mark.xdist_group("handout")
 def test_a_notebook_shows_what_is_right_and_what_is_wrong(tmp_path):
     answers = solution_answers(LAB)
-    (wrong,) = [one for one in entries(LAB) if one.path.stem == "3_4_no_shift"]
+    (wrong,) = [one for one in entries(LAB) if one.name == "3_4_no_shift"]
     book = filled(LAB, {"3.3": answers["3.3"], "3.4": wrong.answer})
     checks_only(book, ["3.3", "3.4", "3.5"])
     book.cells.append(nbformat.v4.new_code_cell('hint("3.4", 2)'))
