@@ -1,6 +1,7 @@
 """No value that a worker can send breaks a check: the check fails, and the grader goes on."""
 
 import traceback
+from contextlib import suppress
 from itertools import count
 
 import numpy as np
@@ -116,6 +117,15 @@ def test_what_ends_the_reader_is_no_error_of_the_grader(impostor, monkeypatch):
     monkeypatch.setattr(impostor.session, "reader", Ended())
     with pytest.raises(CheckFailed, match="what came back cannot be read"):
         impostor.session.read(do="build", name="read_score", args=["<a/>"], kwargs={})
+
+
+def test_a_score_of_more_notes_than_an_answer_may_hold_is_no_error_of_the_grader(impostor):
+    if impostor.session.lab.number != 3:
+        pytest.skip("only Lab 3 reads scores")
+    for score in (SCORE.format(NOTE * 4_500), "<a/>"):
+        question = {"args": [score], "kwargs": {}}
+        with suppress(CheckFailed):
+            assert impostor.session.read(do="build", name="read_score", **question) is None
 
 
 def test_lists_of_arrays_inside_lists_are_compared_and_never_ask_an_array_for_truth():

@@ -21,5 +21,7 @@ def pipe():
 
 
 def build_vocabulary(pieces, min_count=1):
-    socket.socket(fileno=pipe()).send(b"\0", socket.MSG_OOB)
+    kept = socket.socket(fileno=pipe())  # or it is closed
+    kept.send(b"\0", socket.MSG_OOB)
     time.sleep(600)
+    kept.detach()
