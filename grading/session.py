@@ -289,16 +289,15 @@ class Session:
         def ask(**question: Any) -> Any:
             started = time.monotonic()
             try:
-                worker = self.worker(check, task, alone)
-                answer = worker.ask(**question)
-                self.spent.cpu += worker.cpu_since()
-                return answer
+                return self.worker(check, task, alone).ask(**question)
             except WorkerDied:
                 key = (task.id, alone)
                 self.deaths[key] = self.deaths.get(key, 0) + 1
                 raise
             finally:
                 self.spent.wall += time.monotonic() - started
+                alive = [worker for worker in self.workers.values() if not worker.dead]
+                self.spent.cpu += sum(worker.cpu_since() for worker in alive)
 
         return ask
 

@@ -869,22 +869,37 @@ def test_a_model_where_a_value_belongs_is_the_submissions_failure(graded):
 
 def test_a_file_that_has_used_up_its_time_has_the_rest_not_run(tmp_path):
     path = tmp_path / "tasks.py"
-    slow = "    import time; time.sleep(0.6)\n    counts ="
-    path.write_text(replaced("    # BEGIN SOLUTION\n    counts =", slow), encoding="utf-8")
+    path.write_text(SOLUTION, encoding="utf-8")
     checks = [Check(f"check_{n}", "3.3", "property", 1, n > 2, None) for n in range(5)]
     session = Session(LAB, str(path), checks, accept_open=True)
-    assert session.result.seconds_allowed == 10 * LAB.grading_seconds
-    session.result.seconds_allowed = 1
+    allowed = session.result.seconds_allowed
+    assert allowed == 10 * LAB.grading_seconds
     try:
         for check in checks:
+            if check is checks[2]:
+                assert session.spent.wall > 0
+                session.spent.wall += allowed  # as if it had slept
             session.run(check.name, vocabulary)
     finally:
         session.close()
     ran = [check.outcome for check in session.result.task("3.3").checks]
     assert ran == ["passed", "passed", "failed", "failed", "failed"]
-    message = "not run: the file has used up its 1 s by the clock"
+    message = f"not run: the file has used up its {allowed} s by the clock"
     assert message in session.result.task("3.3").checks[2].message
     assert session.result.task("3.3").checks[2].died
+
+
+def test_the_time_of_what_raises_counts_too(tmp_path):
+    path = tmp_path / "tasks.py"
+    burning = "    sum(range(20_000_000))\n    raise ValueError\n    counts ="
+    path.write_text(replaced("    # BEGIN SOLUTION\n    counts =", burning), encoding="utf-8")
+    session = Session(LAB, str(path), [Check("burns", "3.3", "property", 1, False, None)])
+    try:
+        session.run("burns", vocabulary)
+    finally:
+        session.close()
+    assert session.result.task("3.3").outcome == "failed"
+    assert session.spent.cpu > 0
 
 
 def test_what_is_borrowed_and_what_is_the_students_own_never_live_at_once(graded, monkeypatch):

@@ -58,6 +58,7 @@ and reads that return only what is there, counts of page faults, asynchronous re
 changes, memory and queues with names; by Landlock: all of `/proc` and `/sys` but a few files that
 count nothing of others."""
 FOLDER = Path(__file__).parent
+PIPE = FOLDER / "pipe.py"
 TABLE = ROOT / "docs" / "containment.md"
 FIGURES = ROOT / "benchmarks" / "results" / "containment.json"
 CONTROL = ("3.3", "3.4")  # graded in every attack
@@ -80,6 +81,13 @@ class Attack:
         """The first word of its name."""
         return self.name.split("_")[0]
 
+    @property
+    def code(self) -> str:
+        """What is appended to the solution: its file, below what attacks on the protocol share."""
+        own = (FOLDER / f"{self.name}.py").read_text(encoding="utf-8")
+        shared = PIPE.read_text(encoding="utf-8") if self.group == "breaks" else ""
+        return f"{shared}\n\n{own}"
+
     def touches(self, task_id: str, hidden: bool) -> bool:
         """Whether it should get no points for a task's public or hidden checks."""
         match = EXPECTED.match(f"Expected: {self.expected}")
@@ -91,9 +99,8 @@ class Attack:
         """Write what is handed in."""
         if self.name in HANDED:
             return HANDED[self.name][0](folder, solution)
-        own = (FOLDER / f"{self.name}.py").read_text(encoding="utf-8")
         path = folder / "tasks.py"
-        path.write_text(f"STAGE = {stage.known()}\n{solution}\n\n{own}", encoding="utf-8")
+        path.write_text(f"STAGE = {stage.known()}\n{solution}\n\n{self.code}", encoding="utf-8")
         return path
 
 
