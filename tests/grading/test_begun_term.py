@@ -64,5 +64,5 @@ def test_a_notebook_of_then_is_checked_trained_and_handed_in_now(begun, tmp_path
     assert public == pytest.approx({task.id: 0.6 * task.points for task in LAB.tasks})
     assert "report.html" in printed(book, "!")
     assert "60 of 60" in run(begun, "grading.submit", "--lab", "3")
-    with zipfile.ZipFile(begun / "lab3.zip") as handed:
+    with zipfile.ZipFile(begun / "submissions" / "lab3.zip") as handed:
         assert "tasks.py" in handed.namelist()
