@@ -18,7 +18,7 @@ from statistics import median
 
 from grading.proofs.bank import entries
 from labs.course.catalogue import Lab, load_lab
-from labs.course.source import replaced
+from labs.course.stubs import replaced
 from toolkit.console import run_command, say, table
 from toolkit.paths import ROOT
 

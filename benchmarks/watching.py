@@ -22,7 +22,7 @@ from pathlib import Path
 
 from grading.doors.handout import handout
 from labs.course.catalogue import Lab, all_labs, load_lab
-from labs.course.source import definitions
+from labs.course.definitions import definitions
 from labs.course.update import install
 from toolkit.console import run_command, say
 from toolkit.data.parallel import available_cores

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 
 from labs.course.build import generate, stub_file
 from labs.course.catalogue import Lab, all_labs
-from labs.course.source import definitions
+from labs.course.definitions import definitions
 from toolkit.paths import ROOT
 
 

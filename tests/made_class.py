@@ -15,7 +15,8 @@ from pathlib import Path
 from grading.core.session import collect, grade
 from grading.proofs.bank import Entry, entries
 from labs.course.catalogue import Lab
-from labs.course.source import definitions, replaced, stubbed
+from labs.course.definitions import definitions
+from labs.course.stubs import replaced, stubbed
 
 SHARES = {"solution": 0.45, "right": 0.1, "wrong": 0.3, "stub": 0.15}
 

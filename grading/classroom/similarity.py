@@ -22,7 +22,8 @@ from rapidfuzz.distance import Indel
 from rapidfuzz.process import cdist
 
 from labs.course.catalogue import Lab
-from labs.course.source import DefinitionNode, definitions, stubbed
+from labs.course.definitions import DefinitionNode, definitions
+from labs.course.stubs import stubbed
 
 ALIKE = 0.9  # of the tokens in the same order: a renaming, a line moved
 MIN_TOKENS = 30  # shorter answers are alike by chance

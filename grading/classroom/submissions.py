@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from labs.course.catalogue import Lab
-from labs.course.source import MAX_BYTES
+from labs.course.submission import MAX_BYTES
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
 from toolkit.plain import MAX_PATH, plain, printable

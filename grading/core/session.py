@@ -37,7 +37,8 @@ from grading.sandbox.workers import (
 )
 from labs.course.catalogue import Lab, checks_hash
 from labs.course.code import missing_notes, notebook_note
-from labs.course.source import Submission, definitions, read_submission, syntax_error, unfinished
+from labs.course.definitions import definitions, unfinished
+from labs.course.submission import Submission, read_submission, syntax_error
 from toolkit import __version__
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown

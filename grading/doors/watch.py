@@ -7,7 +7,7 @@ import time
 from grading.core.session import CheckTest, Session, chosen, collect, run_checks, zygote
 from grading.doors.verdicts import show_heading, show_next, show_stamp, show_task, show_total
 from labs.course.catalogue import Lab, example_lab, load_lab
-from labs.course.source import definitions
+from labs.course.definitions import definitions
 from toolkit.console import run_command, say
 from toolkit.data.parallel import available_cores
 from toolkit.errors import EtudeError

@@ -20,7 +20,8 @@ from typing import Any
 from grading.core.results import LabResult, TaskResult
 from grading.core.session import grade
 from labs.course.catalogue import Lab, Task, load_lab
-from labs.course.source import definitions, replaced
+from labs.course.definitions import definitions
+from labs.course.stubs import replaced
 from toolkit.console import progress, run_command, say, table
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown

@@ -19,7 +19,8 @@ from pathlib import Path
 from grading.core.session import CheckTest, Session, chosen, collect, run_checks
 from grading.proofs.bank import ROUNDING, grader_errors, lost
 from labs.course.catalogue import Lab, Task, load_lab
-from labs.course.source import DefinitionNode, definitions, replaced
+from labs.course.definitions import DefinitionNode, definitions
+from labs.course.stubs import replaced
 from toolkit.console import progress, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT

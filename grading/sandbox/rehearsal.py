@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labs.course.source import Flaw, definitions, flaw, merge, read_submission
+from labs.course.definitions import definitions
+from labs.course.merge import merge
+from labs.course.submission import Flaw, flaw, read_submission
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from labs.course.catalogue import Figure, Lab, Task, all_labs
-from labs.course.source import definitions, stubbed
+from labs.course.definitions import definitions
+from labs.course.stubs import stubbed
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import CACHE, shown, write_whole

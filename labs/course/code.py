@@ -21,15 +21,9 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from labs.course.catalogue import Lab, Task
-from labs.course.source import (
-    Submission,
-    definitions,
-    merge,
-    missing,
-    read_submission,
-    syntax_error,
-    unfinished,
-)
+from labs.course.definitions import definitions, missing, unfinished
+from labs.course.merge import merge
+from labs.course.submission import Submission, read_submission, syntax_error
 from toolkit.console import hushed
 from toolkit.errors import EtudeError
 from toolkit.paths import shown

@@ -14,18 +14,11 @@ from typing import Any
 
 from labs.course.build import keep_backup
 from labs.course.catalogue import Lab, find_task
+from labs.course.cells import names_bound, notebook_source
+from labs.course.definitions import Definition, definitions
 from labs.course.reset import stub
-from labs.course.source import (
-    Definition,
-    definitions,
-    finished,
-    names_bound,
-    names_lacking,
-    notebook_source,
-    read_submission,
-    syntax_error,
-    taken_over,
-)
+from labs.course.submission import read_submission, syntax_error
+from labs.course.takeover import finished, names_lacking, taken_over
 from toolkit.console import say, warn
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown, write_whole

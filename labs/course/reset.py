@@ -4,7 +4,8 @@ import argparse
 
 from labs.course.build import committed, keep_backup, stub_file
 from labs.course.catalogue import Lab, find_task
-from labs.course.source import definitions, replaced
+from labs.course.definitions import definitions
+from labs.course.stubs import replaced
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import shown, write_whole

@@ -24,7 +24,7 @@ from grading.classroom.page import (
 from grading.classroom.run import Job, state_of, ungraded
 from grading.classroom.similarity import ALIKE, MAX_TOKENS, fingerprint, similar_pairs
 from grading.classroom.submissions import Handed, Person
-from labs.course.source import stubbed
+from labs.course.stubs import stubbed
 
 SOLUTION = LAB.solution_file.read_text(encoding="utf-8")
 STUBS = stubbed(SOLUTION, {task.name: task.id for task in LAB.tasks})

@@ -19,7 +19,7 @@ from grading.classroom import submissions
 from grading.classroom.roster import read_roster
 from grading.classroom.submissions import Handed, Person, distinct, find_submissions
 from labs.course.catalogue import load_lab
-from labs.course.source import stubbed
+from labs.course.stubs import stubbed
 from toolkit.errors import EtudeError
 
 LAB = load_lab(3)

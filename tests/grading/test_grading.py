@@ -26,7 +26,7 @@ from grading.sandbox.spoken import SPOKEN
 from grading.sandbox.worker.codec import MusicXML, Opaque
 from grading.sandbox.workers import Raised, Refused, Worker, WorkerDied, Zygote
 from labs.course.catalogue import load_lab
-from labs.course.source import stubbed
+from labs.course.stubs import stubbed
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 

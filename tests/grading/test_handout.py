@@ -16,7 +16,7 @@ from grading.doors.handout import for_lab, handout, main, recorded_answers, with
 from grading.proofs.bank import entries
 from labs.course.build import stub_file
 from labs.course.catalogue import Lab, all_labs, load_lab
-from labs.course.source import definitions
+from labs.course.definitions import definitions
 from labs.course.update import MANIFEST, install, read_handout
 from toolkit import console
 from toolkit.errors import EtudeError

@@ -5,7 +5,7 @@ from made_class import as_notebook
 
 from grading.core.session import grade
 from labs.course.catalogue import all_labs
-from labs.course.source import read_submission
+from labs.course.submission import read_submission
 
 LABS = all_labs()
 LAB = next(lab for lab in LABS if lab.number == 3)

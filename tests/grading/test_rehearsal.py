@@ -11,7 +11,7 @@ from grading.proofs.attacks.handed import compiler_crash
 from grading.sandbox import rehearsal
 from grading.sandbox.rehearsal import Rehearsal
 from labs.course.catalogue import load_lab
-from labs.course.source import Flaw
+from labs.course.submission import Flaw
 from toolkit.paths import ROOT
 
 SOLUTION = ROOT / "labs" / "lab3_notes" / "solution.py"

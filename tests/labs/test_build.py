@@ -12,9 +12,10 @@ from small_lab import make_lab
 
 from labs.course.build import committed, generate, write_files
 from labs.course.catalogue import Lab, all_labs
+from labs.course.cells import notebook_source
+from labs.course.definitions import definitions, unfinished
 from labs.course.notebook import save
 from labs.course.reset import main as reset
-from labs.course.source import definitions, notebook_source, unfinished
 from toolkit.errors import EtudeError
 
 NAMES = ["double", "shift", "Scale"]

@@ -13,7 +13,8 @@ from small_lab import make_lab, task_ids
 import labs.course.code
 from labs.course.catalogue import Lab, all_labs, checks_hash, find_task, load_lab
 from labs.course.code import load_tasks
-from labs.course.source import definitions, stubbed
+from labs.course.definitions import definitions
+from labs.course.stubs import stubbed
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 

@@ -23,8 +23,8 @@ from grading.doors.notebook import answer
 from grading.doors.pictures import CELLS, drawing
 from grading.proofs.bank import entries
 from labs.course.catalogue import all_labs, load_lab
+from labs.course.definitions import unfinished
 from labs.course.notebook import Verdict, _Grader, check, hint
-from labs.course.source import unfinished
 from toolkit.errors import EtudeError
 
 LAB = load_lab(3)

@@ -14,8 +14,9 @@ from small_lab import make_lab, task_ids
 
 import labs
 from labs.course.catalogue import Lab, all_labs, load_lab
+from labs.course.definitions import definitions
 from labs.course.run import load_experiment, main, make_settings, parse_value
-from labs.course.source import definitions, stubbed
+from labs.course.stubs import stubbed
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.music.sound import DEFAULT_SOUNDFONT

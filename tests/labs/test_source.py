@@ -8,16 +8,11 @@ from pathlib import Path
 import pytest
 from small_lab import SOLUTION
 
-from labs.course.source import (
-    definitions,
-    merge,
-    missing,
-    notebook_source,
-    read_submission,
-    stubbed,
-    syntax_error,
-    unfinished,
-)
+from labs.course.cells import notebook_source
+from labs.course.definitions import definitions, missing, unfinished
+from labs.course.merge import merge
+from labs.course.stubs import stubbed
+from labs.course.submission import read_submission, syntax_error
 from toolkit.errors import EtudeError
 
 IDS = {"double": "9.1", "shift": "9.2", "Scale": "9.3"}

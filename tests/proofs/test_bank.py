@@ -15,7 +15,7 @@ from grading.proofs.bank import Entry, entries, grader_errors, judge, tasks_upon
 from grading.proofs.mutants import equivalent, mutants, survivors
 from grading.proofs.mutants import sample as sampled
 from labs.course.catalogue import all_labs, load_lab
-from labs.course.source import definitions
+from labs.course.definitions import definitions
 from toolkit.data.parallel import map_items
 from toolkit.paths import ROOT
 

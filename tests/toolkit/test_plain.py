@@ -22,7 +22,8 @@ from grading.doors.gradescope import as_results, find_file
 from grading.doors.verdicts import show_heading, show_task
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
-from labs.course.source import Submission, read_submission, syntax_error, taken_over
+from labs.course.submission import Submission, read_submission, syntax_error
+from labs.course.takeover import taken_over
 from toolkit.console import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown

@@ -23,11 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from grading.sandbox.failures import REASONS, CheckFailed
 from grading.core.results import LabResult
 from grading.core.session import Session, collect, with_its_fixtures
 from grading.proofs.attacks.handed import HANDED
 from grading.proofs.attacks.stage import Stage
+from grading.sandbox.failures import REASONS, CheckFailed
 from grading.sandbox.isolation import unused_uid
 from grading.sandbox.proxy import Code
 from grading.sandbox.worker.lock import CALLS, FILES, LAYERS, USER
