@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from grading.core.results import LabResult, TaskResult
-from grading.core.session import grade
+from grading.core.run import grade
 from labs.course.catalogue import Lab, Task, load_lab
 from labs.course.definitions import definitions
 from labs.course.stubs import replaced

@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grading.core.session import CheckTest, Session, chosen, collect, run_checks
+from grading.core.collect import CheckTest, chosen, collect
+from grading.core.run import run_checks
+from grading.core.session import Session
 from grading.proofs.bank import ROUNDING, grader_errors, lost
 from labs.course.catalogue import Lab, Task, load_lab
 from labs.course.definitions import DefinitionNode, definitions

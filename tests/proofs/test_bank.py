@@ -10,7 +10,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from grading.core.session import DRAWINGS, Session, Spent, chosen, collect, grade, run_checks
+from grading.core.collect import chosen, collect
+from grading.core.inputs import DRAWINGS
+from grading.core.run import grade, run_checks
+from grading.core.session import Session, Spent
 from grading.proofs.bank import Entry, entries, grader_errors, judge, tasks_upon
 from grading.proofs.mutants import equivalent, mutants, survivors
 from grading.proofs.mutants import sample as sampled
