@@ -9,8 +9,9 @@ import pytest
 
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
+from labs.lab3_notes import note_grid
 from toolkit.errors import EtudeError
-from toolkit.music import chorales, note_grid
+from toolkit.music import chorales
 from toolkit.music.midi import DTYPES, Notes, read_notes
 
 pytestmark = pytest.mark.xdist_group("chorales")  # they are spelled once
