@@ -12,9 +12,12 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+from grading.core.collect import collect
 from grading.core.imports import with_imports
+from grading.core.passes import run_check
+from grading.core.processes import new_reference
 from grading.core.reference import answers_file
-from grading.core.session import Session, collect, new_reference
+from grading.core.session import Session
 from labs.course.build import generate, stub_file
 from labs.course.catalogue import Lab, all_labs, load_lab
 from labs.course.update import install, open_folder, tell
@@ -117,13 +120,14 @@ def recorded_answers(lab: Lab) -> str:
     session.reference = new_reference(lab)
     try:
         for check, test in checks:
-            if session.run(check.name, test).outcome != "passed":
+            if run_check(session, check.name, test).outcome != "passed":
                 raise EtudeError(
                     f"the solution of lab {lab.number} fails its own check {check.name}: mend "
                     "either before students get them"
                 )
         return session.reference.record()
     finally:
+        session.close()
         session.reference.close()
         session.close()
 

@@ -3,7 +3,7 @@
 import pytest
 from made_class import as_notebook
 
-from grading.core.session import grade
+from grading.core.run import grade
 from labs.course.catalogue import all_labs
 from labs.course.submission import read_submission
 

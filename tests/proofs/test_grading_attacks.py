@@ -4,7 +4,10 @@ import zlib
 
 import pytest
 
-from grading.core.session import Session, collect, with_its_fixtures, zygote
+from grading.core.collect import collect
+from grading.core.passes import run_check
+from grading.core.processes import zygote
+from grading.core.session import Session
 from grading.proofs.attacks.__main__ import Trial, attacks, run_as_another
 from grading.sandbox.worker import landlock
 from grading.sandbox.worker.lock import CALLS, FILES, LAYERS
@@ -123,14 +126,14 @@ def test_reports_depend_neither_on_order_nor_on_company(tmp_path):
         for name in names:
             one = session(name)
             for check, test in chosen:
-                one.run(check.name, with_its_fixtures(test))
+                run_check(one, check.name, test)
             found[name] = report(one)
         return found
 
     together = {name: session(name) for name in sources}
     for check, test in chosen:
         for one in together.values():
-            one.run(check.name, with_its_fixtures(test))
+            run_check(one, check.name, test)
     side_by_side = {name: report(one) for name, one in together.items()}
     assert after_another(sources) == after_another(reversed(sources)) == side_by_side
     assert side_by_side["right"]["earned"] > side_by_side["wrong"]["earned"] > 0

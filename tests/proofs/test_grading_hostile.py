@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from grading.checks.assertions import CheckFailed, as_text, assert_equal
-from grading.core.session import Session, collect, with_its_fixtures
+from grading.core.collect import collect, with_its_fixtures
+from grading.core.session import Session
 from grading.sandbox.proxy import Code
 from grading.sandbox.worker.codec import MusicXML, Opaque
 from grading.sandbox.workers import WorkerDied

@@ -16,7 +16,7 @@ from grading.classroom.changes import class_record
 from grading.classroom.page import Overview, class_csv, class_html, to_look_at
 from grading.classroom.run import Job, grade_one, state_of
 from grading.classroom.submissions import find_submissions
-from grading.core.session import grade
+from grading.core.run import grade
 from grading.doors.github import as_classroom
 from grading.doors.gradescope import as_results, find_file
 from grading.doors.verdicts import show_heading, show_task
