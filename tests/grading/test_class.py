@@ -12,7 +12,6 @@ import time
 
 import pytest
 from light_class import LAB, TASKS
-from made_class import Student, hand_in, make_students
 
 from grading.classroom import __main__ as classroom
 from grading.classroom import run as class_run
@@ -21,6 +20,7 @@ from grading.classroom.page import remark, to_look_at
 from grading.classroom.run import Classroom, Job, alone_in, grade_one, state_of
 from grading.classroom.submissions import Handed, Person, find_submissions
 from grading.proofs.attacks.__main__ import attacks
+from grading.proofs.made_class import Student, hand_in, make_students
 from labs.course.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
