@@ -14,7 +14,7 @@ from grading.sandbox.worker import landlock
 from grading.sandbox.worker.lock import CALLS, FILES, LAYERS
 from labs.course.catalogue import load_lab
 
-pytestmark = pytest.mark.xdist_group("grading")
+pytestmark = pytest.mark.xdist_group("attacks")
 LAB = load_lab(3)
 READS = ["grading/proofs/attacks", "grading/lab3", "labs/lab3_notes"]
 ATTACKS = attacks()

@@ -16,8 +16,12 @@ from grading.sandbox.workers import WorkerDied
 from labs.course.catalogue import all_labs
 from toolkit.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("grading")
-LABS = [lab for lab in all_labs() if (ROOT / f"grading/lab{lab.number}/public").is_dir()]
+LABS = [
+    # beside the bank's answers, which need the same zygote
+    pytest.param(lab, marks=pytest.mark.xdist_group(f"bank{lab.number}"), id=f"lab{lab.number}")
+    for lab in all_labs()
+    if (ROOT / f"grading/lab{lab.number}/public").is_dir()
+]
 
 NOTE = "<note><pitch><step>C</step><octave>4</octave></pitch><duration>1</duration></note>"
 SCORE = (
@@ -88,7 +92,7 @@ class Impostor:
         assert not broken, "\n".join(broken)
 
 
-@pytest.fixture(scope="module", params=LABS, ids=lambda lab: f"lab{lab.number}")
+@pytest.fixture(scope="module", params=LABS)
 def impostor(request):
     made = Impostor(request.param)
     yield made
