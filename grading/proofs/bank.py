@@ -14,6 +14,7 @@ import copy
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 from grading.classroom.run import state_of
 from grading.core.collect import chosen, collect
 from grading.core.inputs import drawing_of
+from grading.core.passes import Passes
 from grading.core.processes import reference
 from grading.core.reference import Dialogue, Reference
 from grading.core.results import TaskResult
@@ -240,12 +242,14 @@ class Judge:
             for dialogue in self.reference.dialogues
         )
         hidden = [one for one in chosen(self.checks, [entry.task.id], False) if one[0].hidden]
-        graded: list[TaskResult] = []
-        for student in self.students:
-            session.student = student
-            session.spent = Spent()
+        run_checks(session, hidden)
+        graded = [copy.deepcopy(task)]
+        for student in self.students[1:]:
+            session.student, session.spent = student, Spent()
             session.deaths.clear()
-            run_checks(session, hidden)
+            for check, test in hidden:  # a second pass has the same answer to the same task
+                with suppress(Exception):  # told in the result as the grader's error
+                    Passes(session, check, test).first()
             graded.append(copy.deepcopy(task))
         session.student, session.spent = self.students[0], Spent()
         others = [id for id in tasks if id != entry.task.id]
