@@ -7,7 +7,6 @@ reads all that the process might, or what its mark says, `@pytest.mark.verify(re
 
 import ast
 import hashlib
-import os
 import platform
 import re
 import subprocess
@@ -24,6 +23,7 @@ PACKAGES = ("toolkit", "labs", "grading", "benchmarks", "tests")
 ALWAYS = ("tests/conftest.py", "pyproject.toml", "requirements.lock", "requirements-dev.lock")
 COURSE = ("toolkit", "labs", "grading", "datasets", "Makefile")
 STARTERS = {"subprocess", "nbclient"}  # who imports one of these starts processes
+RESULTS = "benchmarks/results/verify.json"
 CATALOGUE = "labs/course/catalogue.py"  # who imports it may look at every lab
 
 
@@ -58,21 +58,22 @@ def state_of(proof: Proof) -> str:
     """Hash everything that a proof reads, with the versions that it runs on."""
     release = platform.release().partition("-")[0]
     state = hashlib.sha256(f"{platform.python_version()} {release}".encode())
-    for name in files_read(proof):
+    for name in files_read(proof.file, proof.labs, proof.reads):
         state.update(f"{name}\0{content_hash(name)}".encode())
     return state.hexdigest()[:16]
 
 
-def files_read(proof: Proof) -> list[str]:
-    """Every file that a proof reads, sorted."""
-    found = closure((*ALWAYS, proof.file))
-    if proof.reads is not None:
-        more = proof.reads
+@cache
+def files_read(file: str, labs: tuple[int, ...], reads: tuple[str, ...] | None) -> list[str]:
+    """Every file that a proof of a test's file reads, sorted."""
+    found = closure((*ALWAYS, file))
+    if reads is not None:
+        more = reads
     elif any(starts_processes(name) for name in found):
         beyond = any(name.startswith(("labs/", "grading/")) for name in found)
         more = COURSE if beyond else ("toolkit",)
-    elif proof.labs or CATALOGUE in found:
-        more = tuple(folder for folder in lab_folders() if lab_of(folder) in proof.labs)
+    elif labs or CATALOGUE in found:
+        more = tuple(folder for folder in lab_folders() if lab_of(folder) in labs)
         more = more or lab_folders()
     else:
         more = ()
@@ -169,13 +170,13 @@ def by_path() -> dict[str, tuple[str, ...]]:
 
 @cache
 def tracked() -> tuple[str, ...]:
-    """The files of the working tree, but for those that git ignores."""
+    """The files of the working tree, but for those that git ignores, and the proofs' results."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         raise EtudeError("make verify needs a git checkout, to know what has changed since")
-    names = sorted(set(filter(None, listed.stdout.split("\0"))))
-    return tuple(name for name in names if os.path.isfile(ROOT / name))
+    names = sorted(set(filter(None, listed.stdout.split("\0"))) - {RESULTS})
+    return tuple(name for name in names if (ROOT / name).is_file())
 
 
 @cache

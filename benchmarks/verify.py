@@ -26,7 +26,7 @@ from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown, write_whole
 
-RESULTS = ROOT / "benchmarks" / "results" / "verify.json"
+RESULTS = ROOT / reads.RESULTS
 AT_ONCE = 2
 WORST = ("failed", "skipped", "passed")  # "untested" is not "passed"
 Result = dict[str, Any]

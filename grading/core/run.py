@@ -18,6 +18,7 @@ def run_checks(
     checks: list[CheckTest],
     at_once: int = 1,
     after: Callable[[TaskResult], None] = lambda task: None,
+    second: bool = True,
 ) -> None:
     """Run checks task by task; an error in the grader is told in a check's result.
 
@@ -29,6 +30,8 @@ def run_checks(
         How many of a task's checks, each thread with workers of its own.
     after
         Called with each task's result as soon as it is there.
+    second
+        Whether a task whose own chain fails is graded alone, too.
 
     Raises
     ------
@@ -43,14 +46,16 @@ def run_checks(
     with ThreadPoolExecutor(at_once) as pool:
         try:
             for task_id, group in groupby(checks, key=lambda one: one[0].task):
-                run_task([session, *clones], list(group), pool)
+                run_task([session, *clones], list(group), pool, second)
                 after(session.result.task(task_id))
         finally:  # Ctrl-C, too: what is being asked ends with its worker
             for clone in clones:
                 clone.close()
 
 
-def run_task(lanes: list[Session], checks: list[CheckTest], pool: ThreadPoolExecutor) -> None:
+def run_task(
+    lanes: list[Session], checks: list[CheckTest], pool: ThreadPoolExecutor, second: bool
+) -> None:
     """Run a task's checks: all first passes of a lane, then the second ones.
 
     So the worker of one kind ends before that of the other begins, and there are two of them and
@@ -67,7 +72,7 @@ def run_task(lanes: list[Session], checks: list[CheckTest], pool: ThreadPoolExec
                 passes = Passes(lane, *left.popleft())
                 with suppress(Exception):  # told in the result as the grader's error
                     passes.first()
-                if passes.undecided:
+                if passes.undecided and second:
                     mine.append(passes)
         with suppress(IndexError):
             while True:

@@ -13,6 +13,7 @@ import ast
 import copy
 import tempfile
 import tomllib
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -66,6 +67,11 @@ class Entry:
     says: str
     answer: str
     fails: frozenset[str] = frozenset()
+
+    @property
+    def replaces_only(self) -> bool:
+        """Whether a definition is all that it changes in the solution."""
+        return len(ast.parse(self.answer).body) == 1
 
     def source(self) -> str:
         """The solution with this answer to its task."""
@@ -231,34 +237,48 @@ class Judge:
                 session.close()
 
     def verdict(self, session: Session, entry: Entry, tasks: list[str]) -> Verdict:
-        """Run what a verdict hangs on; the worker of the entry's task stays across the sets."""
+        """Run what a verdict hangs on; the worker of the entry's task stays across the sets.
+
+        If a definition is all that the entry changes, a second pass of its task runs the code of
+        the first one, and that of another task the solution's: neither is run.
+        """
         task = session.result.task(entry.task.id)
+        second = not entry.replaces_only
+        own = chosen(self.checks, [task.id], public=False)
+        hidden = [one for one in own if one[0].hidden]
         self.reference.dialogues.clear()
-        run_checks(session, chosen(self.checks, [entry.task.id], public=True))
+        run_checks(session, [one for one in own if one not in hidden], second=second)
         strange = self.recorded is not None and any(
             dialogue.questions and dialogue.key not in self.recorded
             for dialogue in self.reference.dialogues
         )
-        hidden = [one for one in chosen(self.checks, [entry.task.id], False) if one[0].hidden]
-        graded: list[TaskResult] = []
-        for student in self.students:
-            session.student = student
-            session.spent = Spent()
+        graded = []
+        for student in self.students_for(entry):
+            session.student, session.spent = student, Spent()
             session.deaths.clear()
-            run_checks(session, hidden)
+            run_checks(session, hidden, second=second)
             graded.append(copy.deepcopy(task))
         session.student, session.spent = self.students[0], Spent()
-        others = [id for id in tasks if id != entry.task.id]
-        run_checks(session, chosen(self.checks, others, public=False))
-        elsewhere = sum(lost(one) for one in session.result.tasks if one is not task)
-        own = graded[0]
-        failed = {one.says: one.message for one in own.checks[::-1] if one.outcome == "failed"}
+        others = [id for id in tasks if id != task.id]
+        run_checks(session, chosen(self.checks, others, public=False), second=second)
+        known = [task.id] if second else tasks_upon(self.lab, entry.task)
+        elsewhere = sum(lost(one) for one in session.result.tasks if one.id not in known)
+        failed = {
+            one.says: one.message for one in graded[0].checks[::-1] if one.outcome == "failed"
+        }
         ends = zip(*(one.checks for one in graded), strict=True)
         differing = tuple(
             same[0].says for same in ends if len({check.outcome for check in same}) > 1
         )
         errors = grader_errors([*graded, *session.result.tasks])
-        return Verdict(entry, lost(own), elsewhere, failed, errors, differing, strange)
+        return Verdict(entry, lost(graded[0]), elsewhere, failed, errors, differing, strange)
+
+    def students_for(self, entry: Entry) -> list[str]:
+        """Who hands an entry in: a right one all of them, a wrong one the first and one more."""
+        first, *rest = self.students
+        if entry.wrong and rest:
+            rest = [rest[zlib.crc32(entry.name.encode()) % len(rest)]]
+        return [first, *rest]
 
 
 class Overheard(Reference):

@@ -28,7 +28,7 @@ from labs.course.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("grading")
+pytestmark = pytest.mark.xdist_group("lock")
 LAB = load_lab(3)
 HEADER = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
 

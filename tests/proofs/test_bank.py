@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from grading.core.collect import collect
+from grading.core.recorded import recorded_answers
 from grading.core.run import grade
-from grading.doors.handout import recorded_answers
 from grading.proofs.bank import Entry, Judge, drawn_students, entries, grader_errors, tasks_upon
 from grading.proofs.mutants import equivalent, mutants, survivors
 from grading.proofs.mutants import sample as sampled

@@ -10,7 +10,6 @@ import unicodedata
 import warnings
 
 import pytest
-from made_class import as_notebook
 
 from grading.classroom.changes import class_record
 from grading.classroom.page import Overview, class_csv, class_html, to_look_at
@@ -20,6 +19,7 @@ from grading.core.run import grade
 from grading.doors.github import as_classroom
 from grading.doors.gradescope import as_results, find_file
 from grading.doors.verdicts import show_heading, show_task
+from grading.proofs.made_class import as_notebook
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
 from labs.course.submission import Submission, read_submission, syntax_error
