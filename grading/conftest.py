@@ -54,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     if not by_pytest(config):  # students read verdicts, not the names of test functions
         config.pluginmanager.unregister(name="terminalreporter")
+        config.pluginmanager.register(Unreadable())
 
 
 def check_options(config: pytest.Config) -> None:
@@ -147,9 +148,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 # The grading
 
 
-def pytest_collectreport(report: pytest.CollectReport) -> None:
-    if report.failed:
-        console.print(escape(report.longreprtext))
+class Unreadable:
+    """Tells of checks that cannot be read, where pytest's reporter does not."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Print why a file could not be collected."""
+        if report.failed:
+            console.print(escape(report.longreprtext))
 
 
 @pytest.hookimpl(tryfirst=True)

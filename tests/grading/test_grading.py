@@ -724,9 +724,17 @@ def test_fresh_stubs_are_not_started_0_of_100_and_no_failure(tmp_path, results):
     assert re.search(r"tasks\.py:\d+", output)
 
 
-def test_the_solution_gets_100_of_100(results, tmp_path):
-    code, output = grading("-k", "lab3", "--code", "solution", results)
-    assert code == 0, output
+def test_the_solution_gets_100_of_100_from_a_grader_that_imports_no_keras(results, tmp_path):
+    options = ["grading", "-k", "lab3", "--code", "solution", "--accept-open", results]
+    program = (
+        "import sys, pytest\n"
+        f"code = pytest.main({options})\n"
+        "assert not {'keras', 'tensorflow', 'music21'} & set(sys.modules)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
     assert "100 of 100" in output
     written = json.loads((tmp_path / "results.json").read_text())
     assert (written["earned"], written["possible"]) == (100, 100)
@@ -824,16 +832,6 @@ def test_inprocess_says_that_it_is_not_how_grading_is_done(results):
     code, output = grading(*options)
     assert code == 0, output
     assert "this is not how grading is done" in output
-
-
-def test_the_grader_never_imports_keras(results):
-    program = (
-        "import sys, pytest\n"
-        f"code = pytest.main({[*SMALL, results]})\n"
-        "assert code == 0\n"
-        "assert not {'keras', 'tensorflow', 'music21'} & set(sys.modules)\n"
-    )
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
 
 
 def first_is_text(student, solution, rng):

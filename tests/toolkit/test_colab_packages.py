@@ -20,6 +20,7 @@ from labs.course.catalogue import all_labs
 from toolkit.machine.packages import wanted
 from toolkit.paths import ROOT
 
+pytestmark = pytest.mark.xdist_group("colab")  # there is one environment
 PYTHON = "3.13"
 LIST = ROOT / "tests" / "colab.txt"
 FOLDER = ROOT / ".colab"
