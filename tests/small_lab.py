@@ -122,7 +122,7 @@ PRESETS = {"quick": Settings(), "full": Settings(epochs=9)}
 DATA_SETS = ("inside", "outside")
 
 
-def run(tasks, settings, run):
+def run_experiment(tasks, settings, run):
     """Use two of the three tasks."""
     run.begin()
     (run.folder / "result.txt").write_text(f"{tasks.shift(3)} {settings}")

@@ -53,7 +53,7 @@ def assert_repeats(student: Code) -> None:
     """Demand the same draw of the same seed, another of another, and a generator that goes on."""
     logits = np.zeros((40, 50))  # 40 draws from 48 ids agree by chance once in 10^67
     other, first, again = (student.sample_next(logits, seed=seed) for seed in (4, 3, 3))
-    with naming("seed=3 once more"):
+    with naming("two calls with seed 3 differ"):
         assert_equal(again, assert_array(first, (40,), "iu"))
     assert_holds((assert_array(other, (40,), "iu") != first).any(), "seeds 3 and 4 draw the same")
     one, two = draws_of(student.build("sample_with_generator", logits, 3, 2), 2, 40)

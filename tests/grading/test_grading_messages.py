@@ -69,7 +69,7 @@ def test_seeds_say_that_two_calls_are_compared():
         sample_next=lambda logits, seed: np.full(len(logits), next(draws), np.int32)
     )
     said = message(lab3_model.test_sample_seed, student)
-    assert said == "two calls with seed 3 differ: first at [0]: 1 instead of 0"
+    assert said == "two calls with seed 3 differ: first at [0]: 2 instead of 1"
 
 
 def test_generated_rows_differ_one_at_a_time():
