@@ -218,7 +218,7 @@ def test_a_refused_run_leaves_no_folder_and_the_one_before_is_gone_on_with(
 
     experiment = load_experiment(lab)
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "run", crash)
+        patch.setattr(experiment, "run_experiment", crash)
         with pytest.raises(OSError, match="disk"):
             run("9", "--code", "solution")
         patch.setattr(experiment, "run", refuse)
