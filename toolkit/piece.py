@@ -76,14 +76,15 @@ def read_piece(path: Path | str) -> Piece:
                     raise _bad(path, f"it is in {metre}, and only bars of 4/4 can be encoded")
             elif message.type == "set_tempo":
                 tempi.append((tick * scale, 6e7 / max(message.tempo, 1)))
-            elif message.type == "marker" and number == 0:
-                if not message.text.startswith(("global", "Boundary")):
-                    chords.append((round(tick * scale), _chord(path, message.text)))
+            elif (
+                message.type == "marker"
+                and number == 0
+                and not message.text.startswith(("global", "Boundary"))
+            ):
+                chords.append((round(tick * scale), _chord(path, message.text)))
     if not notes:
         raise _bad(path, "it holds no notes")
-    return Piece(
-        np.round(notes).astype(np.int64), np.array(tempi).reshape(-1, 2), tuple(chords)
-    )
+    return Piece(np.round(notes).astype(np.int64), np.array(tempi).reshape(-1, 2), tuple(chords))
 
 
 def _chord(path: Path, text: str) -> str:
