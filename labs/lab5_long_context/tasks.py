@@ -32,8 +32,8 @@ import numpy as np
 from keras import layers, ops
 
 from toolkit.errors import EtudeError
-from toolkit.piece import NO_CHORD, ROOTS, TICKS_PER_BEAT, Piece
-from toolkit.remi import (
+from toolkit.music.piece import NO_CHORD, ROOTS, TICKS_PER_BEAT, Piece
+from toolkit.music.remi import (
     AUTHORS,
     BAR,
     BAR_TICKS,

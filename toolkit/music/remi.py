@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from toolkit.errors import EtudeError
-from toolkit.piece import CHORDS, NO_CHORD, TICKS_PER_BEAT
+from toolkit.music.piece import CHORDS, NO_CHORD, TICKS_PER_BEAT
 
 STEP = TICKS_PER_BEAT // 4
 STEPS_PER_BAR = 16
