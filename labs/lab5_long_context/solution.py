@@ -26,6 +26,7 @@
 
 # %%
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -203,7 +204,7 @@ def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
     held = np.flatnonzero(by_pitch >= (end - start) / 8)
     if not len(held):
         return NO_CHORD, score
-    name, bass = [*TEMPLATES][quality], int(held[0]) % 12
+    name, bass = list(TEMPLATES)[quality], int(held[0]) % 12
     if over_bass := OVER_BASS.get((name, (root - bass) % 12)):
         root, name = bass, over_bass
     minor, major = profile[(root + 10) % 12], profile[(root + 11) % 12]
@@ -264,7 +265,7 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
     def chord(beat: int, length: int) -> tuple[str, float]:
         """Name a span of beats; its score a beat."""
         start, end = beat * TICKS_PER_BEAT, (beat + length) * TICKS_PER_BEAT
-        earliest = starts[min(max(np.searchsorted(starts, start) - 10, 0), len(starts) - 1)]
+        earliest = starts[max(int(np.searchsorted(starts, start)) - 10, 0)]
         heard = (notes[:, 0] >= earliest) & (notes[:, 0] < end) & (notes[:, 1] > start)
         name, score = name_chord(notes[heard], start, end)
         return name, score / length
@@ -369,9 +370,9 @@ def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
         bars = -(-int(start[-1]) // BAR_TICKS) - leading
     steps -= leading * STEPS_PER_BAR
 
-    def on_beats(events) -> dict[int, object]:
+    def on_beats(events) -> dict[int, Any]:
         """Chords or tempi by their steps."""
-        found: dict[int, object] = {}
+        found: dict[int, Any] = {}
         for tick, value in events:
             step = max(round(tick / TICKS_PER_BEAT) * 4 - leading * STEPS_PER_BAR, 0)
             if step not in found or spelling.clamped == "last":
@@ -453,9 +454,11 @@ def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
     """
     # BEGIN SOLUTION
     followers = {item[0]: item[1:] for item in spelling.items}
-    notes, tempi, chords = [], [], []
-    broken, bar, step = 0, -1, None
-    read: dict[str, object] = {}
+    notes: list[tuple] = []
+    tempi: list[tuple] = []
+    chords: list[tuple] = []
+    broken, bar, step = 0, -1, -1
+    read: dict[str, Any] = {}
     missing: tuple[str, ...] = ()
     for word in words:
         if word not in spelling.words:
@@ -472,10 +475,10 @@ def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
             if kind == "end":
                 break
             if kind == "bar":
-                bar, step = bar + 1, None
-            elif kind == "position" and bar >= 0 and (step is None or value >= step):
+                bar, step = bar + 1, -1
+            elif kind == "position" and bar >= 0 and value >= step:
                 step = value
-            elif kind in followers and step is not None:
+            elif kind in followers and step >= 0:
                 read, missing = {kind: value}, followers[kind]
             else:
                 broken += 1
@@ -1486,8 +1489,10 @@ class LinearLayer(layers.Layer):
 
     def step(self, x, sums, normaliser):
         """Do for one position, x (batch, 1, d_model), what the call does for all."""
-        rows = (project(part, x)[:, :, 0] for part in (self.query, self.key, self.value))
-        heard, *kept = linear_attention_step(*rows, sums, normaliser)
+        query, key, value = (
+            project(part, x)[:, :, 0] for part in (self.query, self.key, self.value)
+        )
+        heard, *kept = linear_attention_step(query, key, value, sums, normaliser)
         heard = project(self.output_projection, heard[:, :, None])
         return self._transform(x, heard, None), *kept
 

@@ -26,6 +26,7 @@
 
 # %%
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -1135,8 +1136,10 @@ class LinearLayer(layers.Layer):
 
     def step(self, x, sums, normaliser):
         """Do for one position, x (batch, 1, d_model), what the call does for all."""
-        rows = (project(part, x)[:, :, 0] for part in (self.query, self.key, self.value))
-        heard, *kept = linear_attention_step(*rows, sums, normaliser)
+        query, key, value = (
+            project(part, x)[:, :, 0] for part in (self.query, self.key, self.value)
+        )
+        heard, *kept = linear_attention_step(query, key, value, sums, normaliser)
         heard = project(self.output_projection, heard[:, :, None])
         return self._transform(x, heard, None), *kept
 

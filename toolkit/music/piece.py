@@ -60,7 +60,8 @@ def read_piece(path: Path | str) -> Piece:
     scale = TICKS_PER_BEAT / file.ticks_per_beat
     notes, tempi, chords = [], [], []
     for number, track in enumerate(file.tracks):
-        tick, sounding = 0, defaultdict(deque)
+        tick = 0
+        sounding: dict[tuple[int, int], deque] = defaultdict(deque)
         for message in track:
             tick += message.time
             if message.type in ("note_on", "note_off") and message.channel != DRUM_CHANNEL:

@@ -5,6 +5,7 @@ in which order, is the encoder's business (Lab 5).
 """
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -103,9 +104,9 @@ class Spelling:
         return f"Note_Duration_{round(min(ticks, BAR_TICKS) / STEP) * STEP}"
 
     @cached_property
-    def words(self) -> dict[str, tuple[str, object]]:
+    def words(self) -> dict[str, tuple[str, Any]]:
         """Every word, with its kind and value; ids are its places."""
-        found: dict[str, tuple[str, object]] = {END: ("end", None), BAR: ("bar", None)}
+        found: dict[str, tuple[str, Any]] = {END: ("end", None), BAR: ("bar", None)}
         found |= {self.position(step): ("position", step) for step in range(STEPS_PER_BAR)}
         for name in CHORDS:
             found.setdefault(self.chord(name), ("chord", name))
@@ -116,7 +117,7 @@ class Spelling:
             found |= {self.velocity(one): ("velocity", one) for one in self.velocities}
         return found | {self.duration(ticks): ("duration", ticks) for ticks in self.durations}
 
-    def tempo_words(self) -> dict[str, tuple[str, object]]:
+    def tempo_words(self) -> dict[str, tuple[str, Any]]:
         """The words of tempi."""
         return {f"Tempo_{bpm}": ("tempo", bpm) for bpm in self.tempi}
 
@@ -191,9 +192,9 @@ class TalkSpelling(Spelling):
         name, lowest = self.classes[(bpm - 30) // 60]
         return [f"Tempo Class_{name}", f"Tempo Value_{bpm - lowest}"]
 
-    def tempo_words(self) -> dict[str, tuple[str, object]]:
+    def tempo_words(self) -> dict[str, tuple[str, Any]]:
         """The words of tempi."""
-        found: dict[str, tuple[str, object]] = {
+        found: dict[str, tuple[str, Any]] = {
             f"Tempo Class_{name}": ("tempo class", lowest) for name, lowest in self.classes
         }
         return found | {f"Tempo Value_{above}": ("tempo value", above) for above in range(60)}
