@@ -143,8 +143,9 @@ def project(layer, row):
 #
 # > **Predict.** Play the A3 an octave lower, below the F. Does the name change?
 #
-# **Your number is another?** A_m: you counted notes, not ticks, or took the last of the best.
-# F_M: sevenths are still missing.
+# **Your number is another?** F_M: the sevenths are missing. F_7: you took the one that sounds less.
+#
+# *(Answer: no: the root is then 8 above the bass, which is in no row of the table below.)*
 #
 # **Read.** Krumhansl, *Cognitive Foundations of Musical Pitch* (1990), chapter 4, for templates;
 # the weights are those of [chorder](https://github.com/joshuachang2311/chorder).
@@ -228,6 +229,8 @@ def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
 #
 # > **Predict.** A pair of beats in which nothing sounds: which rule applies, and what is the name?
 #
+# *(Answer: all score -1, the pair -0.5 a beat: not as clear, so the pair's, N_N.)*
+#
 # **Your number is another?** Chords change too often: you compare with 21,000, or want only one of
 # the two to be clear.
 
@@ -309,6 +312,8 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 # Note_Duration_480 Bar_None EOS_None`.
 #
 # > **Predict.** The last note starts at tick 1,860. In which bar is it, and what do the authors do?
+#
+# *(Answer: in the second, on its first step; the authors leave it out: task text, rule 4.)*
 #
 # **Your number is another?** `Beat_3`: you rounded half up. Right notes, wrong order within a step:
 # you sorted by the rounded start; raw starts decide, which tells in 1,746 of the 1,747 songs.
@@ -730,8 +735,11 @@ def sinusoids(positions, d_model: int):
 # > **Predict.** Which of the four terms stay the same when a song is transposed? When it is played
 # > from its second bar on?
 #
-# **Your number is another?** 92.5 in the second row: you added u to both, not u and v: (2 + 0.5) ·
-# 30. First row 1.5, 0, 1.5 is right too: the last key comes later and is masked.
+# **Your number is another?** 77.5 in the second row: you added u to both queries: (2 + 0.5) · 30.
+# 32.5, 20, 12.5 in the first: you did not shift. What stands at the first row's last key is free:
+# it comes later, and will be masked.
+#
+# *(Answer: transposed, (b) and (d), which know distances only; from the second bar on, all four.)*
 #
 # **Read.** Dai et al., *Transformer-XL*, [arXiv:1901.02860](https://arxiv.org/abs/1901.02860),
 # section 3.3 and appendix B (the shift).
@@ -798,6 +806,8 @@ def relative_scores(queries, keys, positions, content_bias, position_bias):
 # first segment the memory is unknown: query 0 sees key 2 alone.
 #
 # > **Predict.** What does a model that was trained with same_length lose when the memory is halved?
+#
+# *(Answer: half of what every query sees; one trained without also knows queries that see little.)*
 #
 # **Your number is another?** A gradient at the memory that is not 0: you stopped it at the keys and
 # forgot the values.
@@ -1184,6 +1194,8 @@ class TransformerXL(keras.Model):
 #
 # > **Predict.** Why would sorting pieces by length, as the published code does, bias training?
 #
+# *(Answer: each epoch ends with the longest pieces, of which the last steps are all made.)*
+#
 # **Your number is another?** Four batches: you began piece 2 when both rows were through.
 
 
@@ -1275,12 +1287,14 @@ def stream_batches(
 # |---|---|---|
 # | 0 | 1 | 10 |
 # | 1 | 1/3, 2/3 | 16.667 |
-# | 2 | 0.297, 0.594, 0.109 | 21.398 |
+# | 2 | 0.297, 0.594, 0.109 | 21.4 |
 #
 # > **Predict.** With one number a head, does the query change anything? With two?
 #
-# **Your number is another?** y_0 = 21.398: not causal. y_2 = 10.7: divided by φ(k)'s sum twice? No:
-# by the number of keys' φ(q) as well.
+# *(Answer: no, it cancels; with two it decides which of them counts.)*
+#
+# **Your number is another?** $y_0$ = 21.4: not causal. $y_1$ = 50: not divided by the weights' sum,
+# which is 1.104 here.
 #
 # **Read.** Katharopoulos et al., *Transformers are RNNs*,
 # [arXiv:2006.16236](https://arxiv.org/abs/2006.16236), sections 3.2 and 3.3.
@@ -1328,12 +1342,14 @@ def linear_attention(queries, keys, values):
 # $$
 #
 # **By hand.** The numbers of 5.12 in chunks of 2. Before chunk 1: $S$ = 1·10 + 2·20 = 50, $z$ = 3.
-# So $y_2$ = (1·50 + 0.368·60) / (1·3 + 0.368) = 21.398, as it must be.
+# So $y_2$ = (1·50 + 0.368·60) / (1·3 + 0.368) = 21.4, as it must be.
 #
 # > **Predict.** Twice as long a song: by what factor grow time and memory, here and in 5.12?
 #
-# **Your number is another?** $y_2$ = 60: the matrix of the chunks before is missing. $y_1$ = 21.398
-# or the like: the sum includes the own chunk.
+# **Your number is another?** $y_2$ = 60: what the chunks before summed is missing. $y_0$ = 15: the
+# sum includes the own chunk, which then counts twice.
+#
+# *(Answer: 2 here, 4 there.)*
 
 
 # %%
@@ -1403,11 +1419,14 @@ def causal_linear_attention(queries, keys, values, chunk: int = 64):
 # $$
 #
 # **By hand.** After the two steps of 5.13, S = 50 and z = 3; the third has φ(k) = 0.368 and v = 60:
-# S = 72.073, z = 3.368, y = 21.398.
+# S = 72.073, z = 3.368, y = 21.4.
 #
 # > **Predict.** What happens to a state that has summed 20,000 steps in float16?
 #
 # **Your number is another?** 16.667: the own key is added after y is taken.
+#
+# *(Answer: φ(k) is about 1, so z passes 2,048, from where float16 cannot add 1 any more: the past
+# freezes. So the sums are float32.)*
 
 
 # %%
@@ -1519,6 +1538,8 @@ class LinearLayer(layers.Layer):
 #
 # > **Predict.** What does a sum of seven embeddings lose that the join keeps?
 #
+# *(Answer: all seven then share the same d numbers; joined, each has its own.)*
+#
 # **Your number is another?** Each field √w too small: the tables start small, the matrix expects
 # numbers near 1.
 
@@ -1584,6 +1605,8 @@ class CompoundEmbedding(layers.Layer):
 # hidden one. In training it is the type that truly comes next; in generation, the one just drawn.
 #
 # > **Predict.** The six are still drawn side by side. Name a mistake that this allows.
+#
+# *(Answer: a bar with a tempo and a chord of its own; or a high pitch with a bass note's length.)*
 
 
 # %%
@@ -1661,6 +1684,8 @@ class CompoundHeads(layers.Layer):
 # | together | 39,016,630 |
 #
 # > **Predict.** What would you hear if every step were at position 0?
+#
+# *(Answer: beginnings: it plays as if the song had just begun, and does not find its end.)*
 #
 # **Your number is another?** 39,015,606: the last norm is missing.
 
@@ -1812,6 +1837,8 @@ class CompoundTransformer(keras.Model):
 #
 # > **Predict.** Is 0.2 here better than 0.5 nats a word of REMI?
 #
+# *(Answer: nobody can say: 0.2 is a mean over seven fields of a row, most of them certain. See 5.19.)*
+#
 # **Your number is another?** 0.347: padding was counted. 4.852: the sum of seven.
 
 
@@ -1893,6 +1920,8 @@ def nats_and_notes(targets, logits):
 # (5, 0, 0) and (6, 8, 9).
 #
 # > **Predict.** Ten songs in one batch: how many steps does the batch take?
+#
+# *(Answer: as many as the longest of them.)*
 #
 # **Your number is another?** (5, 0, 7): the row went on after its end.
 
