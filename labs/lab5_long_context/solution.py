@@ -1052,7 +1052,12 @@ class TransformerXL(keras.Model):
             XLLayer(d_model, num_heads, ff_dim, dropout, same_length, name=f"block_{i}")
             for i in range(num_layers)
         ]
-        self.output_layer = layers.Dense(vocab_size, dtype="float32", name="output")
+        self.output_layer = layers.Dense(
+            vocab_size,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+            dtype="float32",
+            name="output",
+        )
 
     def build(self, input_shape):
         self.embedding.build(input_shape)
@@ -1837,7 +1842,7 @@ class CompoundTransformer(keras.Model):
 #
 # > **Predict.** Is 0.2 here better than 0.5 nats a word of REMI?
 #
-# *(Answer: nobody can say: 0.2 is a mean over seven fields of a row, most of them certain. See 5.19.)*
+# *(Answer: nobody can say: 0.2 is a mean over seven fields, most of them certain. See 5.19.)*
 #
 # **Your number is another?** 0.347: padding was counted. 4.852: the sum of seven.
 

@@ -18,8 +18,6 @@ WORKED: dict[str, Callable[[Any], list[str]]] = {}
 MISTAKES: dict[str, tuple[str, ...]] = {
     "5_1_last_of_the_best": (),
 }
-PUBLISHED_WIDTHS = (128, 256, 64, 32, 512, 128, 128)
-PUBLISHED_SIZES = (56, 135, 18, 3, 87, 18, 25)
 
 
 def worked(task: str) -> Callable:
@@ -91,14 +89,6 @@ def scores(lab: Any) -> list[str]:
     return [", ".join(numbers(first[:2])), ", ".join(numbers(second))]
 
 
-@worked("5.10")
-def parameters(lab: Any) -> list[str]:
-    """The published Transformer-XL."""
-    model = lab.TransformerXL(332, 512, 8, 2048, 12, 512)
-    model.build((None, None))
-    return [f"{model.count_params():,}"]
-
-
 @worked("5.11")
 def batches(lab: Any) -> list[str]:
     """Three pieces in two rows."""
@@ -154,14 +144,6 @@ def in_steps(lab: Any) -> list[str]:
         f"z = {rounded(normaliser)[0]}",
         f"y = {rounded(output)[0]}",
     ]
-
-
-@worked("5.17")
-def compound_parameters(lab: Any) -> list[str]:
-    """The published compound-word Transformer."""
-    model = lab.CompoundTransformer(PUBLISHED_SIZES, PUBLISHED_WIDTHS, 512, 8, 2048, 12)
-    model.build((None, None, 7))
-    return [f"{model.count_params():,}"]
 
 
 @worked("5.18")
