@@ -325,7 +325,7 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 
 # %%
 def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
-    """Spell a piece as words of REMI.
+    """Encode a piece as words of REMI.
 
     1. Notes in the order of their starts (in ticks, not rounded), of one start by falling pitch,
        rising if `spelling.lowest_first`; as they come if equal. A start goes to the nearest step of
@@ -596,7 +596,7 @@ def remi_to_compound(words: Sequence[str]) -> np.ndarray:
 
 # %%
 def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
-    """Spell compound words out as words of REMI, whatever they are; count rows that say nothing.
+    """Turn compound words into words of REMI, whatever they are; count rows that say nothing.
 
     A row says what its type says: the end, which is the last word; a bar; a position, with its
     chord and then its tempo, unless they are 0 or CONTI; or a note: pitch, velocity, duration.
