@@ -152,9 +152,8 @@ def test_embedding_contract(student, rng):
 def test_embedding_values(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "CompoundEmbedding", FIELD_SIZES, WIDTHS, 8)
     words = rows(rng, 3, 6)
-    assert_close(
-        float32(call(student, mine, words), (3, 6, 8)), call(solution, theirs, words), atol=ATOL
-    )
+    got = float32(call(student, mine, words), (3, 6, 8))
+    assert_close(got, call(solution, theirs, words), atol=ATOL)
 
 
 @check("5.15", says="of_types: the type's vectors, scaled too")
