@@ -1,6 +1,6 @@
 """Hand-made pieces as what crosses, and what is demanded of words that come back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,7 +66,7 @@ def words_of(
     played: np.ndarray,
     spelling: str = "authors",
     pace: np.ndarray | None = None,
-    chords: tuple = (),
+    chords: Sequence[tuple[int, str]] = (),
 ) -> Any:
     """Let a submission encode a piece."""
     pace = tempi() if pace is None else pace

@@ -25,6 +25,11 @@ def worked(task: str) -> Callable:
     return lambda make: WORKED.setdefault(task, make)
 
 
+def array(values: list, dtype: str = "float32") -> np.ndarray:
+    """Make an array of a list."""
+    return np.array(values, dtype)
+
+
 def numbers(values: Any, decimals: int = 3) -> list[str]:
     """Format numbers as the lesson does: 0.333, 50, 14,400."""
     flat = np.asarray(ops.convert_to_numpy(values), float).flatten()
@@ -82,9 +87,9 @@ def waves(lab: Any) -> list[str]:
 @worked("5.8")
 def scores(lab: Any) -> list[str]:
     """Two queries after a memory of one."""
-    queries, keys = np.float32([[[[1], [2]]]]), np.float32([[[[1], [0], [1]]]])
-    positions = np.float32([[[30], [20], [10]]])
-    found = lab.relative_scores(queries, keys, positions, np.float32([[0.5]]), np.float32([[-1]]))
+    queries, keys = array([[[[1], [2]]]]), array([[[[1], [0], [1]]]])
+    positions = array([[[30], [20], [10]]])
+    found = lab.relative_scores(queries, keys, positions, array([[0.5]]), array([[-1]]))
     first, second = ops.convert_to_numpy(found)[0, 0]
     return [", ".join(numbers(first[:2])), ", ".join(numbers(second))]
 
@@ -107,7 +112,7 @@ def batches(lab: Any) -> list[str]:
 
 
 QUERIES, KEYS, VALUES = (
-    np.float32(line).reshape(1, 1, 3, 1) for line in ([1, -1, 0], [0, 1, -1], [10, 20, 60])
+    array(line).reshape(1, 1, 3, 1) for line in ([1, -1, 0], [0, 1, -1], [10, 20, 60])
 )
 
 
@@ -136,9 +141,7 @@ def in_chunks(lab: Any) -> list[str]:
 def in_steps(lab: Any) -> list[str]:
     """The third step."""
     last = (part[:, :, 2] for part in (QUERIES, KEYS, VALUES))
-    output, sums, normaliser = lab.linear_attention_step(
-        *last, np.float32([[[[50]]]]), np.float32([[[3]]])
-    )
+    output, sums, normaliser = lab.linear_attention_step(*last, array([[[[50]]]]), array([[[3]]]))
     return [
         f"S = {rounded(sums)[0]}",
         f"z = {rounded(normaliser)[0]}",
@@ -149,7 +152,7 @@ def in_steps(lab: Any) -> list[str]:
 @worked("5.18")
 def loss(lab: Any) -> list[str]:
     """Two equally likely values in each field; one row is padding."""
-    targets = np.int32([[[1] * 7, [-1] * 7]])
+    targets = array([[[1] * 7, [-1] * 7]], "int32")
     logits = [np.zeros((1, 2, 2), "float32")] * 7
     return numbers(lab.compound_loss(targets, logits))
 
@@ -157,6 +160,8 @@ def loss(lab: Any) -> list[str]:
 @worked("5.19")
 def cost(lab: Any) -> list[str]:
     """A bar, a position and a note."""
-    targets = np.int32([[[0, 0, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1]]])
+    targets = array(
+        [[[0, 0, 1, 1, 0, 0, 0], [1, 1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1]]], "int32"
+    )
     nats, _ = lab.nats_and_notes(targets, [np.zeros((1, 3, 2), "float32")] * 7)
     return numbers(nats)

@@ -179,9 +179,9 @@ def test_heads_values(student, solution, rng):
     names = [f"field {i}" for i in range(7)]
     got = seven(call(student, mine, *inputs))
     assert_each(names, got, call(solution, theirs, *inputs), atol=ATOL)
-    got = float32(student.build("do", mine, "of_type", inputs[0]), (3, 4, 3))
+    types = float32(student.build("do", mine, "of_type", inputs[0]), (3, 4, 3))
     with naming("of_type"):
-        assert_close(got, solution.build("do", theirs, "of_type", inputs[0]), atol=ATOL)
+        assert_close(types, solution.build("do", theirs, "of_type", inputs[0]), atol=ATOL)
 
 
 # Task 5.17: the model

@@ -241,9 +241,9 @@ def test_encode_spellings(student):
     Position_9/16 Chord_G:maj Position_9/16 Tempo~Class_mid Tempo~Value_56
     Position_9/16 Note~Velocity_14 Note~On_55 Note~Duration_9
     Position_9/16 Note~Velocity_13 Note~On_59 Note~Duration_9 Bar_None EOS_None"""
-    want = [word.replace("~", " ") for word in want.split()]
+    words = [word.replace("~", " ") for word in want.split()]
     with saying("played", *told(played)):
-        assert_words(words_of(student, played, "talk", pace, chords), want)
+        assert_words(words_of(student, played, "talk", pace, chords), words)
     want = "Bar_None Beat_0 Chord_N_N Beat_8 Chord_G_M Note_Pitch_59 Note_Duration_600 "
     want += "Note_Pitch_55 Note_Duration_600 Bar_None EOS_None"
     later = tempi((0, 120), (480, 90), (960, 146))
