@@ -101,14 +101,15 @@ def descend(layer: Any, target: np.ndarray, *inputs: np.ndarray) -> dict[str, np
     return step_of_descent(layer, lambda given: layer(*given), target, inputs)
 
 
-def memory_gradient(layer: Any, x: np.ndarray, memory: np.ndarray, *others: np.ndarray) -> Any:
-    """Differentiate the sum of a layer's squared output by the memory; none is zeros."""
+def gradient_by(layer: Any, place: int, *inputs: np.ndarray) -> Any:
+    """Differentiate the sum of a layer's squared output by one of its inputs; none is zeros."""
 
     def loss(_: Any, given: Any) -> Any:
-        return ops.sum(layer(tensors(x), given, *map(tensors, others)) ** 2)
+        others = [given if i == place else tensors(one) for i, one in enumerate(inputs)]
+        return ops.sum(layer(*others) ** 2)
 
-    found = gradient_by_logits(loss, np.zeros(0), memory)
-    return np.zeros_like(memory) if found is None else found
+    found = gradient_by_logits(loss, np.zeros(0), inputs[place])
+    return np.zeros_like(inputs[place]) if found is None else found
 
 
 def read_in_segments(model: Any, ids: np.ndarray, lengths: list[int], memory_length: int) -> list:

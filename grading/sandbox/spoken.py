@@ -60,7 +60,7 @@ SPOKEN: dict[str, str | None] = {
     "given_tensors": "{0}({rest})",
     "in_float16": "{0}.{2} where layers compute in float16",
     "trained": "{0} in training",
-    "memory_gradient": "the gradient of {0} by its memory",
+    "gradient_by": "the gradient of {0} by its input {1}",
     "read_in_segments": "{0}.read, segment after segment of {2} words, a memory of {3}",
     "stepped": "{0}.start, then step by step, {3} slots",
     "started": "{0}.start({1}, {2})",

@@ -1,8 +1,8 @@
 """The numbers that the lesson works out by hand, made by a lab's code.
 
 `WORKED` has for each task a function of the lab's code, which gives the numbers as the lesson
-prints them. `MISTAKES` has for wrong answers of the bank what the same function gives with them,
-as far as the lesson prints it.
+prints them. `MISTAKES` has for wrong answers of the bank a number that the same function gives with
+them, and that the lesson prints.
 """
 
 from collections.abc import Callable
@@ -15,8 +15,23 @@ from toolkit.music.piece import Piece
 from toolkit.music.remi import AUTHORS
 
 WORKED: dict[str, Callable[[Any], list[str]]] = {}
-MISTAKES: dict[str, tuple[str, ...]] = {
-    "5_1_last_of_the_best": (),
+MISTAKES = {
+    "5_1_no_sevenths": "F_M",
+    "5_1_sevenths_exchanged": "F_7",
+    "5_3_half_up": "Beat_3",
+    "5_4_unfinished_counts_one": "3 words",
+    "5_7_exponent_not_doubled": "0.100",
+    "5_8_one_bias": "77.5",
+    "5_8_not_shifted": "61.5, 40",
+    "5_12_not_causal": "21.4",
+    "5_12_not_divided": "18.394",
+    "5_13_chunks_alone": "60",
+    "5_13_own_chunk_twice": "15",
+    "5_14_looked_before_written": "16.667",
+    "5_18_padding_counted": "0.347",
+    "5_18_sum_of_seven": "4.852",
+    "5_19_types_left_out": "4.852",
+    "5_19_zeros_counted": "14.556",
 }
 
 
@@ -89,7 +104,7 @@ def scores(lab: Any) -> list[str]:
     """Two queries after a memory of one."""
     queries, keys = array([[[[1], [2]]]]), array([[[[1], [0], [1]]]])
     positions = array([[[30], [20], [10]]])
-    found = lab.relative_scores(queries, keys, positions, array([[0.5]]), array([[-1]]))
+    found = lab.relative_scores(queries, keys, positions, array([[0.5]]), array([[1]]))
     first, second = ops.convert_to_numpy(found)[0, 0]
     return [", ".join(numbers(first[:2])), ", ".join(numbers(second))]
 
@@ -134,7 +149,8 @@ def in_chunks(lab: Any) -> list[str]:
     _, sums, normaliser = lab.causal_linear_attention(
         *(x[:, :, :2] for x in (QUERIES, KEYS, VALUES))
     )
-    return [f"= {rounded(output)[-1]}", f"= {rounded(sums)[0]}", f"= {rounded(normaliser)[0]}"]
+    first, _, last = rounded(output)
+    return [first, f"= {last}", f"= {rounded(sums)[0]}", f"= {rounded(normaliser)[0]}"]
 
 
 @worked("5.14")

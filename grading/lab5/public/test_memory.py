@@ -163,9 +163,12 @@ def test_layer_known(student, solution, rng):
 def test_layer_gradient(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "XLLayer", *LAYER_SIZES)
     inputs = drawn_inputs(rng, 2, 3, 4, 8, 2)
-    got = student.build("memory_gradient", mine, *inputs)
     with naming("the gradient by the memory"):
-        assert_close(got, np.zeros(inputs[1].shape))
+        assert_close(student.build("gradient_by", mine, 1, *inputs), np.zeros(inputs[1].shape))
+    with naming("the gradient by x"):
+        want = solution.build("gradient_by", theirs, 0, *inputs)
+        # sums of squares of numbers up to 10
+        assert_close(student.build("gradient_by", mine, 0, *inputs), want, rtol=1e-3, atol=1e-3)
     assert_descent(student, solution, (mine, theirs), inputs, rng)
 
 
@@ -182,9 +185,9 @@ def test_layer_recall(student, solution, rng):
     assert_close(got, solution.build("do", theirs, "place", distances), atol=ATOL)
     memory = floats(rng, 3, 4, 8)
     got = student.build("do", mine, "recall", memory)
-    got = assert_arrays(got, keys=(3, 2, 4, 4), values=(3, 2, 4, 4))
+    both = assert_arrays(got, keys=(3, 2, 4, 4), values=(3, 2, 4, 4))
     want = solution.build("do", theirs, "recall", memory)
-    assert_each(("keys", "values"), got, want, atol=ATOL)
+    assert_each(("keys", "values"), both, want, atol=ATOL)
 
 
 @check("5.9", says="a step gives what the call gives for one position after M", weight=3)

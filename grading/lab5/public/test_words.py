@@ -84,8 +84,11 @@ def test_chord_bass(student, solution):
         for above in (3, 4, 5, 7, 8):
             chord = [60 + step for step in shape]
             bass = notes((0, 70, 60 - above))
-            # the chord outweighs the bass, which lasts an eighth of the span
+            # the chord outweighs the bass, which lasts an eighth of the span, then less
             assert_named(student, solution, np.concatenate([sounding(*chord), bass]))
+            assert_named(
+                student, solution, np.concatenate([sounding(*chord), bass - [0, 20, 0, 0]])
+            )
 
 
 @check("5.1", says="then sevenths: M7 or 7 by which sounds longer, m7 if it sounds", weight=2)
