@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Lab 5: long context
 #
-# A pop song has 5,000 words of REMI, and its second chorus repeats the first, 2,000 words back. A
-# model that reads 512 words at a time cannot know. Two answers were published side by side: carry
-# memory from one segment to the next (Transformer-XL), or make attention linear, and the music
-# shorter by saying a whole note in one step (compound words). You build both, train both on the
-# same pieces, and compare what they learned, what they cost, and how their songs sound.
+# A pop song has 5,000 words of REMI, 50 a bar: what comes back after 40 bars comes back after 2,000
+# words. A model that reads 512 words at a time cannot know. Two answers were published side by
+# side: carry memory from one segment to the next (Transformer-XL), or make attention linear, and
+# the music shorter by saying a whole note in one step (compound words). You build both, train both
+# on the same pieces, and compare what they learned, what they cost, and how their songs sound.
 #
 # | you build | tasks | hours |
 # |---|---|---|

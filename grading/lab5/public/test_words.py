@@ -83,8 +83,8 @@ def test_chord_bass(student, solution):
     for shape in shapes.values():
         for above in (3, 4, 5, 7, 8):
             chord = [60 + step for step in shape]
-            bass = notes((0, 70, 60 - above))
-            # the chord outweighs the bass, which lasts an eighth of the span, then less
+            bass = notes((0, 60, 60 - above))
+            # the chord outweighs the bass, which lasts just an eighth of the span, then less
             assert_named(student, solution, np.concatenate([sounding(*chord), bass]))
             assert_named(
                 student, solution, np.concatenate([sounding(*chord), bass - [0, 20, 0, 0]])
