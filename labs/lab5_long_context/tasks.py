@@ -218,8 +218,7 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 
     Beats are taken in pairs: 0 and 1, 2 and 3, …. A pair is heard as one span, its score halved,
     and as two of one beat. If both beats score at least as much as the halved score, each beat has
-    its own chord; otherwise both have the pair's. A last beat without a partner has its own chord
-    only if it scores *more* than its pair, which reaches one beat beyond the end.
+    its own chord; otherwise both have the pair's. A last beat without a partner has its own.
 
     What sounds in a span: notes that start before its end and end after its start. But a long note
     is forgotten when many have begun since: a note that starts before the span counts only if it
