@@ -8,7 +8,7 @@ import importlib
 
 from labs.course.catalogue import Lab, all_labs
 from toolkit import console
-from toolkit.data import datasets
+from toolkit.data import datasets, preparation
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
 
@@ -43,11 +43,11 @@ def prepare(name: str) -> None:
     for lab in all_labs():
         if name in preparations(lab):
             console.say(f"Lab {lab.number}: the tokens of {name}")
-            preparations(lab)[name]()
+            preparation.prepare(preparations(lab)[name])
 
 
-def preparations(lab: Lab) -> dict:
-    """Give what a lab can prepare before a student's code is known: data set -> function.
+def preparations(lab: Lab) -> dict[str, preparation.Preparation]:
+    """Give how a lab makes its corpora, as far as no student's code does, by data set.
 
     It is `PREPARATIONS` in the lab's `data.py`, if it has any.
     """

@@ -33,9 +33,8 @@ def lab_report(
     """
     lab = load_lab(run.lab)
     report = Report(run, f"Lab {lab.number}: {title}", lead)
-    report.add_promises(
-        "Promised and obtained", promises(lab, run, obtained, judged=judged, digits=digits)
-    )
+    if kept := promises(lab, run, obtained, judged=judged, digits=digits):
+        report.add_promises("Promised and obtained", kept)
     yield report
     report.add_code("Whose code ran", tasks.describe())
     report.write()

@@ -39,7 +39,8 @@ class Preparation:
     pieces : lists the pieces, in their order within each split
     encode : item -> ids, integers (length,), or tokens, a list of str; None if the item is no piece
         of the set. Child processes import it. Rows of several ids a step go in flattened.
-    makers : what decides the result besides the pieces' names and splits, as `fingerprint` takes it
+    makers : what decides the result besides the pieces' names and splits and the text of `encode`,
+        as `fingerprint` takes it
     vocabulary : the token of each id; of tokens it is found: all there are, sorted
     initializer, initargs : called once in each child process before its first piece
     """
@@ -76,7 +77,7 @@ def prepare(preparation: Preparation, folder: Path | None = None) -> Corpus:
     """
     pieces = sorted(preparation.pieces(), key=lambda piece: SPLITS.index(piece.split))
     listed = "\n".join(f"{piece.split} {piece.name}" for piece in pieces)
-    made_by = fingerprint(Path(__file__), *preparation.makers, listed)
+    made_by = fingerprint(Path(__file__), preparation.encode, *preparation.makers, listed)
     folder = folder or CACHE / "corpora" / f"{preparation.name}-{made_by[:12]}"
     expected = {"source": preparation.source, "made_by": made_by}
     if is_stale(folder, expected):
@@ -108,7 +109,8 @@ def _make(
             f"first {name}: {reason}"
         )
     if others := len(pieces) - len(kept) - len(failures):
-        console.say(f"{preparation.source}: {len(kept)} pieces; {others} files are none")
+        rest = "1 other is" if others == 1 else f"{others} others are"
+        console.say(f"{preparation.source}: {len(kept)} pieces; {rest} none of the set")
     vocabulary = preparation.vocabulary
     arrays: list[Any] = [result for result in results if result is not None]
     if arrays and isinstance(arrays[0], list):

@@ -69,7 +69,7 @@ class Run:
         Parameters
         ----------
         lab_slug : such as "lab3_notes"; the folder is named after its first part
-        settings : what must agree for a run to be the same run; JSON values, or what `str` makes such
+        settings : what must agree for a run to be the same run; JSON values or others
         resume : go on with the newest unfinished run of this lab, preset and settings, or with
             that in this folder
         stamp : the parity stamp

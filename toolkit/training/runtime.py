@@ -299,9 +299,7 @@ def compiled(
         import tensorflow as tf
 
         # without AutoGraph: it reads the source anew, which may have been edited in the meantime
-        run = tf.function(
-            lambda *arrays: function(*arrays), autograph=False, jit_compile=xla or None
-        )
+        run = tf.function(function, autograph=False, jit_compile=xla or None)
         return lambda *arrays: np.asarray(run(*map(tf.convert_to_tensor, arrays)))
     import jax
 
