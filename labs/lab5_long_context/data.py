@@ -144,8 +144,9 @@ def _corpus(tasks: Any, data: str, words: Words, pieces: Corpus) -> Corpus:
             f"{SOURCES[data].title}: {words.name}",
             f"{words.name}, spelling {words.spelling.name}; 0 is the end",
             lambda: [
-                Item(index, piece_name, split)
-                for index, (piece_name, split) in enumerate(zip(pieces.names, splits, strict=True))
+                # a child gets the piece itself
+                Item(pieces[index].tobytes(), name, splits[index])
+                for index, name in enumerate(pieces.names)
             ],
             _encode,
             (
@@ -153,23 +154,23 @@ def _corpus(tasks: Any, data: str, words: Words, pieces: Corpus) -> Corpus:
                 *(Path(__file__), piece, remi, pieces.header["made_by"]),
             ),
             initializer=_start,
-            initargs=(tasks, data, words),
+            initargs=(tasks, words),
         )
     )
 
 
-def _start(tasks: Any, data: str, words: Words) -> None:
-    global _tasks, _words, _pieces
-    _tasks, _words, _pieces = tasks, words, piece_corpus(data)
-
-
-def _encode(index: int) -> np.ndarray:
-    return _words.encode(_tasks, unpack_piece(_pieces[index])).reshape(-1)
-
-
 _tasks: Any
 _words: Words
-_pieces: Corpus
+
+
+def _start(tasks: Any, words: Words) -> None:
+    global _tasks, _words
+    _tasks, _words = tasks, words
+
+
+def _encode(packed: bytes) -> np.ndarray:
+    found = unpack_piece(np.frombuffer(packed, np.uint16))
+    return _words.encode(_tasks, found).reshape(-1)
 
 
 def _moved(vocabulary: tuple[str, ...], semitones: int) -> np.ndarray:
