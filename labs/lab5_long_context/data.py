@@ -180,7 +180,7 @@ def _moved(vocabulary: tuple[str, ...], semitones: int) -> np.ndarray:
 
 
 def _move(word: str, semitones: int) -> str:
-    prefix, _, name = word.rpartition("Chord_")
+    name = word.removeprefix("Chord_")
     root, _, quality = name.partition("_")
     if root in piece.ROOTS:
         moved = piece.ROOTS[(piece.ROOTS.index(root) + semitones) % 12]

@@ -1,13 +1,11 @@
-"""What `make lab5` runs: pieces → words → three networks → nats a note, songs, the published table."""
+"""What `make lab5` runs: pieces → words → networks → nats a note, songs, the published table."""
 
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from labs.course.report import lab_report
@@ -261,7 +259,7 @@ def evaluate(tasks: Any, settings: Settings, trained: Sequence[Trained]) -> list
         nats = [bigram_nats(tasks, words, split) for split in ("validation", "test")]
         rows.append(_score_row(settings, f"{name}, bigram", "one word", nats, words))
     console.table(
-        "network", "memory", "validation", "test", rows=[row[:3] + [row[4]] for row in rows]
+        "network", "memory", "validation", "test", rows=[[*row[:3], row[4]] for row in rows]
     )
     return rows
 
@@ -290,10 +288,7 @@ def generate(
         chosen = np.random.default_rng(settings.seed).permutation(len(split))[:SEEN_PIECES]
         codes = [note_codes(words.decode(tasks, split.piece(int(i)))[0]) for i in chosen]
         seen = SeenRuns(codes)
-        if given is None:
-            ids = words.splits["test"].piece(0)
-        else:
-            ids = words.encode(tasks, given)
+        ids = words.splits["test"].piece(0) if given is None else words.encode(tasks, given)
         primer, beats = cut_primer(tasks, words, ids, settings.primer_bars)
         begin = time.perf_counter()
         with enough_memory("max_notes", settings.max_notes, "d_model"):

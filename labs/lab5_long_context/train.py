@@ -1,4 +1,4 @@
-"""Building and training the networks: what they read, what they keep between batches, their loss."""
+"""Building and training the networks: what they read, keep between batches, and minimise."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -288,8 +288,8 @@ def compiled(function: Callable[..., Any], *models: Any, xla: bool = False) -> C
 
     Returns
     -------
-    arrays -> result, or several of them in a list, as NumPy arrays. A `tf.function` on TensorFlow, `jax.jit` on JAX, where
-    weights are arguments, not constants.
+    arrays -> result, or several of them in a list, as NumPy arrays. A `tf.function` on TensorFlow,
+    `jax.jit` on JAX, where weights are arguments, not constants.
     """
     import keras
 
