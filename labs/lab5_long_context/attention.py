@@ -6,8 +6,8 @@ import numpy as np
 from keras import ops
 
 from labs.lab5_long_context.data import Words
-from labs.lab5_long_context.generate import to_sequence
 from labs.lab5_long_context.settings import Settings
+from toolkit.music.pieces import to_sequence
 from toolkit.report.plots import plot_attention_roll
 from toolkit.report.report import Picture
 from toolkit.training.runs import Run

@@ -16,7 +16,6 @@ from labs.lab5_long_context.generate import (
     cut_primer,
     generate_songs,
     start,
-    to_sequence,
 )
 from labs.lab5_long_context.measure import (
     SongMeasures,
@@ -42,7 +41,7 @@ from toolkit.data.parallel import available_cores
 from toolkit.errors import EtudeError
 from toolkit.music.copying import SeenRuns
 from toolkit.music.piece import Piece, read_piece
-from toolkit.music.pieces import note_codes
+from toolkit.music.pieces import note_codes, to_sequence
 from toolkit.music.samples import Generated, write_samples
 from toolkit.paths import shown
 from toolkit.report.plots import plot_iterations

@@ -3,21 +3,15 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from labs.lab5_long_context.data import Words
 from labs.lab5_long_context.settings import Settings
 from toolkit.errors import EtudeError
-from toolkit.music.midi import import_note_seq
-from toolkit.music.piece import TICKS_PER_BEAT, Piece
 from toolkit.training.runtime import compiled
 
-if TYPE_CHECKING:
-    from note_seq import NoteSequence
-
-PLAYED_AT = 90.0  # beats a minute, where a piece says nothing
 SLOTS = 512  # steps until what was generated joins the memory; a program is compiled for each
 
 
@@ -120,23 +114,3 @@ def cut_primer(
     last = min(last, len(places) - 1)
     part = ids[places[first - 1] : places[last]]
     return np.concatenate([start(tasks, words), part]).astype(np.int32), 4.0 * (last - first + 1)
-
-
-def to_sequence(found: Piece) -> "NoteSequence":
-    """Turn a piece in beats into a NoteSequence, its notes in their order."""
-    changes = np.array([[0.0, PLAYED_AT], *found.tempi.tolist()])
-    ticks, tempi = changes.T
-    before = np.cumsum([0.0, *(np.diff(ticks) * 60 / (tempi[:-1] * TICKS_PER_BEAT))])
-
-    def seconds(tick: np.ndarray) -> np.ndarray:
-        place = np.searchsorted(ticks, tick, side="right") - 1
-        return before[place] + (tick - ticks[place]) * 60 / (tempi[place] * TICKS_PER_BEAT)
-
-    sequence = import_note_seq().NoteSequence(ticks_per_quarter=TICKS_PER_BEAT)
-    for tick, bpm in changes.tolist():
-        sequence.tempos.add(time=float(seconds(np.float64(tick))), qpm=bpm)
-    times = seconds(found.notes[:, :2]).tolist()
-    for (begin, end), (pitch, velocity) in zip(times, found.notes[:, 2:].tolist(), strict=True):
-        sequence.notes.add(pitch=pitch, velocity=velocity, start_time=begin, end_time=end)
-    sequence.total_time = max((note.end_time for note in sequence.notes), default=0.0)
-    return sequence
