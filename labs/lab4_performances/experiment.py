@@ -26,11 +26,11 @@ from labs.lab4_performances.train import SCORED, SCORES, build, check, evaluate,
 from toolkit import console
 from toolkit.data.corpus import Split
 from toolkit.music.measures import BINS, distributions, overlap
-from toolkit.music.samples import Generated, write_samples
 from toolkit.paths import shown
 from toolkit.report.curves import draw_curves
 from toolkit.report.plots import plot_histograms
 from toolkit.report.report import Picture, Report, Sample
+from toolkit.report.samples import Generated, write_samples
 from toolkit.training.memory import enough_memory
 from toolkit.training.runs import Run, load_weights
 from toolkit.training.runtime import configure

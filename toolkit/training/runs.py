@@ -34,7 +34,7 @@ class Run:
 
     Attributes
     ----------
-    folder : `runs/lab3/<time>-<preset>/`
+    folder : `runs/<lab>/<time>-<preset>/`
     settings : what the run was asked to do, as it stands in settings.json
     resumed : whether this process goes on with a run that another began
     interrupted : None, or such as "interrupted in epoch 3 of 10"
@@ -68,7 +68,7 @@ class Run:
 
         Parameters
         ----------
-        lab_slug : such as "lab3_notes"; the folder is named after its first part
+        lab_slug : the name of the lab's folder; the run's is named after its first part
         settings : what must agree for a run to be the same run; JSON values or others
         resume : go on with the newest unfinished run of this lab, preset and settings, or with
             that in this folder

@@ -22,7 +22,7 @@ from toolkit.errors import EtudeError
 from toolkit.paths import CACHE, write_whole
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-# Below this many seconds of training, XLA costs more than it can win: a step of Lab 2's networks
+# Below this many seconds of training, XLA costs more than it can win: a step of a small network
 # takes 0.8 of the time with it, and compiling 10 s more, once to try it and once in earnest.
 WORTH_MEASURING = 120.0
 
