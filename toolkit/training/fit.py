@@ -35,6 +35,18 @@ from toolkit.training.runtime import (
 PAD = 0
 
 TokenFunction = Callable[[Any, Any], Any]  # (targets, logits) -> mean over targets != PAD
+Counter = Callable[[Any], Any]  # targets -> how many they are
+
+
+def count_tokens(targets: Any) -> Any:
+    """Count what is not PAD."""
+    return ops.sum(ops.cast(ops.not_equal(targets, PAD), "float32"))
+
+
+def count_rows(targets: Any) -> Any:
+    """Count the rows, of (batch, length), that are not filled up with PAD."""
+    is_row = ops.any(ops.not_equal(targets, PAD), axis=-1)
+    return ops.sum(ops.cast(is_row, "float32"))
 
 
 class PerToken(keras.metrics.Metric):
@@ -52,7 +64,7 @@ class PerToken(keras.metrics.Metric):
     Keras does with a plain function, weighs a batch with little music like a full one.
     """
 
-    def __init__(self, function: TokenFunction, name: str, counted: Callable[[Any], Any]):
+    def __init__(self, function: TokenFunction, name: str, counted: Counter = count_tokens):
         super().__init__(name=name)
         self.function, self.counted = function, counted
         self.total = self.add_variable((), "zeros", name="total")
@@ -76,7 +88,7 @@ class PerTokenLoss(keras.losses.Loss):
     Keras's own wrapper would turn the targets into floats and average over rows.
     """
 
-    def __init__(self, function: TokenFunction, counted: Callable[[Any], Any]):
+    def __init__(self, function: TokenFunction, counted: Counter = count_tokens):
         super().__init__(name="loss")
         self.function, self.counted = function, counted
 
@@ -89,17 +101,6 @@ class PerTokenLoss(keras.losses.Loss):
 def _exact(targets: Any, logits: Any) -> tuple[Any, Any]:
     # with 16-bit layers the softmax and its logarithm still need 32 bits
     return ops.cast(targets, "int32"), ops.cast(logits, "float32")
-
-
-def count_tokens(targets: Any) -> Any:
-    """Count what is not PAD."""
-    return ops.sum(ops.cast(ops.not_equal(targets, PAD), "float32"))
-
-
-def count_rows(targets: Any) -> Any:
-    """Count the rows, of (batch, length), that are not filled up with PAD."""
-    is_row = ops.any(ops.not_equal(targets, PAD), axis=-1)
-    return ops.sum(ops.cast(is_row, "float32"))
 
 
 class EpochBatches(keras.utils.PyDataset):
@@ -240,7 +241,7 @@ def fit(
     optimizer: Callable[[], keras.optimizers.Optimizer],
     steps_per_epoch: int | None = None,
     objective: TokenFunction | None = None,
-    counted: Callable[[Any], Any] = count_tokens,
+    counted: Counter = count_tokens,
 ) -> Log:
     """Train, keep what there is on Ctrl-C, and leave the best weights in the model.
 
