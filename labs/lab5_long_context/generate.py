@@ -9,9 +9,13 @@ import numpy as np
 
 from labs.lab5_long_context.data import Words
 from labs.lab5_long_context.settings import Settings
+from toolkit import console
 from toolkit.errors import EtudeError
+from toolkit.music.piece import Piece, read_piece
+from toolkit.music.remi import AUTHORS
 from toolkit.training.runtime import compiled
 
+FASTEST = 1e5  # beats a minute: beyond is a file's 0 microseconds
 SLOTS = 512  # steps until what was generated joins the memory; a program is compiled for each
 
 
@@ -75,6 +79,29 @@ def generate_songs(
     return made
 
 
+def read_primer(path: str) -> Piece:
+    """Read a MIDI file to go on from.
+
+    Raises
+    ------
+    EtudeError
+        As `read_piece`, or if it has a tempo of no time at all.
+    """
+    found = read_piece(path)
+    tempi = found.tempi[:, 1]
+    if (tempi > FASTEST).any():
+        raise EtudeError(
+            f"{path} cannot be used, it has a tempo of 0 seconds a beat: choose another"
+        )
+    low, high = AUTHORS.tempi[0], AUTHORS.tempi[-1]
+    if beyond := [bpm for bpm in tempi.tolist() if not low <= bpm <= high]:
+        console.warn(
+            f"{path}: a tempo of {beyond[0]:.0f} beats a minute is encoded as the nearest from "
+            f"{low} to {high}"
+        )
+    return found
+
+
 def start(tasks: Any, words: Words) -> np.ndarray:
     """Give the primer of nothing: START."""
     shape = (1,) if len(words.sizes) == 1 else (1, len(words.sizes))
@@ -91,13 +118,13 @@ def bar_places(tasks: Any, words: Words, ids: np.ndarray) -> np.ndarray:
 
 def cut_primer(
     tasks: Any, words: Words, ids: np.ndarray, bars: Sequence[int]
-) -> tuple[np.ndarray, float]:
+) -> tuple[np.ndarray, int]:
     """Take the bars `bars[0]` to `bars[1]`, from 1, of an encoded piece, after START.
 
     Returns
     -------
     primer : int32, ids or rows
-    beats : how long it is
+    seam : tick at which it is over
 
     Raises
     ------
@@ -113,4 +140,6 @@ def cut_primer(
         )
     last = min(last, len(places) - 1)
     part = ids[places[first - 1] : places[last]]
-    return np.concatenate([start(tasks, words), part]).astype(np.int32), 4.0 * (last - first + 1)
+    return np.concatenate([start(tasks, words), part]).astype(np.int32), (
+        last - first + 1
+    ) * tasks.BAR_TICKS

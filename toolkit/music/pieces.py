@@ -194,19 +194,26 @@ def note_codes(found: Piece) -> np.ndarray:
 
 def to_sequence(found: Piece) -> "NoteSequence":
     """Turn a piece in beats into a NoteSequence, its notes in their order."""
-    changes = np.array([[0.0, PLAYED_AT], *found.tempi.tolist()])
-    ticks, tempi = changes.T
-    before = np.cumsum([0.0, *(np.diff(ticks) * 60 / (tempi[:-1] * TICKS_PER_BEAT))])
-
-    def seconds(tick: np.ndarray) -> np.ndarray:
-        place = np.searchsorted(ticks, tick, side="right") - 1
-        return before[place] + (tick - ticks[place]) * 60 / (tempi[place] * TICKS_PER_BEAT)
-
     sequence = import_note_seq().NoteSequence(ticks_per_quarter=TICKS_PER_BEAT)
-    for tick, bpm in changes.tolist():
-        sequence.tempos.add(time=float(seconds(np.float64(tick))), qpm=bpm)
-    times = seconds(found.notes[:, :2]).tolist()
+    changes = _tempo_changes(found)
+    for time, (_, bpm) in zip(seconds_at(found, changes[:, 0]).tolist(), changes, strict=True):
+        sequence.tempos.add(time=time, qpm=bpm)
+    times = seconds_at(found, found.notes[:, :2]).tolist()
     for (begin, end), (pitch, velocity) in zip(times, found.notes[:, 2:].tolist(), strict=True):
         sequence.notes.add(pitch=pitch, velocity=velocity, start_time=begin, end_time=end)
     sequence.total_time = max((note.end_time for note in sequence.notes), default=0.0)
     return sequence
+
+
+def seconds_at(found: Piece, tick: np.ndarray) -> np.ndarray:
+    """Say when ticks of a piece are, in seconds."""
+    ticks, tempi = _tempo_changes(found).T
+    before = np.cumsum([0.0, *(np.diff(ticks) * 60 / (tempi[:-1] * TICKS_PER_BEAT))])
+    place = np.searchsorted(ticks, tick, side="right") - 1
+    return before[place] + (tick - ticks[place]) * 60 / (tempi[place] * TICKS_PER_BEAT)
+
+
+def _tempo_changes(found: Piece) -> np.ndarray:
+    """Rows of tick and beats a minute, from tick 0 on."""
+    begin = [] if len(found.tempi) and found.tempi[0, 0] <= 0 else [[0.0, PLAYED_AT]]
+    return np.array([*begin, *found.tempi.tolist()])
