@@ -39,6 +39,23 @@ def score_names() -> list[str]:
     return sorted(_score_paths())
 
 
+def load_score(name: str) -> "Score":
+    """Load one of Bach's scores as it is printed.
+
+    Raises
+    ------
+    EtudeError
+        If there is no such score.
+    """
+    import music21
+
+    paths = _score_paths()
+    if name not in paths:
+        raise EtudeError(f"there is no score {name} by Bach in music21's corpus: try bwv269")
+    score: Any = music21.converter.parseFile(paths[name], forceSource=True, storePickle=False)
+    return score
+
+
 def load_chorale(name: str) -> "Score | None":
     """Load a chorale with its repeats written out; None if the score is not in four parts.
 
@@ -51,10 +68,7 @@ def load_chorale(name: str) -> "Score | None":
     """
     import music21
 
-    paths = _score_paths()
-    if name not in paths:
-        raise EtudeError(f"there is no score {name} by Bach in music21's corpus: try bwv269")
-    score: Any = music21.converter.parseFile(paths[name], forceSource=True, storePickle=False)
+    score: Any = load_score(name)
     if len(score.parts) != VOICES:
         return None
     marks = (music21.repeat.RepeatMark, music21.spanner.RepeatBracket)

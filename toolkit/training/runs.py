@@ -20,6 +20,7 @@ from toolkit.paths import RUNS, hold, shown, write_whole
 Log = dict[str, list[float]]
 # what the best weights are best at: least of it
 MONITOR = "val_nats_per_token"
+WEIGHTS = "best.weights.h5"
 # states in status.json of a run that RESUME goes on with; others are "preparing", "finished" and
 # "crashed before training"
 UNFINISHED = ("training", "interrupted", "crashed")
@@ -151,7 +152,7 @@ class Run:
     @property
     def best_weights(self) -> Path:
         """The weights of the epoch with the best monitored value."""
-        return self.folder / "best.weights.h5"
+        return self.folder / WEIGHTS
 
     def interrupt(self, reason: str) -> None:
         """Note that training stopped early; the run stays one that RESUME=1 goes on with."""

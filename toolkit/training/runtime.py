@@ -276,9 +276,7 @@ def _visible_device() -> str:
     return _cpu()
 
 
-def compiled(
-    function: Callable[..., Any], *models: Any, xla: bool = False
-) -> Callable[..., np.ndarray]:
+def compiled(function: Callable[..., Any], *models: Any, xla: bool = False) -> Callable[..., Any]:
     """Compile `function(*arrays)` as a whole, so that loops in it do not run in Python.
 
     Parameters
@@ -290,17 +288,20 @@ def compiled(
 
     Returns
     -------
-    arrays -> result as a NumPy array. A `tf.function` on TensorFlow, `jax.jit` on JAX, where
-    weights are arguments, not constants.
+    arrays -> result, or several of them in a list, as NumPy arrays. A `tf.function` on TensorFlow,
+    `jax.jit` on JAX, where weights are arguments, not constants.
     """
     import keras
+
+    def as_arrays(result: Any) -> Any:
+        return keras.tree.map_structure(np.asarray, result)
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         # without AutoGraph: it reads the source anew, which may have been edited in the meantime
         run = tf.function(function, autograph=False, jit_compile=xla or None)
-        return lambda *arrays: np.asarray(run(*map(tf.convert_to_tensor, arrays)))
+        return lambda *arrays: as_arrays(run(*map(tf.convert_to_tensor, arrays)))
     import jax
 
     variables = list({id(v): v for model in models for v in model.variables}.values())
@@ -310,4 +311,4 @@ def compiled(
             return function(*arrays)
 
     jitted = jax.jit(stateless)
-    return lambda *arrays: np.asarray(jitted([v.value for v in variables], *arrays))
+    return lambda *arrays: as_arrays(jitted([v.value for v in variables], *arrays))
