@@ -87,8 +87,8 @@ class FeedForward(layers.Layer):
 
     Weights
     -------
-    Of the layers `expand` and, in a gated network, `gate`: kernel (d_model, ff_dim), bias (ff_dim,);
-    of `contract`: kernel (ff_dim, d_model), bias (d_model,).
+    Of the layers `expand` and, in a gated network, `gate`: kernel (d_model, ff_dim), bias
+    (ff_dim,); of `contract`: kernel (ff_dim, d_model), bias (d_model,).
 
     Source: Radford et al. (2019), section 2.3; Shazeer (2020), equation 6.
     """
@@ -691,10 +691,9 @@ def checkpoint_names(model: LanguageModel, is_gpt2: bool) -> dict[str, list[Any]
 
     def put(name: str, *parts: layers.Layer) -> None:
         """Name layers' kernels or scales "weight"; the biases, if they have any, "bias"."""
-        for kind, weights in zip(
-            ("weight", "bias"), zip(*(p.weights for p in parts)), strict=False
-        ):
-            names[f"{name}.{kind}"] = [*weights]
+        for kind, number in (("weight", 0), ("bias", 1)):
+            if number < len(parts[0].weights):
+                names[f"{name}.{kind}"] = [part.weights[number] for part in parts]
 
     names["wte.weight" if is_gpt2 else "model.embed_tokens.weight"] = [model.embedding.embeddings]
     if not model.embedding.tie_weights:
@@ -732,8 +731,8 @@ def load_checkpoint(model: LanguageModel, tensors: Mapping[str, np.ndarray]) -> 
     "transformer.", which counts for nothing. Arrays have the shapes of our weights, with three
     exceptions: h.i.attn.c_attn holds the kernels (or biases) of query, key and value side by side
     on the last axis; in a LLaMA the kernels of attention and network, whose names end with
-    "_proj.weight", are transposed, (outputs, inputs); and so is lm_head.weight in both, (vocab_size,
-    d_model).
+    "_proj.weight", are transposed, (outputs, inputs); and so is lm_head.weight in both,
+    (vocab_size, d_model).
 
     Parameters
     ----------
@@ -751,7 +750,7 @@ def load_checkpoint(model: LanguageModel, tensors: Mapping[str, np.ndarray]) -> 
         the model's, or an array another shape. The message says which name, and of a shape what it
         is.
 
-    Source: Hugging Face's `GPT2LMHeadModel` and `LlamaForCausalLM`, whose logits these weights give.
+    Source: Hugging Face's `GPT2LMHeadModel` and `LlamaForCausalLM`, whose logits are to come out.
     """
     # BEGIN SOLUTION
     tensors = {name.removeprefix("transformer."): tensors[name] for name in tensors}
@@ -1105,31 +1104,40 @@ def copied_lengths(notes, training: Sequence, transposed: bool = False):
     Returns
     -------
     lengths : int array (notes,)
-        Notes in the longest such run that ends with each note, itself included; 0 if there is none.
+        Notes in the longest such run that ends with each note, it included; 0 if there is none.
     pieces : int array (notes,)
-        The number of a training piece in which it stands, the first of several; -1 if there is none.
+        The number of a training piece that it stands in, the first of several; -1 if none.
     """
     # BEGIN SOLUTION
 
     def line(notes):
-        """Give each note's steps since the one before, -1 at first, and its pitch or interval."""
+        """Give each note's steps since the one before, and its pitch; transposed, both as one."""
         bars, positions, pitches = np.asarray(notes, np.int64).reshape(-1, 3).T
-        times = POSITIONS_A_BAR * bars + positions
-        waits = np.diff(times, prepend=times[:1] + 1)
-        return waits, np.diff(pitches, prepend=pitches[:1]) if transposed else pitches
+        waits = np.diff(POSITIONS_A_BAR * bars + positions, prepend=0)
+        if transposed:
+            pitches = 256 * waits + np.diff(pitches, prepend=0)
+        return waits, pitches
 
     waits, tones = np.concatenate([line([]), *map(line, training)], axis=1)
-    owners = np.repeat(np.arange(len(training)), [len(piece) for piece in training])
-    alone = int(transposed and len(owners) > 0)  # by itself a note stands wherever there is one
+    sizes = np.array([len(piece) for piece in training], int)
+    owners = np.repeat(np.arange(len(training)), sizes)
+    waits[(np.cumsum(sizes) - sizes)[sizes > 0]] = -1  # no note before: no run goes on
+    # by itself a transposed note stands wherever there is one
+    alone = int(transposed and len(owners) > 0)
     lengths, pieces = np.full(len(notes), alone), np.full(len(notes), owners[0] if alone else -1)
-    before = np.full(len(owners), alone)  # of the runs that end with each training note
+    runs = np.full(len(owners), alone)  # that end with each training note and the present one
+    places, places_of = np.arange(0), {}
     for number, (wait, tone) in enumerate(zip(*line(notes), strict=True)):
-        places = np.flatnonzero(tones == tone)
-        follows = (waits[places] == wait) & (number > 0)
-        places, follows = (places[follows], follows[follows]) if transposed else (places, follows)
-        found = 1 + np.where(follows, before[places - 1], 0)
-        before = np.full(len(owners), alone)
-        before[places] = found
+        last = places
+        if tone not in places_of:
+            places_of[tone] = np.flatnonzero(tones == tone)
+        places = places_of[tone]
+        follows = waits[places] == (wait if number else -2)
+        if transposed:
+            places, follows = places[follows], True
+        found = 1 + np.where(follows, runs[places - 1], 0)
+        runs[last] = alone
+        runs[places] = found
         if len(found):
             lengths[number] = found.max()
             pieces[number] = owners[places[found.argmax()]]
