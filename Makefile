@@ -60,7 +60,7 @@ watch: $(READY) ## LAB=3|grade again at each save
 	@$(ETUDE) grading.watch $(call options,LAB)
 
 data: $(READY) ## NAME=maestro [FROM=path]|fetch a data set, or point Etude at your own copy
-	@$(ETUDE) toolkit.datasets $(call options,NAME FROM)
+	@$(ETUDE) toolkit.data.datasets $(call options,NAME FROM)
 
 doctor: $(READY) ## |what is here, what is missing, what to do about it
 	@$(ETUDE) toolkit.doctor

@@ -9,7 +9,7 @@ import json
 import time
 
 from toolkit.console import quiet_tensorflow, run_command, say
-from toolkit.parallel import available_cores
+from toolkit.data.parallel import available_cores
 from toolkit.paths import ROOT, write_whole
 
 RESULTS = ROOT / "benchmarks" / "results" / "decoding_numbers.json"
@@ -23,8 +23,8 @@ def main() -> None:
     import keras
     import numpy as np
 
-    from labs.catalogue import load_lab
-    from labs.code import load_tasks
+    from labs.course.catalogue import load_lab
+    from labs.course.code import load_tasks
     from labs.lab2_numbers.experiment import PRESETS
     from labs.lab2_numbers.translating import GreedyModel
 

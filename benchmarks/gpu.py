@@ -124,8 +124,8 @@ def bundle(to: Path, data: list[str], max_pieces: int | None = None) -> None:
             raise EtudeError(f"there is no data set {name}: give some of {', '.join(DATA_SETS)}")
     fresh = to.with_name(f".{to.name}.{os.getpid()}")
     with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED) as file:
-        for folder in ("toolkit", "labs", "labs/lab4_performances", "benchmarks"):
-            for path in sorted((ROOT / folder).glob("*.py")):
+        for folder in ("toolkit/**", "labs", "labs/course", "labs/lab4_performances", "benchmarks"):
+            for path in sorted(ROOT.glob(f"{folder}/*.py")):
                 file.write(path, path.relative_to(ROOT))
         file.writestr("note_seq.py", STUB)
         for name in data:
@@ -245,7 +245,7 @@ def summary(
 
 def export(folder: Path, out: Path, names: list[str], state: dict[str, Any]) -> None:
     """Write results, the best weights so far as float16, and pieces: few and small files."""
-    from toolkit.runs import read_log
+    from toolkit.training.runs import read_log
 
     out.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {**state}
@@ -324,7 +324,7 @@ def write_pieces(path: Path, name: str, to: Path) -> None:
     """Write pieces of events as MIDI files."""
     from labs.lab4_performances import solution
     from labs.lab4_performances.playing import to_sequence
-    from toolkit.midi import write_midi
+    from toolkit.music.midi import write_midi
 
     with np.load(path) as pieces:
         for piece in pieces.files:

@@ -20,16 +20,16 @@ import keras
 import numpy as np
 
 from benchmarks.gpu import CORPORA, FULL, MORE, STAGES, read_state, unpack_ids, write_state
+from labs.course.run import make_settings
 from labs.lab4_performances import learning
 from labs.lab4_performances import solution as tasks
 from labs.lab4_performances.learning import MAESTRO, Settings
-from labs.run import make_settings
 from toolkit import console
-from toolkit.corpus import Split
+from toolkit.data.corpus import Split
 from toolkit.errors import EtudeError
-from toolkit.runs import Run
-from toolkit.runtime import Runtime, configure, parity_stamp
-from toolkit.training import Interrupted
+from toolkit.training.fit import Interrupted
+from toolkit.training.runs import Run
+from toolkit.training.runtime import Runtime, configure, parity_stamp
 
 # generation is compiled for each event of the primer and each 256 written ones: both are short
 BRIEF = dataclasses.replace(MAESTRO, primer_seconds=8.0, max_events=1024)

@@ -16,17 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from grading.bank import entries
-from labs.catalogue import Lab, load_lab
+from grading.proofs.bank import entries
+from labs.course.catalogue import Lab, load_lab
+from labs.course.stubs import replaced
 from toolkit.console import run_command, say, table
 from toolkit.paths import ROOT
-from toolkit.source import replaced
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from grading.session import collect, grade
-from labs.catalogue import load_lab
+from grading.core.session import collect, grade
+from labs.course.catalogue import load_lab
 lab = load_lab(sys.argv[1])
 checks = collect(lab)
 for path in sorted(Path(sys.argv[2]).glob("*.py")):

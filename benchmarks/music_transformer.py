@@ -167,7 +167,7 @@ def measure_ours(what: str, pieces: int) -> dict[str, Any]:
         import numpy as np
 
         from labs.lab4_performances import solution as lab
-        from toolkit.runtime import compiled
+        from toolkit.training.runtime import compiled
 
         shape = (pieces, TOTAL - PRIMER, lab.VOCAB_SIZE)
         noise = np.random.default_rng(1).gumbel(size=shape).astype(np.float32)

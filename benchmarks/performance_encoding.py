@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.console import run_command, say
+from toolkit.data.parallel import available_cores
 from toolkit.errors import EtudeError
-from toolkit.midi import import_note_seq
-from toolkit.parallel import available_cores
+from toolkit.music.midi import import_note_seq
+from toolkit.music.performance import encode_file, encode_files
 from toolkit.paths import ROOT, write_whole
-from toolkit.performance import encode_file, encode_files
 
 RESULTS = ROOT / "benchmarks" / "results" / "performance_encoding.json"
 SAMPLE = 40  # files that note-seq encodes too: it takes 0.3 s for each

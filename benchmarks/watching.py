@@ -20,13 +20,13 @@ import threading
 import time
 from pathlib import Path
 
-from grading.handout import handout
-from labs.catalogue import Lab, all_labs, load_lab
-from labs.update import install
+from grading.doors.handout import handout
+from labs.course.catalogue import Lab, all_labs, load_lab
+from labs.course.definitions import definitions
+from labs.course.update import install
 from toolkit.console import run_command, say
-from toolkit.parallel import available_cores
+from toolkit.data.parallel import available_cores
 from toolkit.paths import ROOT, write_whole
-from toolkit.source import definitions
 
 RESULTS = ROOT / "benchmarks" / "results" / "watching.json"
 PATIENCE = 300

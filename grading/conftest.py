@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from grading.reporter import Reporter
-from grading.results import CheckResult
-from grading.session import OPEN, InprocessSession, Session, declared, with_its_fixtures
-from labs.catalogue import Lab, find_task, load_lab
+from grading.core.results import CheckResult
+from grading.core.session import OPEN, InprocessSession, Session, declared, with_its_fixtures
+from grading.doors.reporter import Reporter
+from labs.course.catalogue import Lab, find_task, load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, make_folder
 

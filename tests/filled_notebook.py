@@ -8,10 +8,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from labs.build import generate, stub_file
-from labs.catalogue import Lab, all_labs
+from labs.course.build import generate, stub_file
+from labs.course.catalogue import Lab, all_labs
+from labs.course.definitions import definitions
 from toolkit.paths import ROOT
-from toolkit.source import definitions
 
 
 def course_copy(folder: Path) -> Path:

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from grading.class_run import Classroom, alone_in
-from grading.submissions import find_submissions
-from labs.catalogue import load_lab
+from grading.classroom.run import Classroom, alone_in
+from grading.classroom.submissions import find_submissions
+from labs.course.catalogue import load_lab
 from toolkit.console import run_command
 
 LAB = load_lab(3)

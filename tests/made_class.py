@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grading.bank import Entry, entries
-from grading.session import collect, grade
-from labs.catalogue import Lab
-from toolkit.source import definitions, replaced, stubbed
+from grading.core.session import collect, grade
+from grading.proofs.bank import Entry, entries
+from labs.course.catalogue import Lab
+from labs.course.definitions import definitions
+from labs.course.stubs import replaced, stubbed
 
 SHARES = {"solution": 0.45, "right": 0.1, "wrong": 0.3, "stub": 0.15}
 

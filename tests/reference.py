@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from toolkit.midi import Notes, import_note_seq, sequence_to_notes
+from toolkit.music.midi import Notes, import_note_seq, sequence_to_notes
 
 note_seq = import_note_seq()
 from note_seq import midi_io, performance_encoder_decoder, performance_lib, sequences_lib  # noqa: E402

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from labs.catalogue import Lab, load_lab
+from labs.course.catalogue import Lab, load_lab
 
 TOML = """
 number = 9
@@ -100,7 +100,7 @@ EXPERIMENT = '''"""What `make lab9` runs."""
 
 from dataclasses import dataclass
 
-from toolkit.settings import Count, Positive, FractionBelowOne
+from toolkit.training.settings import Count, Positive, FractionBelowOne
 
 
 @dataclass(frozen=True)

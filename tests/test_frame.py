@@ -171,7 +171,7 @@ def test_everything_imports_on_this_python(version, tmp_path):
     subprocess.run([*install, "--require-hashes", "-r", lock], check=True, timeout=1800)
     done = subprocess.run([str(python), "-c", IMPORT_ALL], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-    suite = ["tests/test_source.py", "tests/test_code.py", "tests/test_build.py"]
+    suite = ["tests/labs/test_source.py", "tests/labs/test_code.py", "tests/labs/test_build.py"]
     command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", *suite]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:]

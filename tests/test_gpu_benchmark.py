@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from benchmarks import gpu
-from toolkit.datasets import dataset_folder
+from toolkit.data.datasets import dataset_folder
 from toolkit.errors import EtudeError
-from toolkit.runs import read_log
+from toolkit.training.runs import read_log
 
 pytestmark = pytest.mark.xdist_group("lab4")
 

@@ -107,5 +107,6 @@ def test_what_make_does_not_know_is_one_sentence():
 
 
 def test_the_machines_name_is_no_data_set():
-    assert arguments("data", NAME="DESKTOP-1", FROM="here") == ["toolkit.datasets", "--from=here"]
-    assert arguments("data", "NAME=maestro") == ["toolkit.datasets", "--name=maestro"]
+    command = "toolkit.data.datasets"
+    assert arguments("data", NAME="DESKTOP-1", FROM="here") == [command, "--from=here"]
+    assert arguments("data", "NAME=maestro") == [command, "--name=maestro"]

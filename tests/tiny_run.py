@@ -18,8 +18,8 @@ from toolkit.console import quiet_tensorflow
 
 quiet_tensorflow()
 
-from toolkit.runs import Run  # noqa: E402
-from toolkit.runtime import Runtime, configure  # noqa: E402
+from toolkit.training.runs import Run  # noqa: E402
+from toolkit.training.runtime import Runtime, configure  # noqa: E402
 
 SETTINGS = {"epochs": 4, "units": 8}
 VOCAB_SIZE = 12
@@ -77,7 +77,7 @@ def build_performer(dropout: float = 0.3):
 def performances(pieces: int, seed: int):
     """Make pieces of Lab 4's events: each repeats a few notes."""
     from labs.lab4_performances import solution as lab
-    from toolkit.corpus import Split
+    from toolkit.data.corpus import Split
 
     rng = np.random.default_rng(seed)
     made = []
@@ -93,7 +93,7 @@ def train(run: Run, runtime: Runtime | None = None, dropout: float = 0.3, epochs
     """Train a fresh tiny model; returns it and its log."""
     import keras
 
-    from toolkit.training import fit
+    from toolkit.training.fit import fit
 
     runtime = runtime or configure(seed=3)
     with runtime.scope():
@@ -120,7 +120,7 @@ def train_performer(
 
     from labs.lab4_performances import solution as lab
     from labs.lab4_performances.crops import Crops
-    from toolkit.training import fit
+    from toolkit.training.fit import fit
 
     runtime = runtime or configure(seed=3)
     with runtime.scope():
@@ -148,7 +148,7 @@ def train_performer(
 
 def at_batch(epoch: int, batch: int, act) -> None:
     """Have `act` called after a batch of an epoch (both from 0) in all training that follows."""
-    from toolkit import training
+    from toolkit.training import fit as training
 
     def after(order, index: int, logs=None) -> None:
         if (order.batches.epoch, index) == (epoch, batch):

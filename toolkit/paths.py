@@ -12,14 +12,7 @@ from toolkit.plain import printable
 ROOT = Path(__file__).resolve().parent.parent
 DATASETS = ROOT / "datasets"
 CACHE = DATASETS / "cache"
-LABS = ROOT / "labs"
 RUNS = ROOT / "runs"
-
-
-def example_lab() -> int:
-    """The lab that an example command names: 3 where it is, else the first of a handout's."""
-    here = [int(folder.name[3]) for folder in LABS.glob("lab[0-9]_*")]
-    return 3 if 3 in here or not here else min(here)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -8,10 +8,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import Calls, counted, gradient_by_logits, step_by_logits
-from grading.worker.fixtures import keras_used as keras_used
-from grading.worker.fixtures import num_calls as num_calls
-from grading.worker.fixtures import sample_with_generator as sample_with_generator
+from grading.sandbox.worker.fixtures import Calls, counted, gradient_by_logits, step_by_logits
+from grading.sandbox.worker.fixtures import keras_used as keras_used
+from grading.sandbox.worker.fixtures import num_calls as num_calls
+from grading.sandbox.worker.fixtures import sample_with_generator as sample_with_generator
 
 # Tasks 1.1 and 1.3
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import CheckFailed, assert_close, assert_holds, naming, spelled
-from grading.models import models_of
-from grading.proxy import Code, Handle
+from grading.checks.assertions import CheckFailed, as_text, assert_close, assert_holds, naming
+from grading.checks.networks import models_of
+from grading.sandbox.proxy import Code, Handle
 
 PAD, START, END = range(3)
 ROWS = 31  # of a table: a prime, so no id is forgotten
@@ -66,24 +66,24 @@ def steps_of(ids: np.ndarray) -> int:
 def rows_of_beams(results: Any, batch: int, beam_width: int) -> list[list[Beam]]:
     """Demand, for each row, some lists of ids with their scores, all different, the best first."""
     if type(results) is not list or len(results) != batch:
-        raise CheckFailed("type", f"expected {batch} lists, got {spelled(results)}")
+        raise CheckFailed("type", f"expected {batch} lists, got {as_text(results)}")
     for row in results:
         if type(row) is not list:
-            raise CheckFailed("type", f"expected a list of (ids, score), got {spelled(row)}")
+            raise CheckFailed("type", f"expected a list of (ids, score), got {as_text(row)}")
         for beam in row:
             if type(beam) not in (tuple, list) or [type(one) for one in beam] != [list, float]:
-                raise CheckFailed("type", f"expected (ids, score), got {spelled(beam)}")
+                raise CheckFailed("type", f"expected (ids, score), got {as_text(beam)}")
             if any(type(id) is not int for id in beam[0]):
-                raise CheckFailed("type", f"expected ids as ints, got {spelled(beam[0])}")
+                raise CheckFailed("type", f"expected ids as ints, got {as_text(beam[0])}")
         fits = 1 <= len(row) <= beam_width
         assert_holds(fits, f"a row has {len(row)} results, not 1 to beam_width = {beam_width}")
         scores = [score for _, score in row]
-        shown = spelled([round(score, 4) for score in scores])
+        shown = as_text([round(score, 4) for score in scores])
         assert_holds(
             scores == sorted(scores, reverse=True), f"scores of a row, not the best first: {shown}"
         )
         different = len({tuple(ids) for ids, _ in row}) == len(row)
-        assert_holds(different, f"the same ids come twice: {spelled([ids for ids, _ in row])}")
+        assert_holds(different, f"the same ids come twice: {as_text([ids for ids, _ in row])}")
     return results
 
 
@@ -93,18 +93,18 @@ def assert_found(got: list[Beam], script: Script, digits: np.ndarray, want: list
     Scores are compared, and each with the score its ids truly have, so that equals may change
     places. Sums of a few log-probabilities of up to 20 in float32 are good to 1e-5.
     """
-    best, expected = spelled(got[:2]), spelled(want[:2])
+    best, expected = as_text(got[:2]), as_text(want[:2])
     same = f"expected {len(want)} results, got {len(got)}: {best} …, expected {expected} …"
     assert_holds(len(got) == len(want), same)
     longest = max(len(ids) for ids, _ in want)
     for place, ((ids, score), (other, wanted)) in enumerate(zip(got, want, strict=True)):
-        assert_holds(END not in ids[:-1], f"ids that go on after END, {END}: {spelled(ids)}")
+        assert_holds(END not in ids[:-1], f"ids that go on after END, {END}: {as_text(ids)}")
         valid = all(0 <= id < script.table.shape[1] for id in ids) and len(ids) <= longest
-        assert_holds(valid, f"ids that are too many or not in the vocabulary: {spelled(ids)}")
+        assert_holds(valid, f"ids that are too many or not in the vocabulary: {as_text(ids)}")
         truly = script.score(digits, ids)
         near = abs(score - truly) < 1e-4
         assert_holds(near, f"the score of {ids} should be {truly:.5f}, got {score:.5f}")
-        with naming(f"result {place} should be {spelled(other)}, it is {spelled(ids)}; its score"):
+        with naming(f"result {place} should be {as_text(other)}, it is {as_text(ids)}; its score"):
             assert_close(np.array(score), np.array(wanted), atol=1e-4)
 
 
@@ -112,5 +112,5 @@ def num_calls(code: Code, network: Handle) -> int:
     """How often a scripted network was called."""
     calls = code.build("num_calls", network)
     if type(calls) is not int:
-        raise CheckFailed("type", f"expected a number of calls, got {spelled(calls)}")
+        raise CheckFailed("type", f"expected a number of calls, got {as_text(calls)}")
     return calls

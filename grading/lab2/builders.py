@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import (
+from grading.sandbox.worker.fixtures import (
     Calls,
     counted,
     gradient_by_logits,
@@ -14,9 +14,9 @@ from grading.worker.fixtures import (
     step_by_logits,
     step_of_descent,
 )
-from grading.worker.fixtures import do as do
-from grading.worker.fixtures import keras_used as keras_used
-from grading.worker.fixtures import num_calls as num_calls
+from grading.sandbox.worker.fixtures import do as do
+from grading.sandbox.worker.fixtures import keras_used as keras_used
+from grading.sandbox.worker.fixtures import num_calls as num_calls
 
 # Tasks 2.1 to 2.6
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from num2words import num2words
 
-from grading.checks import CheckFailed, assert_holds, int32, naming, spelled
-from grading.proxy import Code
+from grading.checks.assertions import CheckFailed, as_text, assert_holds, int32, naming
+from grading.sandbox.proxy import Code
 
 # always in training, as the lab gives them
 SPECIAL_NUMBERS = [*range(21), 30, 40, 50, 60, 70, 80, 90, 100, 1000, 10**6, 10**9]
@@ -20,14 +20,14 @@ Splits = dict[str, list[int]]
 def drawn(got: Any) -> Splits:
     """Demand the three splits of (int, str) pairs; the numbers of each."""
     if type(got) is not dict or set(got) != set(SPLITS):
-        raise CheckFailed("type", f"expected a dict with keys {SPLITS}, got {spelled(got)}")
+        raise CheckFailed("type", f"expected a dict with keys {SPLITS}, got {as_text(got)}")
     for pairs in got.values():
         if type(pairs) is not list:
-            raise CheckFailed("type", f"expected a list of pairs, got {spelled(pairs)}")
+            raise CheckFailed("type", f"expected a list of pairs, got {as_text(pairs)}")
         for pair in pairs:
             whole = type(pair) in (tuple, list) and [type(one) for one in pair] == [int, str]
             if not whole:
-                raise CheckFailed("type", f"expected (number, words), got {spelled(pair)}")
+                raise CheckFailed("type", f"expected (number, words), got {as_text(pair)}")
             assert_holds(pair[0] >= 0, f"a number below 0: {pair[0]}")
     return {name: [number for number, _ in got[name]] for name in SPLITS}
 
@@ -67,7 +67,7 @@ def assert_shuffled(numbers: list[int]) -> None:
         )
 
 
-def spelt(numbers: list[int], language: str = "en") -> list[str]:
+def number_words(numbers: list[int], language: str = "en") -> list[str]:
     """Number words, as num2words writes them."""
     return [num2words(number, lang=language) for number in numbers]
 
@@ -81,7 +81,7 @@ def some_numbers(rng: np.random.Generator, how_many: int, max_digits: int = 9) -
 def two_arrays(got: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """Demand the two int32 arrays that `encode_words` returns."""
     if type(got) not in (tuple, list) or len(got) != 2:
-        raise CheckFailed("type", f"expected (inputs, targets), got {spelled(got)}")
+        raise CheckFailed("type", f"expected (inputs, targets), got {as_text(got)}")
     for part, array in zip(ENCODED, got, strict=True):
         with naming(part):
             int32(array, shape)
@@ -94,5 +94,5 @@ def complaint(student: Code, name: str, *args: Any) -> str:
     if told is None:
         raise CheckFailed("no error", f"expected ValueError from {name}, no error came")
     if type(told) is not str:
-        raise CheckFailed("type", f"expected a message, got {spelled(told)}")
+        raise CheckFailed("type", f"expected a message, got {as_text(told)}")
     return told

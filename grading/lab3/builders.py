@@ -8,9 +8,15 @@ import music21
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import Calls, counted, gradient_by_logits, logits_model, step_by_logits
-from grading.worker.fixtures import num_calls as num_calls
-from grading.worker.fixtures import sample_with_generator as sample_with_generator
+from grading.sandbox.worker.fixtures import (
+    Calls,
+    counted,
+    gradient_by_logits,
+    logits_model,
+    step_by_logits,
+)
+from grading.sandbox.worker.fixtures import num_calls as num_calls
+from grading.sandbox.worker.fixtures import sample_with_generator as sample_with_generator
 
 
 def chorale(name: str, first: int, last: int, semitones: int = 0) -> music21.stream.Score:

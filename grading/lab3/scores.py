@@ -10,16 +10,16 @@ A failure message shows the score in this spelling, and says what its marks mean
 from fractions import Fraction
 from itertools import count
 
-from grading.checks import (
+from grading.checks.assertions import (
     CheckFailed,
+    as_text,
     assert_equal,
     assert_holds,
     assert_parts,
     naming,
-    spelled,
 )
-from grading.proxy import Code
-from grading.worker.codec import MusicXML
+from grading.sandbox.proxy import Code
+from grading.sandbox.worker.codec import MusicXML
 
 WINDOWS = ("inputs", "targets", "mask")  # what `make_windows` returns
 DIVISIONS = 480  # of a quarter note; every length used here is a multiple of one
@@ -127,7 +127,7 @@ def heard(reader: Code, got: object) -> list[tuple[str, str, list[int]]]:
     The reader is handed plain text: whatever it is, it must not end that worker.
     """
     if not isinstance(got, MusicXML):
-        raise CheckFailed("type", f"expected a music21 Score, got {spelled(got)}")
+        raise CheckFailed("type", f"expected a music21 Score, got {as_text(got)}")
     events = reader.build("read_score", str(got))
     assert_holds(events is not None, "music21 cannot read the score that came back")
     return events

@@ -11,15 +11,15 @@ import note_seq
 import numpy as np
 from keras import ops
 
-from grading.worker.fixtures import do as do
-from grading.worker.fixtures import (
+from grading.sandbox.worker.fixtures import do as do
+from grading.sandbox.worker.fixtures import (
     gradient_by_logits,
     half_precision,
     step_by_logits,
     step_of_descent,
     tensors,
 )
-from grading.worker.fixtures import keras_used as keras_used
+from grading.sandbox.worker.fixtures import keras_used as keras_used
 
 # Tasks 4.1 to 4.3: music
 
@@ -222,8 +222,8 @@ def scripted_music(table: np.ndarray, window: int, submission: Any) -> keras.Mod
 
         def parts(self, ids: Any) -> list[Any]:
             """Write ids (batch, length) as keys and values."""
-            spelled = ops.cast(ids, "float32")[:, None, :, None]
-            return [spelled * factor for factor in factors]
+            values = ops.cast(ids, "float32")[:, None, :, None]
+            return [values * factor for factor in factors]
 
         def read(self, ids: Any) -> list[Any]:
             """Keys and values of a primer."""

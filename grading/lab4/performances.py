@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     CheckFailed,
     Difference,
+    as_text,
     assert_array,
     assert_holds,
     assert_parts,
     int32,
     naming,
-    spelled,
 )
-from grading.proxy import Code
+from grading.sandbox.proxy import Code
 
 PAD, START, END = range(3)
 WINDOWS = ("inputs", "targets")  # of crops and of windows
@@ -48,7 +48,7 @@ def ids_of(text: str) -> np.ndarray:
     return np.array(ids, "i4")
 
 
-def spelled_note(row: np.ndarray) -> str:
+def format_note(row: np.ndarray) -> str:
     """Say what a note is: `pitch 60, velocity 80, from 0.5 to 1`."""
     pitch, velocity, start, end, instrument, program, is_drum = row.tolist()
     text = f"pitch {pitch:g}, velocity {velocity:g}, from {start:g} to {end:g}"
@@ -57,7 +57,7 @@ def spelled_note(row: np.ndarray) -> str:
     return text + ", a drum's" * bool(is_drum)
 
 
-def spelled_move(row: np.ndarray) -> str:
+def format_move(row: np.ndarray) -> str:
     """Say what a pedal does: `pedal 127 at 0.2`."""
     time, controller, value, instrument = row.tolist()
     text = f"pedal {value:g} at {time:g}"
@@ -65,7 +65,7 @@ def spelled_move(row: np.ndarray) -> str:
     return text + f", controller {controller:g}" * (controller != 64)
 
 
-def spelled_event(id: int) -> str:
+def format_event(id: int) -> str:
     """Say what an id means: `NOTE_ON 60`, `TIME_SHIFT 100` (steps)."""
     if not 0 <= id < VOCAB_SIZE:
         return f"{id}, which is no event"
@@ -90,12 +90,12 @@ def saying(what: str, *parts: str) -> Iterator[None]:
 
 def playing(played: np.ndarray, moves: np.ndarray) -> Any:
     """Say at the end of whatever fails here what was played."""
-    return saying("played", *map(spelled_move, moves), *map(spelled_note, played))
+    return saying("played", *map(format_move, moves), *map(format_note, played))
 
 
 def saying_events(ids: np.ndarray, what: str = "events") -> Any:
     """Say at the end of whatever fails here which events the ids are."""
-    return saying(what, ", ".join(map(spelled_event, ids.tolist())))
+    return saying(what, ", ".join(map(format_event, ids.tolist())))
 
 
 def assert_ids(got: Any, want: np.ndarray) -> None:
@@ -106,10 +106,10 @@ def assert_ids(got: Any, want: np.ndarray) -> None:
     if place == ids.size == want.size:
         return
     one, other = (
-        f"{spelled_event(int(part[place]))} (id {part[place]})" if place < part.size else "no more"
+        f"{format_event(int(part[place]))} (id {part[place]})" if place < part.size else "no more"
         for part in (want, ids)
     )
-    before = ", ".join(spelled_event(int(id)) for id in want[max(place - 3, 0) : place])
+    before = ", ".join(format_event(int(id)) for id in want[max(place - 3, 0) : place])
     where = f"[{place}]{f', after {before}' * bool(before)}"
     message = f"at {where}: expected {one}, got {other}"
     if ids.size != want.size:
@@ -131,10 +131,10 @@ def assert_notes(got: Any, want: np.ndarray, *, ordered: bool = False) -> None:
         rows, want = (part[np.lexsort(part.round(6).T[::-1])] for part in (rows, want))
     for place, (one, other) in enumerate(zip(rows, want, strict=False)):
         if (np.abs(one - other) > 1e-9).any():
-            message = f"expected {spelled_note(other)}; got {spelled_note(one)}"
+            message = f"expected {format_note(other)}; got {format_note(one)}"
             raise CheckFailed("value", f"note {place}: {message}" if ordered else message)
-    left = [*(f"missing: {spelled_note(row)}" for row in want[len(rows) :])]
-    left += [f"not expected: {spelled_note(row)}" for row in rows[len(want) :]]
+    left = [*(f"missing: {format_note(row)}" for row in want[len(rows) :])]
+    left += [f"not expected: {format_note(row)}" for row in rows[len(want) :]]
     assert_holds(not left, f"expected {len(want)} notes, got {len(rows)}; {'; '.join(left[:1])}")
 
 
@@ -172,5 +172,5 @@ def some_batches(
     named = {"length": length, "batch_size": size, "seed": seed}
     made = code.build("batches", tokens, offsets, **named, count=count)
     if type(made) is not list or len(made) != count:
-        raise CheckFailed("type", f"expected {count} batches, got {spelled(made)}")
+        raise CheckFailed("type", f"expected {count} batches, got {as_text(made)}")
     return [two_arrays(batch, (size, length)) for batch in made]

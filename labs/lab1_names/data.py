@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from anyascii import anyascii
 
-from toolkit.datasets import dataset_folder
+from toolkit.data.datasets import dataset_folder
 from toolkit.errors import EtudeError
 
 DATA_SETS = ("faker", "names18")

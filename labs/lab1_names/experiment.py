@@ -9,17 +9,24 @@ from typing import Any
 import keras
 import numpy as np
 
+from labs.course.promises import promises
 from labs.lab1_names.data import DATA_SETS, SPLITS, Names, at_most, draw_rows, load_names
 from labs.lab1_names.fidelity import CountryClassifier, Share, fidelity, new_names
-from labs.promises import promises
 from toolkit import console
 from toolkit.errors import EtudeError
-from toolkit.plots import plot_comparison
-from toolkit.report import Picture, Report
-from toolkit.runs import Log, Run, best_epoch
-from toolkit.runtime import Runtime, configure
-from toolkit.settings import Count, Fraction, FractionBelowOne, Positive, PositiveOrZero, Seed
-from toolkit.training import fit
+from toolkit.report.plots import plot_comparison
+from toolkit.report.report import Picture, Report
+from toolkit.training.fit import fit
+from toolkit.training.runs import Log, Run, best_epoch
+from toolkit.training.runtime import Runtime, configure
+from toolkit.training.settings import (
+    Count,
+    Fraction,
+    FractionBelowOne,
+    Positive,
+    PositiveOrZero,
+    Seed,
+)
 
 __all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
 

@@ -10,16 +10,16 @@ import keras
 import numpy as np
 from num2words import num2words
 
+from labs.course.promises import promises
 from labs.lab2_numbers.data import BEYOND, FURTHER, Numbers, Pairs, load_numbers, spell
 from labs.lab2_numbers.translating import Answers, Translator, looking
-from labs.promises import promises
 from toolkit import console
-from toolkit.plots import plot_attention, plot_iterations
-from toolkit.report import Picture, Report
-from toolkit.runs import Log, Run
-from toolkit.runtime import Runtime, configure
-from toolkit.settings import Count, FractionBelowOne, Positive, Seed
-from toolkit.training import fit
+from toolkit.report.plots import plot_attention, plot_iterations
+from toolkit.report.report import Picture, Report
+from toolkit.training.fit import fit
+from toolkit.training.runs import Log, Run
+from toolkit.training.runtime import Runtime, configure
+from toolkit.training.settings import Count, FractionBelowOne, Positive, Seed
 
 __all__ = ["PRESETS", "Settings", "run"]
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import numpy as np
 
-from labs.catalogue import load_lab
-from labs.code import load_tasks
+from labs.course.catalogue import load_lab
+from labs.course.code import load_tasks
 from toolkit import console
-from toolkit.chorales import chorale_corpus
+from toolkit.music.chorales import chorale_corpus
 
 
 def main() -> None:

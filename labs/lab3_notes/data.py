@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from toolkit import midi, note_grid
-from toolkit.chorales import chorale_corpus, score_names, split_of
-from toolkit.corpus import Corpus, fingerprint, is_stale, open_corpus, write_corpus
-from toolkit.datasets import maestro_table
+from labs.lab3_notes import note_grid
+from toolkit.data.corpus import Corpus, fingerprint, is_stale, open_corpus, write_corpus
+from toolkit.data.datasets import maestro_table
+from toolkit.data.parallel import map_items
 from toolkit.errors import EtudeError
-from toolkit.parallel import map_items
+from toolkit.music import midi
+from toolkit.music.chorales import chorale_corpus, score_names, split_of
 from toolkit.paths import CACHE
 
 DATA_SETS = ("chorales", "maestro")

@@ -10,16 +10,17 @@ from typing import Any
 import keras
 import numpy as np
 
+from labs.course.promises import promises
 from labs.lab3_notes.data import DATA_SETS, Pieces, load_pieces
 from labs.lab3_notes.writing import Kind, write_pieces
-from labs.promises import promises
-from toolkit import console, ngram
-from toolkit.plots import plot_curves, plot_measures
-from toolkit.report import Picture, Report
-from toolkit.runs import Log, Run
-from toolkit.runtime import Runtime, configure
-from toolkit.settings import Count, CountOrZero, FractionBelowOne, Positive, Seed
-from toolkit.training import PAD, Batches, fit
+from toolkit import console
+from toolkit.report.plots import plot_curves, plot_measures
+from toolkit.report.report import Picture, Report
+from toolkit.training import ngram
+from toolkit.training.fit import PAD, Batches, fit
+from toolkit.training.runs import Log, Run
+from toolkit.training.runtime import Runtime, configure
+from toolkit.training.settings import Count, CountOrZero, FractionBelowOne, Positive, Seed
 
 __all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
 

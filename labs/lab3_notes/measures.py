@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from toolkit.ngram import ngram_hashes
+from toolkit.training.ngram import ngram_hashes
 
 NGRAM = 8
 OCTAVE = 12

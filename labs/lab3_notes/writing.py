@@ -11,14 +11,14 @@ import numpy as np
 from labs.lab3_notes.data import Pieces
 from labs.lab3_notes.measures import Measures, SeenRuns, mean, measure
 from toolkit import console
+from toolkit.data.parallel import available_cores
 from toolkit.errors import EtudeError
-from toolkit.midi import import_note_seq, write_midi
-from toolkit.parallel import available_cores
-from toolkit.plots import plot_piano_roll
-from toolkit.report import Picture, Sample
-from toolkit.runs import Run
-from toolkit.sound import render_wav
-from toolkit.training import PAD
+from toolkit.music.midi import import_note_seq, write_midi
+from toolkit.music.sound import render_wav
+from toolkit.report.plots import plot_piano_roll
+from toolkit.report.report import Picture, Sample
+from toolkit.training.fit import PAD
+from toolkit.training.runs import Run
 
 VELOCITY = 80
 # Logits of this many windows are enough to tell accuracies apart.

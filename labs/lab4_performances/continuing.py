@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from labs.catalogue import read_lab
-from labs.code import load_tasks
+from labs.course.catalogue import read_lab
+from labs.course.code import load_tasks
+from labs.course.run import load_experiment, make_settings
 from labs.lab4_performances.data import load_splits
-from labs.run import load_experiment, make_settings
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, shown
-from toolkit.report import Report
-from toolkit.runs import Run
-from toolkit.runtime import configure
+from toolkit.report.report import Report
+from toolkit.training.runs import Run
+from toolkit.training.runtime import configure
 
 # what may differ from the run that trained the model
 CHANGEABLE = (

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.corpus import Split
-from toolkit.training import EpochBatches
+from toolkit.data.corpus import Split
+from toolkit.training.fit import EpochBatches
 
 
 class Crops(EpochBatches):

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 
 from labs.lab4_performances import drumming, keyboard
-from toolkit import corpus, midi, midi_reader, performance
-from toolkit.corpus import Split, fingerprint, is_stale, open_corpus, write_corpus
-from toolkit.datasets import Recording, groove_table, maestro_table
+from toolkit.data import corpus
+from toolkit.data.corpus import Split, fingerprint, is_stale, open_corpus, write_corpus
+from toolkit.data.datasets import Recording, groove_table, maestro_table
+from toolkit.data.parallel import map_items
 from toolkit.errors import EtudeError
-from toolkit.midi import read_notes, sequence_to_notes
-from toolkit.parallel import map_items
+from toolkit.music import midi, midi_reader, performance
+from toolkit.music.midi import read_notes, sequence_to_notes
+from toolkit.music.performance import encode_performance
+from toolkit.music.sound import TD11_TO_GENERAL_MIDI
 from toolkit.paths import CACHE
-from toolkit.performance import encode_performance
-from toolkit.sound import TD11_TO_GENERAL_MIDI
 
 SPLITS = ("train", "validation", "test")
 SPECIALS = 3  # PAD, START and END come before note-seq's events

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.midi import import_note_seq
+from toolkit.music.midi import import_note_seq
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from labs.course.promises import promises
 from labs.lab4_performances.data import DATA_SETS as SOURCES
 from labs.lab4_performances.data import DRUMS, load_splits
 from labs.lab4_performances.learning import (
@@ -34,13 +35,12 @@ from labs.lab4_performances.playing import (
     training_runs,
     write_samples,
 )
-from labs.promises import promises
 from toolkit import console
-from toolkit.corpus import Split
-from toolkit.plots import plot_curves, plot_histograms
-from toolkit.report import Picture, Report
-from toolkit.runs import Log, Run
-from toolkit.runtime import configure
+from toolkit.data.corpus import Split
+from toolkit.report.plots import plot_curves, plot_histograms
+from toolkit.report.report import Picture, Report
+from toolkit.training.runs import Log, Run
+from toolkit.training.runtime import configure
 
 __all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
 

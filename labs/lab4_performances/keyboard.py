@@ -11,8 +11,8 @@ from zlib import crc32
 
 import numpy as np
 
-from toolkit.chorales import load_chorale, score_names, split_of
-from toolkit.midi import import_note_seq
+from toolkit.music.chorales import load_chorale, score_names, split_of
+from toolkit.music.midi import import_note_seq
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence

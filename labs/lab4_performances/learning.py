@@ -16,11 +16,12 @@ from keras import ops
 
 from labs.lab4_performances.crops import Crops
 from toolkit import console
-from toolkit.corpus import Split
+from toolkit.data.corpus import Split
 from toolkit.errors import EtudeError
-from toolkit.runs import Log, Run
-from toolkit.runtime import Runtime, compiled
-from toolkit.settings import (
+from toolkit.training.fit import Batches, fit
+from toolkit.training.runs import Log, Run
+from toolkit.training.runtime import Runtime, compiled
+from toolkit.training.settings import (
     Count,
     CountOrZero,
     Fraction,
@@ -29,7 +30,6 @@ from toolkit.settings import (
     Positive,
     Seed,
 )
-from toolkit.training import Batches, fit
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import numpy as np
 from keras import ops
 
 from labs.lab4_performances.data import DRUMS
-from toolkit.corpus import Split
-from toolkit.plots import plot_attention_roll
-from toolkit.report import Picture
-from toolkit.runs import Run
+from toolkit.data.corpus import Split
+from toolkit.report.plots import plot_attention_roll
+from toolkit.report.report import Picture
+from toolkit.training.runs import Run
 
 EVENTS = 200
 

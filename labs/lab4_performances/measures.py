@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toolkit.ngram import ngram_hashes
+from toolkit.training.ngram import ngram_hashes
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence

@@ -12,14 +12,14 @@ from labs.lab4_performances.data import DRUMS
 from labs.lab4_performances.learning import write_on
 from labs.lab4_performances.measures import Measures, SeenRuns, columns, measure
 from toolkit import console
-from toolkit.corpus import Split
+from toolkit.data.corpus import Split
+from toolkit.data.parallel import available_cores
 from toolkit.errors import EtudeError
-from toolkit.midi import import_note_seq, read_midi, write_midi
-from toolkit.parallel import available_cores
-from toolkit.plots import plot_piano_roll
-from toolkit.report import Picture, Sample
-from toolkit.runs import Run
-from toolkit.sound import render_wav
+from toolkit.music.midi import import_note_seq, read_midi, write_midi
+from toolkit.music.sound import render_wav
+from toolkit.report.plots import plot_piano_roll
+from toolkit.report.report import Picture, Sample
+from toolkit.training.runs import Run
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence

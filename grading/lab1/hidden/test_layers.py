@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from grading.checks import assert_array, assert_close, check
+from grading.checks.assertions import assert_array, assert_close, check
+from grading.checks.networks import by_layer, randomize, set_layers
 from grading.lab1.hidden.oracles import attention
-from grading.lab1.models import (
+from grading.lab1.networks import (
     LAYER,
     attending,
     blocks,
@@ -14,8 +15,7 @@ from grading.lab1.models import (
     same_steps,
     three,
 )
-from grading.models import by_layer, randomize, set_layers
-from grading.proxy import model
+from grading.sandbox.proxy import model
 
 
 def sizes(rng: np.random.Generator, count: int) -> list[int]:

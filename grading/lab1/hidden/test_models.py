@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from grading import hidden
-from grading.checks import (
+from grading.checks import hidden
+from grading.checks.assertions import (
     assert_array,
     assert_close,
     assert_equal,
@@ -11,8 +11,19 @@ from grading.checks import (
     assert_holds,
     check,
 )
+from grading.checks.networks import (
+    DRAWS,
+    NEVER,
+    Weights,
+    by_layer,
+    counts,
+    randomize,
+    randomize_both,
+    set_layers,
+    step_through,
+)
 from grading.lab1.hidden.oracles import softmax
-from grading.lab1.models import (
+from grading.lab1.networks import (
     ARCHITECTURES,
     COUNTRIES,
     END,
@@ -29,17 +40,6 @@ from grading.lab1.models import (
     table_of,
     written,
     zero_states,
-)
-from grading.models import (
-    DRAWS,
-    NEVER,
-    Weights,
-    by_layer,
-    counts,
-    randomize,
-    randomize_both,
-    set_layers,
-    step_through,
 )
 
 SHARE = 0.3  # of dropout

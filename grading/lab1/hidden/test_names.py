@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from grading.checks import assert_equal, assert_holds, assert_parts, assert_raises, check
-from grading.lab1.models import SPECIALS
+from grading.checks.assertions import assert_equal, assert_holds, assert_parts, assert_raises, check
+from grading.lab1.networks import SPECIALS
 
 CHARACTERS = np.array(list(" '-ABCDEFXYZabcdefxyzàéöß"))
 

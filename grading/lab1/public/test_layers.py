@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     assert_array,
     assert_close,
     assert_each,
@@ -11,7 +11,8 @@ from grading.checks import (
     check,
     naming,
 )
-from grading.lab1.models import (
+from grading.checks.networks import assert_changed, by_layer, randomize
+from grading.lab1.networks import (
     BLOCK,
     LAYER,
     attending,
@@ -22,8 +23,7 @@ from grading.lab1.models import (
     stepped,
     three,
 )
-from grading.models import assert_changed, by_layer, randomize
-from grading.proxy import model
+from grading.sandbox.proxy import model
 
 # Task 1.3: the country
 

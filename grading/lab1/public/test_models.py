@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from grading import losses
-from grading.checks import (
+from grading.checks import losses
+from grading.checks.assertions import (
     assert_array,
     assert_close,
     assert_equal,
@@ -16,7 +16,20 @@ from grading.checks import (
     check,
     naming,
 )
-from grading.lab1.models import (
+from grading.checks.networks import (
+    DRAWS,
+    NEVER,
+    assert_changed,
+    assert_same_in_steps,
+    by_layer,
+    counts,
+    draws_of,
+    randomize,
+    randomize_both,
+    rows_of,
+    step_through,
+)
+from grading.lab1.networks import (
     ARCHITECTURES,
     COUNTRIES,
     END,
@@ -30,19 +43,6 @@ from grading.lab1.models import (
     table_of,
     written,
     zero_states,
-)
-from grading.models import (
-    DRAWS,
-    NEVER,
-    assert_changed,
-    assert_same_in_steps,
-    by_layer,
-    counts,
-    draws_of,
-    randomize,
-    randomize_both,
-    rows_of,
-    step_through,
 )
 
 # Task 1.9: the networks. The same sums in another order, two layers and eight positions deep,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     assert_array,
     assert_each,
     assert_equal,
@@ -12,7 +12,7 @@ from grading.checks import (
     check,
     naming,
 )
-from grading.lab1.models import SPECIALS
+from grading.lab1.networks import SPECIALS
 
 ENCODED = ("inputs", "targets", "mask")
 VOCABULARY = [*SPECIALS, " ", "'", "-", "A", "B", "a", "b", "d", "o"]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from grading import hidden
-from grading.checks import assert_close, assert_equal, assert_holds, check, int32
+from grading.checks import hidden
+from grading.checks.assertions import assert_close, assert_equal, assert_holds, check, int32
 from grading.lab2.beams import END, Script, assert_found, rows_of_beams, some_digits
 from grading.lab2.hidden.oracles import decided, goes_on, greedy, search
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from grading.checks import assert_array, assert_close, assert_holds, assert_raises, check
+from grading.checks.assertions import assert_array, assert_close, assert_holds, assert_raises, check
+from grading.checks.networks import floats, randomize, randomize_both, silence
 from grading.lab2.hidden.oracles import additive, look_up
-from grading.lab2.models import (
+from grading.lab2.networks import (
     LAYER,
     arrays,
     assert_own_attention,
@@ -16,7 +17,6 @@ from grading.lab2.models import (
     step_all,
     tokens,
 )
-from grading.models import floats, randomize, randomize_both, silence
 
 
 def holes(rng: np.random.Generator, *shape: int) -> np.ndarray:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from grading import hidden
-from grading.checks import assert_array, assert_close, assert_holds, check
+from grading.checks import hidden
+from grading.checks.assertions import assert_array, assert_close, assert_holds, check
+from grading.checks.networks import Weights, randomize, set_layers, silence
 from grading.lab2.beams import some_digits
-from grading.lab2.models import LAYER, Networks, first_states, networks, same_networks, stepped
-from grading.models import Weights, randomize, set_layers, silence
+from grading.lab2.networks import LAYER, Networks, first_states, networks, same_networks, stepped
 
 ATOL = 1e-5  # some tens of float32 roundings, on logits of about 1 to 10
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     assert_equal,
     assert_frequencies,
     assert_holds,
@@ -17,8 +17,8 @@ from grading.lab2.pairs import (
     by_length,
     complaint,
     drawn,
+    number_words,
     some_numbers,
-    spelt,
     two_arrays,
 )
 
@@ -71,7 +71,7 @@ def test_pairs_languages(student, rng):
     language, seed = str(rng.choice(["es", "it", "nl", "de", "fr"])), int(rng.integers(1000))
     first = student.make_pairs(400, 8, language, seed)
     for name, numbers in drawn(first).items():
-        assert_equal([words for _, words in first[name]], spelt(numbers, language))
+        assert_equal([words for _, words in first[name]], number_words(numbers, language))
     assert_holds(student.make_pairs(400, 8, language, seed) == first, "not the same again")
     other = drawn(student.make_pairs(400, 8, language, seed + 1))
     assert_holds(set(other["test"]) != set(drawn(first)["test"]), "the seed is ignored")
@@ -115,7 +115,7 @@ def test_digits_bad(student, rng):
 def test_split_random(student, solution, rng):
     numbers = [*some_numbers(rng, 20), int(rng.integers(10**6, 2 * 10**6))]  # "eine" stays whole
     for language in ("en", "fr", "de"):
-        for text in spelt(numbers, language):
+        for text in number_words(numbers, language):
             assert_equal(student.split_words(text, language), solution.split_words(text, language))
 
 
@@ -147,7 +147,7 @@ def test_split_random_german(student, solution, rng):
 @check("2.4", says="every token of all texts once, in Python's order of strings", hidden=True)
 def test_vocabulary_random(student, solution, rng):
     for language in ("en", "de"):
-        texts = spelt(some_numbers(rng, 40), language)
+        texts = number_words(some_numbers(rng, 40), language)
         got = student.build_vocabulary(texts, language)
         assert_equal(got, solution.build_vocabulary(texts, language))
 
@@ -158,7 +158,7 @@ def test_vocabulary_random(student, solution, rng):
 @check("2.5", says="an input is the target of the position before", weight=2, hidden=True)
 def test_encode_random(student, solution, rng):
     for language in (str(rng.choice(["en", "fr"])), "de"):
-        texts, length = spelt(some_numbers(rng, 15), language), int(rng.integers(30, 40))
+        texts, length = number_words(some_numbers(rng, 15), language), int(rng.integers(30, 40))
         vocabulary = solution.build_vocabulary(texts, language)
         vocabulary = vocabulary[:3] + rng.permutation(vocabulary[3:]).tolist()
         got = student.encode_words(texts, vocabulary, length, language)
@@ -171,7 +171,7 @@ def test_encode_random(student, solution, rng):
 
 @check("2.5", says="an unknown token or too long a text raises ValueError", hidden=True)
 def test_encode_bad(student, solution, rng):
-    (text,) = spelt([int(rng.integers(1101, 10**6))])
+    (text,) = number_words([int(rng.integers(1101, 10**6))])
     vocabulary = solution.build_vocabulary([text])
     size = len(solution.split_words(text))
     two_arrays(student.encode_words([text], vocabulary, size + 1), (1, size + 1))
@@ -194,7 +194,7 @@ def test_decode_random(student, solution, rng):
 @check("2.6", says="what encode_words was given comes back", hidden=True)
 def test_decode_random_words(student, solution, rng):
     for language in ("en", "de", "fr"):
-        texts = spelt(some_numbers(rng, 40), language)
+        texts = number_words(some_numbers(rng, 40), language)
         vocabulary = solution.build_vocabulary(texts, language)
         _, targets = solution.encode_words(texts, vocabulary, 30, language)
         assert_equal(student.decode_words(targets, vocabulary), texts)

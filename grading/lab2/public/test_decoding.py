@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from grading import losses
-from grading.checks import (
+from grading.checks import losses
+from grading.checks.assertions import (
     assert_array,
     assert_close,
     assert_equal,
@@ -13,6 +13,7 @@ from grading.checks import (
     int32,
     naming,
 )
+from grading.checks.networks import NEVER
 from grading.lab2.beams import (
     Script,
     assert_found,
@@ -21,7 +22,6 @@ from grading.lab2.beams import (
     some_digits,
     steps_of,
 )
-from grading.models import NEVER
 
 # Task 2.14: the loss. It is compared at float32's accuracy, as assert_close does unless told.
 
@@ -175,7 +175,7 @@ def test_greedy_compiled(student, solution, rng):
 
 
 # Task 2.18: beam search, with the same script. In none of those drawn here is a beam kept or
-# dropped by a rounding (tests/test_grading.py).
+# dropped by a rounding (tests/grading/test_grading.py).
 
 
 def searched(code, script, digits, max_length, width):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     assert_array,
     assert_close,
     assert_each,
@@ -12,7 +12,8 @@ from grading.checks import (
     check,
     naming,
 )
-from grading.lab2.models import (
+from grading.checks.networks import assert_same_in_steps, floats, randomize, randomize_both
+from grading.lab2.networks import (
     LAYER,
     arrays,
     assert_gradient,
@@ -23,7 +24,6 @@ from grading.lab2.models import (
     step_all,
     tokens,
 )
-from grading.models import assert_same_in_steps, floats, randomize, randomize_both
 
 # The same sums in another order differ by some tens of float32 roundings of 6e-8, on values of
 # about 1 to 10: hence 1e-5 where two ways to the same numbers are compared.

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from grading.checks import assert_array, assert_close, check
+from grading.checks.assertions import assert_array, assert_close, check
+from grading.checks.losses import assert_untrained
+from grading.checks.networks import assert_same_in_steps, randomize
 from grading.lab2.beams import some_digits
-from grading.lab2.models import (
+from grading.lab2.networks import (
     assert_depends,
     assert_models,
     assert_trains,
@@ -12,8 +14,6 @@ from grading.lab2.models import (
     same_networks,
     stepped,
 )
-from grading.losses import assert_untrained
-from grading.models import assert_same_in_steps, randomize
 
 # The same sums in another order differ by some tens of float32 roundings of 6e-8, on logits of
 # about 1 to 10: hence 1e-5 where two ways to the same logits are compared.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
+    as_text,
     assert_each,
     assert_equal,
     assert_frequencies,
@@ -11,7 +12,6 @@ from grading.checks import (
     check,
     int32,
     naming,
-    spelled,
 )
 from grading.lab2.pairs import (
     ENCODED,
@@ -21,8 +21,8 @@ from grading.lab2.pairs import (
     by_length,
     complaint,
     drawn,
+    number_words,
     some_numbers,
-    spelt,
     two_arrays,
 )
 
@@ -66,7 +66,7 @@ def test_pairs_splits(student):
                 assert_equal(counts[name], tenth)
         specials = {number for number in SPECIAL_NUMBERS if number <= 10**max_digits}
         lost = sorted(specials - set(splits["train"]))
-        assert_holds(not lost, f"special numbers that are not in train: {spelled(lost)}")
+        assert_holds(not lost, f"special numbers that are not in train: {as_text(lost)}")
 
 
 @check("2.1", says="words as num2words writes them")
@@ -75,7 +75,7 @@ def test_pairs_words(student):
         splits = student.make_pairs(300, 9, language)
         for name, numbers in drawn(splits).items():
             with naming(f"words of {name}"):
-                assert_equal([words for _, words in splits[name]], spelt(numbers, language))
+                assert_equal([words for _, words in splits[name]], number_words(numbers, language))
 
 
 @check("2.1", says="a seed gives the same again; evenly within a length; in random order", weight=2)
@@ -142,9 +142,9 @@ def test_digits_messages(student):
     for number, length in ((1234, 3), ("0001", 3), ("12,5", 9), ("9" * 400, 12), ("x" * 400, 500)):
         told, number = complaint(student, "encode_digits", [number], length), str(number)
         begins = told.lstrip("\"'“‘`").startswith(number[:19])  # 20 with a dot of three, perhaps
-        assert_holds(begins, f"the message should begin with {number[:20]!r}: {spelled(told)}")
+        assert_holds(begins, f"the message should begin with {number[:20]!r}: {as_text(told)}")
         cut = number[:21] not in told or len(number) <= 20
-        assert_holds(cut, f"the message should quote no more than 20 characters: {spelled(told)}")
+        assert_holds(cut, f"the message should quote no more than 20 characters: {as_text(told)}")
 
 
 # Task 2.3: words
@@ -165,7 +165,7 @@ def test_split_german(student, solution):
     millions = ["zwei", "##hundert", "##eins", "Millionen"]
     assert_equal(student.split_words("zweihunderteins Millionen", "de"), millions)
     for number in (0, 1, 7, 16, 17, 21, 66, 101, 777_777, 1_001_030):
-        (text,) = spelt([number], "de")
+        (text,) = number_words([number], "de")
         assert_equal(student.split_words(text, "de"), solution.split_words(text, "de"))
     for text in ("zwei-drei,vierzehn", "ein ein", "einundzwanzig"):
         for language in ("de_CH", "en"):
@@ -194,7 +194,7 @@ def test_vocabulary_order(student):
 @check("2.4", says="tokens are those of split_words in the language given")
 def test_vocabulary_languages(student, solution):
     for language in ("en", "de", "fr"):
-        texts = spelt([7, 21, 77, 1033, 200_201, 10**6], language)
+        texts = number_words([7, 21, 77, 1033, 200_201, 10**6], language)
         got = student.build_vocabulary(texts, language)
         assert_equal(got, solution.build_vocabulary(texts, language))
 
@@ -219,7 +219,7 @@ def test_encode_values(student):
 @check("2.5", says="tokens are those of split_words in the language given")
 def test_encode_languages(student, solution):
     for language in ("en", "de", "fr"):
-        texts = spelt([7, 21, 77, 1033, 200_201, 10**6], language)
+        texts = number_words([7, 21, 77, 1033, 200_201, 10**6], language)
         vocabulary = solution.build_vocabulary(texts, language)
         got = two_arrays(student.encode_words(texts, vocabulary, 14, language), (6, 14))
         want = solution.encode_words(texts, vocabulary, 14, language)
@@ -255,7 +255,7 @@ def test_decode_specials(student):
 @check("2.6", says="encoded words come back, in English, German and French", weight=2)
 def test_decode_round_trip(student, solution, rng):
     for language in ("en", "de", "fr"):
-        texts = spelt([0, 1, 21, 77, 91, 1033, 1_000_000, *some_numbers(rng, 30)], language)
+        texts = number_words([0, 1, 21, 77, 91, 1033, 1_000_000, *some_numbers(rng, 30)], language)
         vocabulary = solution.build_vocabulary(texts, language)
         _, targets = solution.encode_words(texts, vocabulary, 30, language)
         assert_equal(student.decode_words(targets, vocabulary), texts)

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from grading.lab3.scores import score
-from grading.worker.codec import MusicXML
+from grading.sandbox.worker.codec import MusicXML
 
 
 def random_score(rng: np.random.Generator, num_parts: int, num_measures: int) -> MusicXML:
@@ -60,7 +60,7 @@ def random_tokens(rng: np.random.Generator, num_events: int) -> list[str]:
     return tokens
 
 
-def spelled_out(events: list[tuple[str, str, list[int]]]) -> list[str]:
+def encode_events(events: list[tuple[str, str, list[int]]]) -> list[str]:
     """Spell what sounds as `score_to_tokens` does; where it overlaps, a rest below nothing."""
     tokens, now = [], Fraction(0)
     for onset, length, pitches in events:

@@ -4,8 +4,8 @@ from itertools import permutations
 
 import numpy as np
 
-from grading import hidden
-from grading.checks import (
+from grading.checks import hidden
+from grading.checks.assertions import (
     assert_array,
     assert_close,
     assert_equal,
@@ -13,8 +13,7 @@ from grading.checks import (
     assert_holds,
     check,
 )
-from grading.lab3.models import END, LAYER, continuations, networks, steps_from_zeros
-from grading.models import (
+from grading.checks.networks import (
     DRAWS,
     NEVER,
     Weights,
@@ -24,6 +23,7 @@ from grading.models import (
     randomize_both,
     set_layers,
 )
+from grading.lab3.networks import END, LAYER, continuations, networks, steps_from_zeros
 
 # Task 3.5: the network
 

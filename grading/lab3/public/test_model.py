@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 
-from grading import losses
-from grading.checks import (
+from grading.checks import losses
+from grading.checks.assertions import (
+    as_text,
     assert_array,
     assert_close,
     assert_each,
@@ -17,20 +18,8 @@ from grading.checks import (
     assert_same_after,
     check,
     naming,
-    spelled,
 )
-from grading.lab3.models import (
-    END,
-    LAYER,
-    LIKELY,
-    assert_kept,
-    assert_rows,
-    assert_rows_ids,
-    continuations,
-    networks,
-    steps_from_zeros,
-)
-from grading.models import (
+from grading.checks.networks import (
     DRAWS,
     NEVER,
     assert_changed,
@@ -41,6 +30,17 @@ from grading.models import (
     randomize,
     randomize_both,
     rows_of,
+)
+from grading.lab3.networks import (
+    END,
+    LAYER,
+    LIKELY,
+    assert_kept,
+    assert_rows,
+    assert_rows_ids,
+    continuations,
+    networks,
+    steps_from_zeros,
 )
 
 # Task 3.5: the network. The same sums in another order differ by some tens of float32 roundings
@@ -315,7 +315,7 @@ def test_generate_calls(student, rng):
     calls = student.build("num_calls", stepper)
     # the last id need not be fed, but may be
     few = type(calls) is int and 1 <= calls <= 12
-    assert_holds(few, f"the stepper was called {spelled(calls)} times for 12 positions")
+    assert_holds(few, f"the stepper was called {as_text(calls)} times for 12 positions")
 
 
 @check("3.9", says="the same int gives the same results; one generator serves all steps", weight=2)

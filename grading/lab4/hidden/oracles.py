@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from grading.checks import assert_holds, spelled
-from grading.lab4.models import seen_by
+from grading.checks.assertions import as_text, assert_holds
+from grading.checks.networks import weights_of
+from grading.lab4.networks import seen_by
 from grading.lab4.performances import (
     END,
     NOTE_OFF,
@@ -15,8 +16,7 @@ from grading.lab4.performances import (
     notes,
     pedals,
 )
-from grading.models import weights_of
-from grading.proxy import Handle
+from grading.sandbox.proxy import Handle
 
 NEVER = -1e9
 
@@ -109,7 +109,7 @@ def crop_counts(batches: list[list[np.ndarray]], crops: list[bytes]) -> np.ndarr
     for inputs, targets in batches:
         for row in zip(inputs, targets, strict=True):
             kind = kinds.get(np.array(row, "i4").tobytes())
-            shown = f"no crop has the inputs {spelled(row[0])} and targets {spelled(row[1])}"
+            shown = f"no crop has the inputs {as_text(row[0])} and targets {as_text(row[1])}"
             assert_holds(kind is not None, shown)
             counts[kind] += 1
     return counts

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
+    as_text,
     assert_array,
     assert_arrays,
     assert_close,
@@ -10,11 +11,11 @@ from grading.checks import (
     assert_holds,
     check,
     float32,
-    spelled,
 )
-from grading.hidden import nats_per_token
+from grading.checks.hidden import nats_per_token
+from grading.checks.networks import by_layer, floats, give_learned, randomize, set_layers, silence
 from grading.lab4.hidden.oracles import attend, relative_scores
-from grading.lab4.models import (
+from grading.lab4.networks import (
     LAYER,
     assert_own_layer,
     continue_by_steps,
@@ -25,7 +26,6 @@ from grading.lab4.models import (
     pair,
     seen_by,
 )
-from grading.models import by_layer, floats, give_learned, randomize, set_layers, silence
 
 ATOL = 1e-5  # some tens of float32 roundings, on numbers of about 1 to 10
 
@@ -189,7 +189,7 @@ def test_norm_random(student, rng):
     norm(floats(rng, *shape))
     randomize(norm, rng)
     weights = by_layer(norm, LAYER)
-    assert_holds(list(weights) == [("norm", "scale")], f"other weights: {spelled(list(weights))}")
+    assert_holds(list(weights) == [("norm", "scale")], f"other weights: {as_text(list(weights))}")
     scale = weights["norm", "scale"].astype("f8")
     for size in (1e-3, 1, 1e3):
         x = (size * floats(rng, *shape)).astype("f4")

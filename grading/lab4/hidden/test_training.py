@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from grading import hidden
-from grading.checks import assert_array, assert_close, assert_holds, assert_parts, check
+from grading.checks import hidden
+from grading.checks.assertions import assert_array, assert_close, assert_holds, assert_parts, check
 from grading.lab4.performances import VOCAB_SIZE
 
 # Task 4.12: the scale of the loss

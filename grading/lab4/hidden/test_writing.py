@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     CheckFailed,
     assert_close,
     assert_equal,
@@ -23,7 +23,7 @@ from grading.lab4.performances import (
     TIME_SHIFT,
     VOCAB_SIZE,
 )
-from grading.proxy import Code, Handle, model
+from grading.sandbox.proxy import Code, Handle, model
 
 NEAR = 1e-3  # what is nearer may change places by rounding
 WINDOW = 6

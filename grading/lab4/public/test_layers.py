@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     assert_array,
     assert_arrays,
     assert_close,
@@ -18,7 +18,15 @@ from grading.checks import (
     float32,
     naming,
 )
-from grading.lab4.models import (
+from grading.checks.losses import assert_untrained
+from grading.checks.networks import (
+    assert_changed,
+    assert_same_in_steps,
+    by_layer,
+    floats,
+    randomize,
+)
+from grading.lab4.networks import (
     LAYER,
     assert_gradient,
     assert_own_layer,
@@ -29,8 +37,6 @@ from grading.lab4.models import (
     pair,
     seen_by,
 )
-from grading.losses import assert_untrained
-from grading.models import assert_changed, assert_same_in_steps, by_layer, floats, randomize
 
 # The same sums in another order differ by some tens of float32 roundings of 6e-8, on values of
 # about 1 to 10: hence 1e-5 where two ways to the same numbers are compared.

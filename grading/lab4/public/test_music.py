@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     assert_array,
     assert_close,
     assert_each,

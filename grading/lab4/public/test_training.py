@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from grading import losses
-from grading.checks import (
+from grading.checks import losses
+from grading.checks.assertions import (
     CheckFailed,
+    as_text,
     assert_array,
     assert_close,
     assert_equal,
@@ -16,7 +17,6 @@ from grading.checks import (
     check,
     float32,
     naming,
-    spelled,
 )
 from grading.lab4.performances import ids_of, saying_events
 
@@ -26,7 +26,7 @@ from grading.lab4.performances import ids_of, saying_events
 def number(value, want):
     """Demand a plain number; whether 8 or 8.0 is no matter."""
     if type(value) not in (int, float):
-        raise CheckFailed("type", f"expected a number, got {spelled(value)}")
+        raise CheckFailed("type", f"expected a number, got {as_text(value)}")
     assert_holds(value == want, f"expected {want:g}, got {value:g}")
 
 

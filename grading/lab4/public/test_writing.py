@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grading.checks import (
+from grading.checks.assertions import (
     assert_array,
     assert_close,
     assert_equal,
@@ -13,7 +13,7 @@ from grading.checks import (
     int32,
     naming,
 )
-from grading.lab4.models import network, pair
+from grading.lab4.networks import network, pair
 from grading.lab4.performances import (
     END,
     NOTE_OFF,
@@ -25,7 +25,7 @@ from grading.lab4.performances import (
     assert_ids,
     saying_events,
 )
-from grading.proxy import model
+from grading.sandbox.proxy import model
 
 # Task 4.19: what may come next
 

@@ -1,0 +1,72 @@
+"""`make submit LAB=3`: check the file, grade it publicly, write the one file to hand in."""
+
+import argparse
+import json
+import os
+import zipfile
+from pathlib import Path
+
+from grading.core.session import Session, collect, grade
+from grading.doors.verdicts import show_stamp, show_task, show_total
+from labs.course.catalogue import Lab, example_lab, load_lab
+from toolkit.console import heading, next_step, run_command, warn
+from toolkit.errors import EtudeError
+from toolkit.paths import ROOT, shown
+
+SUBMISSIONS = ROOT / "submissions"
+EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's earliest time: the same work makes the same bytes
+
+
+def submit(lab: Lab, folder: Path = SUBMISSIONS) -> Path:
+    """Write `lab3.zip`: `tasks.py` as it is, and `result.json` with stamp and public verdicts.
+
+    Raises
+    ------
+    EtudeError
+        If `tasks.py` cannot be read as Python, or no task is started.
+    """
+    session = grade(lab, None, collect(lab), public=True)
+    if session.problem:
+        raise EtudeError(session.problem)
+    result = session.result
+    show_stamp(result)
+    heading(f"Lab {lab.number}  {lab.title}")
+    for task in result.tasks:
+        show_task(task)
+    show_total(result)
+    for note in [*session.notes, *session.lost.values()]:
+        warn(note)
+    if all(task.outcome == "not started" for task in result.tasks):
+        raise EtudeError(f"{result.submission} has no task written yet, so nothing is handed in")
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"lab{lab.number}.zip"
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        verdicts = json.dumps(public_verdicts(session), indent=1)
+        for name, text in (("tasks.py", session.submission.source), ("result.json", verdicts)):
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), text)
+    os.replace(part, path)
+    return path
+
+
+def public_verdicts(session: Session) -> dict:
+    """The result without its times, so that the same work makes the same file."""
+    plain = session.result.without_times()
+    for task in plain["tasks"]:
+        task["checks"] = [check for check in task["checks"] if not check["hidden"]]
+    return plain
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="grading.submit")
+    parser.add_argument("--lab")
+    lab = parser.parse_args().lab
+    if not lab:
+        raise EtudeError(f"which lab? make submit LAB={example_lab()}")
+    path = submit(load_lab(lab))
+    next_step(f"hand in {shown(path)}")
+
+
+if __name__ == "__main__":
+    run_command(main)

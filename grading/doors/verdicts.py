@@ -1,0 +1,93 @@
+"""What grading prints: a line a task, what failed and why, the points, and what to do next."""
+
+from rich.markup import escape
+
+from grading.core.results import LabResult, TaskResult
+from grading.core.session import Session
+from toolkit.console import console, heading, next_step, say, stamp, warn
+from toolkit.paths import ROOT
+
+COLOURS = {
+    "passed": "green",
+    "failed": "red",
+    "not started": "yellow",
+    "error": "magenta",
+    "not run": "dim",
+}
+
+
+def points(value: float) -> str:
+    """Points without needless decimals."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def show_stamp(result: LabResult) -> None:
+    """The parity stamp, with how well the submission was kept apart."""
+    stamp({**result.stamp, "isolation": result.isolation.split()[0]})
+
+
+def show_heading(session: Session) -> None:
+    """The lab, the file, and what its author should know before the verdicts."""
+    heading(f"Lab {session.lab.number}  {session.lab.title}")
+    say(f"{session.result.submission}\n")
+    for note in session.notes:
+        warn(note)
+    if session.problem:
+        console.print(f"[bold red]stopped:[/bold red] {escape(session.problem)}\n")
+
+
+def show_task(task: TaskResult, problem: str | None = None) -> None:
+    """A task's line, and what failed in it, but for a `problem` that was told already."""
+    colour = COLOURS[task.outcome]
+    own = all(check.own_chain for check in task.checks)
+    outcome = task.outcome if own else f"{task.outcome}, alone"
+    score = f"{points(task.earned):>4} of {points(task.possible)}"
+    console.print(f"  {task.id:<5}{task.name:<24}[{colour}]{outcome:<15}[/{colour}]{score}")
+    told = {problem, ""}
+    for check in task.checks:
+        if check.message in told:
+            continue
+        told.add(check.message)
+        lines = f"{check.says}\n{check.message}" if check.own_chain else check.message
+        first, *rest = lines.splitlines()
+        console.print(f"       [dim]·[/dim] {escape(first)}")
+        for line in rest:
+            console.print(f"         {escape(line)}")
+
+
+def show_total(result: LabResult) -> None:
+    """Points of the tasks that were graded."""
+    ran = [task for task in result.tasks if task.outcome != "not run"]
+    if not ran:
+        return
+    earned = sum(task.earned for task in ran)
+    possible = sum(task.possible for task in ran)
+    here = sum(check.points for task in ran for check in task.checks if check.outcome != "not run")
+    filled = round(20 * earned / possible)
+    bar = "█" * filled + "░" * (20 - filled)
+    console.print(f"\n  {bar}  [bold]{points(earned)} of {points(possible)}[/bold]")
+    if here < possible - 1e-6:
+        left = [check for task in ran for check in task.checks if check.outcome == "not run"]
+        rest = points(possible - here)
+        if all(check.hidden for check in left):
+            say(f"  {points(earned)} of {points(here)} public; {rest} graded by your instructor")
+        else:
+            say(f"  {points(earned)} of {points(here)} ran; {rest} did not")
+    if any(task.outcome == "error" for task in ran):
+        warn("a check broke in the grader itself: tell your instructor, it is not your fault")
+
+
+def show_next(session: Session) -> None:
+    """The first graded task that is not finished, with its place."""
+    for task in session.result.tasks:
+        if task.outcome in ("failed", "not started"):
+            word = "write" if task.outcome == "not started" else "mend"
+            next_step(f"{word} {task.id} {task.name}", ROOT / session.submission.path, task.line)
+            say(f"      a hint: make grade TASK={task.id} HINT=1")
+            return
+    ran = {check.outcome for task in session.result.tasks for check in task.checks}
+    lab = session.lab.number
+    if session.result.earned == session.result.possible:
+        next_step(f"all of lab {lab} is right: make submit LAB={lab}")
+    elif session.solution is None and ran == {"passed"}:
+        next_step(f"all of lab {lab}'s public checks are right: make submit LAB={lab}")

@@ -1,0 +1,5 @@
+"""Where a submission runs: workers, how they are locked in, and the proxy that asks them.
+
+`worker` alone runs a student's code; it is copied out of the repository and imports nothing of
+`grading` but itself.
+"""

@@ -1,0 +1,255 @@
+"""Every wrong answer of a bank loses points on its own task and no other, no right one any."""
+
+import ast
+import re
+import tempfile
+import zlib
+from functools import cache, partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from grading.core.session import DRAWINGS, Session, Spent, chosen, collect, grade, run_checks
+from grading.proofs.bank import Entry, entries, grader_errors, judge, tasks_upon
+from grading.proofs.mutants import equivalent, mutants, survivors
+from grading.proofs.mutants import sample as sampled
+from labs.course.catalogue import all_labs, load_lab
+from labs.course.definitions import definitions
+from toolkit.data.parallel import map_items
+from toolkit.paths import ROOT
+
+LABS = [lab for lab in all_labs() if (ROOT / "grading" / f"lab{lab.number}" / "bank").is_dir()]
+TASKS = [(lab, task) for lab in LABS for task in lab.tasks]
+BANK = [entry for lab in LABS for entry in entries(lab)]
+
+
+@cache
+def checks_of(number):
+    """A lab's checks, collected once."""
+    return collect(load_lab(number))
+
+
+def named(entry):
+    return f"{'wrong' if entry.wrong else 'right'}-{entry.name}"
+
+
+def sample():
+    """Give an answer of every fifth task, always the same: two of three are wrong ones."""
+    chosen = []
+    for number, (_, task) in enumerate(TASKS[::5]):
+        those = [entry for entry in BANK if entry.task == task and entry.wrong == (number % 3 > 0)]
+        chosen.append(min(those, key=lambda entry: zlib.crc32(entry.name.encode())))
+    return chosen
+
+
+def told(verdict):
+    """Say what a failed test says; None if all is as expected."""
+    if not verdict.problems:
+        return None
+    return f"{verdict.entry.name}: {verdict.entry.says} {'; '.join(verdict.problems)}"
+
+
+@pytest.mark.parametrize("entry", BANK, ids=named)
+def test_the_bank_says_what_it_is_and_replaces_its_task(entry):
+    assert entry.says.endswith(".")
+    assert entry.task.name in definitions(entry.answer)
+    properties = {
+        check.says for check, _ in checks_of(entry.lab.number) if check.task == entry.task.id
+    }
+    assert entry.fails <= properties
+    assert bool(entry.fails) == entry.wrong
+    solution = definitions(entry.lab.solution_file.read_text(encoding="utf-8"))
+    mixed = definitions(entry.source())
+    assert set(solution) <= set(mixed)
+    assert ast.dump(mixed[entry.task.name].node) != ast.dump(solution[entry.task.name].node)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(entry, marks=pytest.mark.xdist_group(f"bank{entry.lab.number}"))
+        for entry in sample()
+    ],
+    ids=named,
+)
+def test_an_answer_fares_as_it_must(entry):
+    # `make verify` grades every answer, and on more
+    assert told(judge(entry, [entry.task.id])) is None
+
+
+def upon(entry):
+    return judge(entry, tasks_upon(entry.lab, entry.task))
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_every_answer_fares_as_it_must_on_all_that_builds_on_it(lab):
+    verdicts, failures = map_items(upon, entries(lab), "the bank")
+    assert not failures
+    assert not list(filter(None, map(told, verdicts)))
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_a_task_that_raises_costs_no_other_task(lab):
+    broken = []
+    for task in lab.tasks:
+        text = f"def {task.name}(*_, **__):\n    raise RuntimeError\n"
+        every = frozenset(check.says for check, _ in checks_of(lab.number) if check.task == task.id)
+        broken.append(Entry(lab, task, f"{task.id}_broken", True, "It raises.", text, every))
+    verdicts, failures = map_items(partial(judge, tasks=None), broken, "tasks that raise")
+    assert not failures
+    assert not list(filter(None, map(told, verdicts)))
+
+
+def outcomes(answer):
+    """How a task's hidden checks end with each set of hidden inputs, by the check's name."""
+    lab, task, source = answer
+    checks = collect(lab)
+    hidden = [one for one in chosen(checks, [task.id], public=False) if one[0].hidden]
+    found: dict[str, list[str]] = {check.name: [] for check, _ in hidden}
+    sets: set[int] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tasks.py"
+        path.write_text(source, encoding="utf-8")
+        declared = [check for check, _ in checks]
+        session = Session(lab, str(path), declared, accept_open=True, patient=True)
+        for number in range(500):
+            session.student = f"s{number}"
+            if session.set_of_inputs() not in sets:
+                sets.add(session.set_of_inputs())
+                session.spent = Spent()  # it is another student's
+                run_checks(session, hidden, 1)
+                for check in session.result.task(task.id).checks:
+                    if check.name in found:
+                        found[check.name].append(check.outcome)
+            if len(sets) == DRAWINGS:
+                return found
+    raise AssertionError("not every set was drawn")
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize(("lab", "task"), TASKS, ids=[task.id for _, task in TASKS])
+def test_two_students_with_the_same_file_have_the_same_points(lab, task):
+    sources = {"solution": lab.solution_file.read_text(encoding="utf-8")}
+    right = {"solution"}
+    for entry in entries(lab):
+        if entry.task == task:
+            sources[entry.name] = entry.source()
+            right |= set() if entry.wrong else {entry.name}
+    answers = [(lab, task, source) for source in sources.values()]
+    found, failures = map_items(outcomes, answers, "sets of hidden inputs")
+    assert not failures
+    differing = [
+        (name, check, ends)
+        for name, checks in zip(sources, found, strict=True)
+        for check, ends in checks.items()
+        if len(set(ends)) > 1 or (name in right and ends[0] != "passed")
+    ]
+    assert differing == []
+
+
+@pytest.mark.parametrize(("lab", "task"), TASKS, ids=[task.id for _, task in TASKS])
+def test_every_task_has_three_wrong_answers_and_a_right_one(lab, task):
+    wrong = [entry.wrong for entry in entries(lab) if entry.task == task]
+    assert wrong.count(True) >= 3
+    assert wrong.count(False) >= 1
+
+
+CONSTANTS = {
+    "None": "None",
+    "0": "0",
+    "zeros": "blank(right)",
+    "its first argument": "(*arguments, *named.values())[0]",
+}
+# what a constant may earn of a task: some checks of a contract cannot tell it from an answer
+MOST = 0.1
+ASIDE = """
+def blank(value):
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(blank, value))
+    if isinstance(value, dict):
+        return {key: blank(one) for key, one in value.items()}
+    if isinstance(value, np.generic) or hasattr(value, "dtype"):
+        return ops.zeros_like(value) if keras.ops.is_tensor(value) else np.zeros_like(value)
+    return type(value)() if isinstance(value, (int, float, str, bool)) else None
+"""
+INSTEAD = """
+def {name}(*arguments, **named):
+    try:
+        right = right_{name}(*arguments, **named) if {needed} else None
+    except Exception:
+        return None
+    return {constant}
+"""
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("constant", CONSTANTS)
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_a_constant_earns_next_to_nothing(lab, constant, tmp_path):
+    """Every function at once, each beside its right version, which the other tasks call."""
+    source = lab.solution_file.read_text(encoding="utf-8")
+    found = definitions(source)
+    names = [task.name for task in lab.tasks if isinstance(found[task.name].node, ast.FunctionDef)]
+    for name in names:
+        source = re.sub(rf"\b{name}\b", f"right_{name}", source)
+    source += ASIDE
+    for name in names:
+        code, needed = CONSTANTS[constant], "right" in CONSTANTS[constant]
+        source += INSTEAD.format(name=name, needed=needed, constant=code)
+    path = tmp_path / "tasks.py"
+    path.write_text(source, encoding="utf-8")
+    tasks = [task.id for task in lab.tasks if task.name in names]
+    result = grade(lab, str(path), tasks=tasks, accept_open=True).result
+    assert not grader_errors(result)
+    earned = {id: result.task(id).earned / lab.task(id).points for id in tasks}
+    assert {id: share for id, share in earned.items() if share > MOST} == {}
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_small_changes_of_a_solution_lose_points(lab):
+    """A fixed sample; `python -m grading.mutants` draws others."""
+    drawn = [mutant for task in lab.tasks for mutant in sampled(lab, task, seed=0, most=1)]
+    assert [mutant.difference for mutant in survivors(lab, drawn)] == []
+
+
+@pytest.mark.parametrize("lab", LABS, ids=lambda lab: f"lab{lab.number}")
+def test_a_change_that_is_known_to_be_right_can_still_be_made(lab):
+    possible = {(task.id, mutant.change) for task in lab.tasks for mutant in mutants(lab, task)}
+    for known, why in equivalent(lab).items():
+        assert known in possible
+        assert why.endswith(".")
+
+
+def test_every_kind_of_small_change_is_made():
+    source = """
+def act(x, axis=None):
+    # BEGIN SOLUTION
+    if x < 3 and axis:
+        x += 1
+    return pow(-x, sum(x, start=x))
+    # END SOLUTION
+"""
+    lab = SimpleNamespace(solution_file=SimpleNamespace(read_text=lambda encoding: source))
+    changes = {one.change for one in mutants(lab, SimpleNamespace(name="act", id="9.1"))}
+    for after in (
+        "if x <= 3 and axis:",
+        "if x < 3 or axis:",
+        "if x < 4 and axis:",
+        "if not (x < 3 and axis):",
+        "x -= 1",
+        "x += 2",
+        "pass",
+        "return pow(+x, sum(x, start=x))",
+        "return pow(-x, sum(x))",
+        "return pow(sum(x, start=x), -x)",
+    ):
+        assert any(change.endswith(f"+ {after}") for change in changes), after
+
+
+def test_a_wrong_answer_is_graded_on_what_builds_on_it_too():
+    lab = load_lab(3)
+    assert tasks_upon(lab, lab.task("3.8")) == ["3.8", "3.9"]

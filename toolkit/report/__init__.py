@@ -1,0 +1,1 @@
+"""What a run shows: the page, its plots, its sound."""
