@@ -50,4 +50,9 @@ SPOKEN: dict[str, str | None] = {
     "scripted_music": "a MusicTransformer",
     "num_steps": None,
     "generate_in_graph": "generate({0}, {1}) in a compiled function",
+    # of Lab 6's
+    "read_file": "read_safetensors of a file of {0}",
+    "scripted_model": "a LanguageModel",
+    "search_in_graph": "beam_search({0}, {1}, …) in a compiled function",
+    "bounds": "bootstrap({0}, the statistic {1}, {2})",
 }
