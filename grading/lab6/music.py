@@ -23,7 +23,7 @@ def some_notes(rng: np.random.Generator, num_bars: int, count: int) -> np.ndarra
 def some_line(rng: np.random.Generator, size: int) -> np.ndarray:
     """Draw notes in order, some at one time, few pitches and waits: runs come again."""
     times = np.cumsum(rng.integers(0, 3, size))
-    pitches = 60 + rng.integers(0, 3, size)
+    pitches = 60 + rng.choice([0, 1, 2, 13], size)
     order = np.lexsort((-pitches, times))
     return np.stack([times // 16, times % 16, pitches], axis=1)[order]
 

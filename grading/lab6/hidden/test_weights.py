@@ -43,28 +43,30 @@ def test_initialize_random(student, rng):
 
 @check("6.7", says="the closest ff_dim, for any sizes and kinds", weight=2, hidden=True)
 def test_width_random(student, rng):
-    choices = {name: [GPT2[name], LLAMA[name]] for name in GPT2}
-    for _ in range(8):
-        group, groups, half = (int(n) for n in rng.integers(1, 4, 3))
-        kinds = {name: pair[int(rng.integers(2))] for name, pair in choices.items()}
-        sizes = {"num_heads": group * groups, "num_kv_heads": groups}
-        sizes["d_model"] = 8 * half * group * groups
-        sizes["vocab_size"], sizes["context_length"] = (int(n) for n in rng.integers(9, 99, 2))
-        sizes["num_layers"] = int(rng.integers(1, 5))
-        ff_dim = 8 * sizes["d_model"] + int(rng.integers(9))
-        counts = [num_parameters(sizes | kinds | {"ff_dim": f}) for f in (ff_dim, ff_dim + 1)]
-        # a third of the way from one to the next
-        wanted = counts[0] + (counts[1] - counts[0]) // 3
-        assert_equal(student.ff_dim_for(wanted, **sizes, **kinds), ff_dim)
+    for name in (None, *GPT2):
+        for kinds in (GPT2, LLAMA):
+            kinds = kinds if name is None else kinds | {name: (GPT2, LLAMA)[kinds is GPT2][name]}
+            group, groups, half = (int(n) for n in rng.integers(2, 4, 3))
+            sizes = {"num_heads": group * groups, "num_kv_heads": groups}
+            sizes["d_model"] = 4 * half * group * groups
+            sizes["vocab_size"], sizes["context_length"] = (int(n) for n in rng.integers(9, 99, 2))
+            sizes["num_layers"] = int(rng.integers(1, 5))
+            ff_dim = 8 * sizes["d_model"] + int(rng.integers(9))
+            counts = [num_parameters(sizes | kinds | {"ff_dim": f}) for f in (ff_dim, ff_dim + 1)]
+            # a third of the way from one to the next, or two thirds
+            third = (counts[1] - counts[0]) // 3
+            assert_equal(student.ff_dim_for(counts[0] + third, **sizes, **kinds), ff_dim)
+            assert_equal(student.ff_dim_for(counts[1] - third, **sizes, **kinds), ff_dim + 1)
 
 
 @check("6.7", says="ValueError beyond 1 %, and not before", hidden=True)
 def test_width_refused(student, rng):
     sizes = {name: size for name, size in SIZES.items() if name != "ff_dim"}
-    kinds = GPT2 | {"positions": "rotary"} if rng.integers(2) else LLAMA
-    smallest = num_parameters(sizes | kinds | {"ff_dim": 1})
-    assert_equal(student.ff_dim_for(round(smallest / 1.009), **sizes, **kinds), 1)
-    assert_raises(ValueError, student.ff_dim_for, round(smallest / 1.02), **sizes, **kinds)
+    for kinds in (GPT2 | {"positions": "rotary"}, LLAMA):
+        given = sizes | kinds | {"num_layers": int(rng.integers(2, 5))}
+        smallest = num_parameters(given | {"ff_dim": 1})
+        assert_equal(student.ff_dim_for(round(smallest / 1.009), **given), 1)
+        assert_raises(ValueError, student.ff_dim_for, round(smallest / 1.02), **given)
 
 
 # Task 6.8: a checkpoint's file
@@ -117,7 +119,7 @@ def test_load_random(student, rng):
         made, arrays = network(student, **settings), make(rng, settings)
         student.load_checkpoint(made, arrays)
         weights, d = by_layer(made, LAYER), settings["d_model"]
-        assert_close(weights["embedding", "embeddings"], arrays[[*arrays][0]], atol=0)
+        assert_close(weights["embedding", "embeddings"], next(iter(arrays.values())), atol=0)
         for i in range(settings["num_layers"]):
             block = (f"block_{i}", f"block_{i}_attention", f"block_{i}_attention_value", "kernel")
             network_ = (f"block_{i}", f"block_{i}_network", f"block_{i}_network_contract", "kernel")

@@ -127,8 +127,9 @@ def test_copied_start(student):
 
 @check("6.13", says="no run goes on from one training piece into the next", weight=2)
 def test_copied_borders(student):
-    training = [tune(60, 62), tune(64, 65, start=8), tune(67, start=16)]
-    assert_copied(student, tune(60, 62, 64, 65, 67), training, [1, 2, 1, 2, 1])
+    for start in (4, 8):  # the next piece begins a beat after bar 0's line, or after the last note
+        training = [tune(60, 62), tune(64, 65, start=start), tune(67, start=16)]
+        assert_copied(student, tune(60, 62, 64, 65, 67), training, [1, 2, 1, 2, 1])
     assert_copied(student, tune(60, 62), [tune(60, 61), *training[1:]], [1, 0])
 
 
@@ -138,6 +139,7 @@ def test_copied_transposed(student):
     assert_copied(student, tune(65, 61, 63, 64), training, [1, 1, 2, 3], transposed=True)
     assert_copied(student, tune(50, 52, 54, 57), training, [1, 2, 3, 1], transposed=True)
     assert_copied(student, tune(50, 52, wait=2), training, [1, 1], transposed=True)
+    assert_copied(student, tune(50, 64), training, [1, 1], transposed=True)  # 14 is not 2
 
 
 @check("6.13", says="the first training piece that holds it; 0 and -1 if none does")
