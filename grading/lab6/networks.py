@@ -25,9 +25,21 @@ ATOL = 1e-5  # some tens of float32 roundings, on numbers of about 1 to 10
 # the model's layers, those that checks build, "attention", "network" and "block", and their parts
 LAYER = re.compile(r"embedding|positions|norm|(?:attention|network|block)(?:_\w+)?")
 NAMES = {"GroupedAttention": "attention", "FeedForward": "network", "Block": "block"}
-GPT2 = {"norm": "layer", "positions": "learned", "network": "gelu", "biases": True, "tied": True}
-LLAMA = {"norm": "rms", "positions": "rotary", "network": "swiglu", "biases": False, "tied": False}
-SIZES = {
+GPT2: dict[str, Any] = {
+    "norm": "layer",
+    "positions": "learned",
+    "network": "gelu",
+    "biases": True,
+    "tied": True,
+}
+LLAMA: dict[str, Any] = {
+    "norm": "rms",
+    "positions": "rotary",
+    "network": "swiglu",
+    "biases": False,
+    "tied": False,
+}
+SIZES: dict[str, Any] = {
     "vocab_size": 13,
     "d_model": 8,
     "num_heads": 4,

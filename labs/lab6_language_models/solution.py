@@ -1273,7 +1273,7 @@ def beam_search(
             return step + 1, last, written, totals, lengths, done, decided, *cache
 
         state = (step, last, written, totals, lengths, done, decided)
-        cache = (*(old if begin else []), *room(old, end - begin))
+        cache = [*(old if begin else []), *room(old, end - begin)]
         step, last, written, totals, lengths, done, decided, *cache = ops.while_loop(
             unfinished, advance, (*state, *cache)
         )

@@ -1,4 +1,4 @@
-"""Lab 6's own answers, held to Hugging Face's models, to brute force, and to MusDr's definitions."""
+"""Lab 6's own answers, held to Hugging Face's, to brute force, and to MusDr's definitions."""
 
 import itertools
 import json

@@ -95,11 +95,15 @@ class Script:
     def __init__(self, table: np.ndarray):
         self.table = table
 
-    def log_probabilities(self, ids: list[int]) -> np.ndarray:
-        """Give the log-probabilities of each id after some ids."""
+    def row(self, ids: list[int]) -> int:
+        """Tell which row of the table comes after some ids."""
         rows = len(self.table)
         total = sum(3 * id * (3**distance % rows) for distance, id in enumerate(ids[::-1]))
-        logits = self.table[total % rows].astype("f8")
+        return total % rows
+
+    def log_probabilities(self, ids: list[int]) -> np.ndarray:
+        """Give the log-probabilities of each id after some ids."""
+        logits = self.table[self.row(ids)].astype("f8")
         logits[[PAD, START]] = NEVER
         return logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
 
@@ -127,9 +131,9 @@ class Script:
         """Try every continuation; the best."""
         vocab_size, found = self.table.shape[1], []
         for length in range(1, steps + 1):
-            for ids in product(range(END + 1, vocab_size), repeat=length - 1):
+            for before in product(range(END + 1, vocab_size), repeat=length - 1):
                 for last in range(END, vocab_size) if length == steps else [END]:
-                    whole = [*ids, last]
+                    whole = [*before, last]
                     total = sum(
                         self.log_probabilities(primer + whole[:i])[id] for i, id in enumerate(whole)
                     )

@@ -1,5 +1,7 @@
 """Tasks 6.1 to 6.5: rotary positions, networks, attention, block and model."""
 
+from typing import Any
+
 import numpy as np
 
 from grading.checks.assertions import (
@@ -225,7 +227,7 @@ def test_attention_gradient(student, solution, rng):
 
 # Task 6.4: two blocks
 
-GPT2_BLOCK = {"d_model": 8, "num_heads": 2, "num_kv_heads": 2, "ff_dim": 12}
+GPT2_BLOCK: dict[str, Any] = {"d_model": 8, "num_heads": 2, "num_kv_heads": 2, "ff_dim": 12}
 LLAMA_BLOCK = GPT2_BLOCK | {
     "num_kv_heads": 1,
     "norm": "rms",
