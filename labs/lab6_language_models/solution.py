@@ -851,7 +851,7 @@ def ff_dim_for(
 #
 # > **Predict.** bfloat16 kept all of float32's exponent. How many digits of π did it keep?
 #
-# **Your number is another?** 2.143 for 4049: you read it as float16. 16456: you converted the
+# **Your number is another?** 2.142578 for 4049: you read it as float16. 16456: you converted the
 # integer instead of its bits.
 
 
@@ -1598,8 +1598,8 @@ def copied_bars(notes, training: Sequence) -> float:
 # > **Predict.** Two models differ by 0.02 in H1, and the intervals of both means overlap. Can the
 # > difference be real?
 #
-# **Your number is another?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces, which
-# were never drawn.
+# **Your number is another?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces,
+# which were never drawn.
 #
 # **Read.** Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13.
 

@@ -133,8 +133,8 @@ def rotate(x, offset=0):
 #
 # > **Predict.** What do both give for $x=-1$? Which of the two can give a large number?
 #
-# **Your number is another?** 5.716: the gate is the wrong path. 2.643: SiLU was left out of the
-# product, or sigmoid stands in its place.
+# **Your number is another?** 5.715: the gate is the wrong path. 2.642: the gate is a sigmoid,
+# as in the networks that came before; silu(z) is z times that.
 #
 # **Read.** Shazeer, "GLU Variants Improve Transformer",
 # [arXiv:2002.05202](https://arxiv.org/abs/2002.05202), two pages and a table.
@@ -362,7 +362,7 @@ class GroupedAttention(layers.Layer):
 # > **Predict.** Add 10 to both numbers. What do the two norms give now, and what did LayerNorm
 # > forget?
 #
-# **Your number is another?** −1, 1 where (1, 3) should come back: you normalised the sum, as the
+# **Your number is another?** (−1, 1) where (1, 3) should come back: you normalised the sum, as the
 # first Transformer did.
 #
 # **Read.** Xiong et al., [arXiv:2002.04745](https://arxiv.org/abs/2002.04745), section 3, on where
@@ -621,7 +621,7 @@ class LanguageModel(keras.Model):
 # \sigma = 0.02 \text{, and } 0.02 / \sqrt{2L} \text{ for what is added to the stream}
 # $$
 #
-# **By hand.** 4 layers make 8 additions: 0.02 / √8 = 0.00707. With small weights the logits are
+# **By hand.** 4 layers make 8 additions: 0.02 / √8 = 0.0071. With small weights the logits are
 # near 0, and the untrained loss is ln V: 5.5 nats for 256 types of tokens. If yours begins at 8,
 # look here.
 #
@@ -675,7 +675,7 @@ def initialize(model: LanguageModel, seed: int) -> None:
 #
 # > **Predict.** At width 192 and 4 layers, how far off can the closest LLaMA be?
 #
-# **Your number is another?** 9: you forgot the biases, so units seem to cost 8.
+# **Your number is another?** 9: you forgot that a hidden unit has a bias; it seems to cost 8.
 #
 # **Read.** Kaplan et al., [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), table 1, counts so.
 
@@ -736,7 +736,7 @@ def ff_dim_for(
 #
 # > **Predict.** bfloat16 kept all of float32's exponent. How many digits of π did it keep?
 #
-# **Your number is another?** 2.143 for 4049: you read it as float16. 16456: you converted the
+# **Your number is another?** 2.142578 for 4049: you read it as float16. 16456: you converted the
 # integer instead of its bits.
 
 
@@ -997,8 +997,8 @@ def generate(
 #
 # > **Predict.** α = 0 and a model that is hardly ever sure: how long are its best pieces?
 #
-# **Your number is another?** −1.022: not divided. −0.805 and A A: the cache's rows, or the beams,
-# were not put in order.
+# **Your number is another?** −1.022: not divided. −0.805 and A A: at first all beams were alive, so
+# both began with A.
 #
 # **Read.** Meister et al., [arXiv:2010.02650](https://arxiv.org/abs/2010.02650), section 3: why
 # beams that are too good write badly.
@@ -1304,8 +1304,8 @@ def copied_bars(notes, training: Sequence) -> float:
 # > **Predict.** Two models differ by 0.02 in H1, and the intervals of both means overlap. Can the
 # > difference be real?
 #
-# **Your number is another?** 0 and 1 at any level: the pieces were not drawn, but each looked at
-# alone.
+# **Your number is another?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces,
+# which were never drawn.
 #
 # **Read.** Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13.
 
