@@ -68,4 +68,9 @@ SPOKEN: dict[str, str | None] = {
     "compound_gradient": "the gradient of your loss by the logits",
     "generate_script": "generate",
     "generate_compiled": "generate({1}, {2}) in a compiled function",
+    # of Lab 6's
+    "read_file": "read_safetensors of a file of {0}",
+    "scripted_model": "a LanguageModel",
+    "search_in_graph": "beam_search({0}, {1}, …) in a compiled function",
+    "bounds": "bootstrap({0}, the statistic {1}, {2})",
 }

@@ -1,0 +1,1 @@
+"""Lab 6: GPT-2 and LLaMA."""

@@ -1,0 +1,1354 @@
+# %% [markdown]
+# # Lab 6: GPT-2 and LLaMA
+#
+# A published homework trains two language models on pop piano, GPT-2 and LLaMA, decodes greedily,
+# by samples and by beams, and ranks the six by three measures of the music: H1, H4 and GS, each as
+# the distance Δ to the training set's 1.94, 2.53 and 0.78. LLaMA decoded greedily wins with Δ of
+# .00, .03 and .00, and the text adds that the model "sometimes outputs exactly the same song as the
+# human player". That is the catch: the ranking rewards copying, and with twenty pieces a Δ of .03
+# is chance.
+#
+# You build both models, so that published weights run in them (6.1 to 6.9), beam search (6.10), and
+# the measures (6.11, 6.12). Then you build what the source lacks: a measure of copying (6.13 to
+# 6.15) and intervals (6.16).
+#
+# | from GPT-2 | to LLaMA | task |
+# |---|---|---|
+# | a vector for each position is added | queries and keys are turned by an angle | 6.1 |
+# | two layers with GELU | a gated network | 6.2 |
+# | each head has keys and values | several heads share them | 6.3 |
+# | LayerNorm | RMSNorm | 6.4 |
+# | biases; the output is the embedding | no biases; an output of its own | 6.5 |
+#
+# You should know Lab 4's attention and cache: `read` reads a primer, `step` one token. What Lab 4
+# had you write about sampling is given. Allow twelve hours.
+#
+# **Questions**, 120 words each. *a* What are the drawbacks of H1, H4 and GS? *b* What are the
+# limits of "closest to the training set wins"? *c* Which of the five differences mattered at your
+# size?
+#
+# **Read.** Radford et al., "Language Models are Unsupervised Multitask Learners" (2019), section
+# 2.3; Touvron et al., "LLaMA", [arXiv:2302.13971](https://arxiv.org/abs/2302.13971), section 2.2.
+
+# %%
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+PAD, START, END = range(3)
+ROTARY_BASE = 10_000
+POSITIONS_A_BAR = 16
+# what makes a LanguageModel one or the other, beside its sizes
+GPT2 = {"norm": "layer", "positions": "learned", "network": "gelu", "biases": True, "tied": True}
+LLAMA = {"norm": "rms", "positions": "rotary", "network": "swiglu", "biases": False, "tied": False}
+
+# %% [markdown]
+# ## 6.1 Rotary positions
+#
+# Attention by itself does not know order. GPT-2 adds a learned vector for each position: it knows
+# 1,024 of them, and that 7 is near 8 it must find out. Lab 4 learned a vector for each distance.
+# Rotary positions need no weights. Each pair of a query's features is a point in a plane, and the
+# position turns it, as a clock's hand. Keys are turned too. A product of two vectors depends on the
+# angle between them, and if both are turned, only the difference of the positions is left.
+#
+# The pairs turn at different speeds: the first by 1 radian a position, the last by about 1/10,000.
+#
+# $$
+# \begin{aligned}
+# \theta_i &= 10000^{-2i/d} && i = 0, \dots, d/2 - 1 \text{, with } d \text{ a head's width} \\
+# x'_i &= x_i \cos p\theta_i - x_{i+d/2} \sin p\theta_i && (B, T, \text{heads}) \text{ each} \\
+# x'_{i+d/2} &= x_{i+d/2} \cos p\theta_i + x_i \sin p\theta_i && p = \text{offset} + t
+# \end{aligned}
+# $$
+#
+# **By hand.** $d=4$, position 1, $x=(1, 2, 3, 4)$. The pairs are (1, 3), turned by 1, and (2, 4),
+# turned by 0.01:
+#
+# | x'₀ | x'₁ | x'₂ | x'₃ |
+# |---|---|---|---|
+# | 0.540 − 3·0.841 = −1.984 | 2 − 4·0.01 = 1.960 | 3·0.540 + 0.841 = 2.462 | 4 + 2·0.01 = 4.020 |
+#
+# > **Predict.** A query of (1, 0, 0, 0) at position 3 meets a key of (1, 0, 0, 0) at 1: the product
+# > is cos 2 = −0.416. What is it at positions 1003 and 1001?
+#
+# **Your number is another?** −1.143 first: you paired neighbours, (1, 2) and (3, 4), as the paper
+# draws it. Hugging Face pairs halves; with the other, published weights make noise.
+#
+# **Read.** Su et al., "RoFormer", [arXiv:2104.09864](https://arxiv.org/abs/2104.09864), section
+# 3.4.2.
+
+
+# %%
+def rotate(x, offset=0):
+    """Turn pairs of features by angles that grow with the position.
+
+    At position p, pair i of head_dim / 2 is the features i and i + head_dim / 2; it is turned by
+    the angle p · θ_i with θ_i = ROTARY_BASE^(-2 i / head_dim):
+
+    x_i ← x_i cos(p θ_i) - x_j sin(p θ_i), x_j ← x_j cos(p θ_i) + x_i sin(p θ_i), j = i + head_dim/2
+
+    Parameters
+    ----------
+    x : float (batch, length, heads, head_dim), head_dim even
+    offset : int, or int scalar tensor
+        The position of x[:, 0]; that of x[:, t] is offset + t.
+
+    Returns
+    -------
+    float (batch, length, heads, head_dim)
+        Computed in float32, in x's dtype.
+
+    Source: Su et al. (2021), section 3.4.2; the pairs are those of Hugging Face's `LlamaModel`.
+    """
+    raise NotImplementedError("6.1")
+
+
+# %% [markdown]
+# ## 6.2 Two networks
+#
+# After attention has mixed positions, a network works on each by itself: two thirds of a block's
+# weights. GPT-2's is two layers with GELU between them. LLaMA's has a third: one path, the gate,
+# goes through SiLU and says how much of the other passes. So a unit can multiply two things that it
+# sees, which a sum of units cannot.
+#
+# $$
+# \begin{aligned}
+# \text{GELU:}\quad y &= W_2\, \text{gelu}(W_1 x + b_1) + b_2 && (B, T, d) \\
+# \text{SwiGLU:}\quad y &= W_2\, (\text{silu}(V x) \odot W_1 x) && \text{silu}(z) = z\,\sigma(z)
+# \end{aligned}
+# $$
+#
+# $V$ is the layer `gate`, $W_1$ `expand`, $W_2$ `contract`. Three matrices in place of two: for
+# equal weights a gated network's width is about two thirds. With $d=192$ and 768 units GPT-2's has
+# 295,872 weights; without biases, SwiGLU comes closest to it with 514 units.
+#
+# **By hand.** One unit: $x=1$, $V=2$, $W_1=3$, $W_2=1$, no biases. SwiGLU: silu(2) = 2·0.881 =
+# 1.762, times 3 is 5.285. GELU with $W_1=3$: gelu(3) = 2.996.
+#
+# > **Predict.** What do both give for $x=-1$? Which of the two can give a large number?
+#
+# **Your number is another?** 5.715: the gate is the wrong path. 2.642: the gate is a sigmoid,
+# as in the networks that came before; silu(z) is z times that.
+#
+# **Read.** Shazeer, "GLU Variants Improve Transformer",
+# [arXiv:2002.05202](https://arxiv.org/abs/2002.05202), two pages and a table.
+
+
+# %%
+class FeedForward(layers.Layer):
+    """Transform each position by itself: GPT-2's network of two layers, or LLaMA's gated one.
+
+    "gelu": y = contract(gelu(expand(x))), gelu by its tanh formula (`approximate=True`).
+    "swiglu": y = contract(silu(gate(x)) ⊙ expand(x)), silu(z) = z · sigmoid(z).
+
+    Parameters
+    ----------
+    d_model, ff_dim : int
+    network : "gelu" or "swiglu"
+    biases : bool
+        Whether the layers have biases.
+
+    Call
+    ----
+    x : (batch, length, d_model)
+
+    Returns
+    -------
+    (batch, length, d_model)
+
+    Weights
+    -------
+    Of the layers `expand` and, in a gated network, `gate`: kernel (d_model, ff_dim), bias
+    (ff_dim,); of `contract`: kernel (ff_dim, d_model), bias (d_model,).
+
+    Source: Radford et al. (2019), section 2.3; Shazeer (2020), equation 6.
+    """
+
+    def __init__(
+        self, d_model: int, ff_dim: int, network: str = "gelu", biases: bool = True, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.d_model, self.ff_dim = d_model, ff_dim
+        self.expand = layers.Dense(ff_dim, use_bias=biases, name=f"{self.name}_expand")
+        self.gate = None
+        if network == "swiglu":
+            self.gate = layers.Dense(ff_dim, use_bias=biases, name=f"{self.name}_gate")
+        self.contract = layers.Dense(d_model, use_bias=biases, name=f"{self.name}_contract")
+
+    def build(self, input_shape):
+        for layer in (self.expand, self.gate):
+            if layer is not None:
+                layer.build((None, None, self.d_model))
+        self.contract.build((None, None, self.ff_dim))
+
+    def call(self, x):
+        raise NotImplementedError("6.2")
+
+
+# %% [markdown]
+# ## 6.3 Attention in groups
+#
+# When a model writes, each token's keys and values wait in the cache. They are what fills the
+# memory, and reading them is what takes the time: 2,048 positions of 6 layers with 6 heads of 64
+# are 38 MB a piece. But heads may share. With 2 heads of keys and values for 6 of queries, three
+# queries each look at the same keys, and the cache is a third.
+#
+# $$
+# \begin{aligned}
+# Q &= x W_Q && (B, T, H, d_h) \text{, turned if rotary} \\
+# K, V &= x W_K, x W_V && (B, T, G, d_h) \text{, } K \text{ turned if rotary} \\
+# g(h) &= \lfloor h G / H \rfloor && \text{the head that } h \text{ looks at} \\
+# A_h &= \text{softmax}(Q_h K_{g(h)}^\top / \sqrt{d_h}) && (B, T, T) \\
+# y &= [A_1 V_{g(1)}, \dots, A_H V_{g(H)}]\, W_O && (B, T, d)
+# \end{aligned}
+# $$
+#
+# With $G=H$ it is GPT-2's attention, with $G=1$ it is "multi-query". No need to copy the keys:
+# reshape the queries to $(B, T, G, H/G, d_h)$, and one product does it.
+#
+# **By hand.** Four query heads of width 1, two of keys, two positions; at the second one all
+# queries are 1. Key head A is 0, then 2, with values 1, 5; key head B is 2, then 0, with values 10,
+# 50.
+#
+# | head | looks at | weights | output |
+# |---|---|---|---|
+# | 0, 1 | A | 0.119, 0.881 | 0.119·1 + 0.881·5 = 4.523 |
+# | 2, 3 | B | 0.881, 0.119 | 0.881·10 + 0.119·50 = 14.768 |
+#
+# > **Predict.** With rotary positions the keys go into the cache turned. Why is that allowed,
+# > though every later query stands at another distance?
+#
+# **Your number is another?** 4.523, 14.768, 4.523, 14.768: head $h$ took key head $h \bmod G$. The
+# shapes are right, and a published LLaMA writes noise.
+#
+# **Read.** Ainslie et al., "GQA", [arXiv:2305.13245](https://arxiv.org/abs/2305.13245), section
+# 2.2.
+
+
+# %%
+class GroupedAttention(layers.Layer):
+    """Causal self-attention whose query heads share keys and values in groups.
+
+    There are `num_heads` queries and `num_kv_heads` keys and values a position, each of head_dim =
+    d_model / num_heads numbers. Query head h looks at key and value head h // (num_heads /
+    num_kv_heads). For each: A = softmax(Q Kᵀ / √head_dim), output = A V; the heads' outputs, side
+    by side, go through `output_projection`. With as many of one as of the other this is GPT-2's
+    attention.
+
+    With `rotary`, queries and keys are turned by `rotate` before they meet; the values are not. A
+    position attends to itself and to all before it; elsewhere the weight is 0: the score, in
+    float32, is lowered by 1e9 before the softmax, which is taken in float32 too.
+
+    Parameters
+    ----------
+    d_model, num_heads, num_kv_heads : int
+    rotary, biases : bool
+
+    Call
+    ----
+    x : (batch, length, d_model)
+
+    Returns
+    -------
+    (batch, length, d_model)
+
+    Weights
+    -------
+    Of the layers `query`: kernel (d_model, d_model), its columns head by head; `key`, `value`:
+    kernel (d_model, num_kv_heads × head_dim), likewise; `output_projection`: kernel (d_model,
+    d_model). With `biases`, each has a bias as long as its output.
+
+    Keras's own attention is not allowed, neither its layers nor `ops.dot_product_attention`: the
+    task is to write it out.
+
+    Raises
+    ------
+    ValueError
+        If `num_heads` does not divide `d_model`, or `num_kv_heads` not `num_heads`.
+
+    Source: Ainslie et al. (2023), section 2.2; Vaswani et al. (2017), section 3.2.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        num_kv_heads: int,
+        rotary: bool = False,
+        biases: bool = True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        for number, of, whole in (
+            (num_heads, "d_model", d_model),
+            (num_kv_heads, "num_heads", num_heads),
+        ):
+            if number < 1 or whole % number:
+                raise ValueError(f"{whole} ({of}) cannot be divided into {number} heads")
+        self.d_model, self.num_heads, self.num_kv_heads = d_model, num_heads, num_kv_heads
+        self.head_dim, self.rotary = d_model // num_heads, rotary
+        shared = num_kv_heads * self.head_dim
+        self.query, self.key, self.value, self.output_projection = (
+            layers.Dense(size, use_bias=biases, name=f"{self.name}_{part}")
+            for part, size in (
+                ("query", d_model),
+                ("key", shared),
+                ("value", shared),
+                ("output_projection", d_model),
+            )
+        )
+
+    def build(self, input_shape):
+        for projection in (self.query, self.key, self.value, self.output_projection):
+            projection.build((None, None, self.d_model))
+
+    def call(self, x):
+        return self.read(x)[0]
+
+    def read(self, x):
+        """Attend, and hand out what later positions will need of these.
+
+        Returns
+        -------
+        output (batch, length, d_model), and keys, values: (batch, num_kv_heads, length, head_dim);
+        the keys as queries meet them, turned if `rotary`. x[:, 0] is at position 0.
+        """
+        raise NotImplementedError("6.3")
+
+    def step(self, x, slot, old_keys, old_values, new_keys, new_values):
+        """Do for one position what the call does for all, from the cache of Lab 4.
+
+        The old part holds all positions before slot 0 of the new part, from position 0 on; so x is
+        at position old + slot. Slots after `slot` hold nothing yet and are not looked at.
+
+        Parameters
+        ----------
+        x : (batch, 1, d_model)
+        slot : int scalar, the slot of the new part that x is written to
+        old_keys, old_values : (batch, num_kv_heads, old, head_dim)
+        new_keys, new_values : (batch, num_kv_heads, new, head_dim)
+
+        Returns
+        -------
+        output (batch, 1, d_model), and new_keys, new_values with this position written in.
+        """
+        raise NotImplementedError("6.3")
+
+
+# %% [markdown]
+# ## 6.4 Two blocks
+#
+# A block is two additions to a stream. What goes into attention and network is normalised; the
+# stream itself never is. So there is a path from the loss to the embedding that only adds, and deep
+# models train. GPT-2's LayerNorm takes the mean away and divides by the deviation; LLaMA's RMSNorm,
+# Lab 4's, only divides by the root mean square.
+#
+# $$
+# \begin{aligned}
+# x &\leftarrow x + \text{dropout}(\text{attention}(\text{norm}_1(x))) && (B, T, d) \\
+# x &\leftarrow x + \text{dropout}(\text{network}(\text{norm}_2(x))) && (B, T, d)
+# \end{aligned}
+# $$
+#
+# **By hand.** $x=(1, 3)$. LayerNorm: mean 2, deviation 1, so (−1, 1). RMSNorm: √((1 + 9) / 2) =
+# 2.236, so (0.447, 1.342). If attention and network give nothing, the block returns (1, 3).
+#
+# > **Predict.** Add 10 to both numbers. What do the two norms give now, and what did LayerNorm
+# > forget?
+#
+# **Your number is another?** (−1, 1) where (1, 3) should come back: you normalised the sum, as the
+# first Transformer did.
+#
+# **Read.** Xiong et al., [arXiv:2002.04745](https://arxiv.org/abs/2002.04745), section 3, on where
+# the norm stands; Zhang and Sennrich, [arXiv:1910.07467](https://arxiv.org/abs/1910.07467), on what
+# it needs.
+
+
+# %%
+def make_norm(kind: str, name: str) -> layers.Layer:
+    """Make GPT-2's norm, "layer", or LLaMA's, "rms"; Lab 4 wrote the second out."""
+    if kind == "layer":
+        return layers.LayerNormalization(epsilon=1e-5, name=name)
+    return layers.RMSNormalization(epsilon=1e-6, name=name)
+
+
+class Block(layers.Layer):
+    """Look back, then transform each position by itself: GPT-2's block, or LLaMA's.
+
+    x ← x + dropout(attention(norm_1(x)))
+    x ← x + dropout(network(norm_2(x)))
+
+    Dropout acts in training only.
+
+    Parameters
+    ----------
+    d_model, num_heads, num_kv_heads, ff_dim : int
+        As in the layers.
+    norm : "layer" or "rms"
+    positions : "learned" or "rotary"
+        With "rotary" the attention turns queries and keys.
+    network : "gelu" or "swiglu"
+    biases : bool
+        Of attention and network.
+    dropout : float
+
+    Call
+    ----
+    x : (batch, length, d_model)
+
+    Source: Radford et al. (2019), section 2.3; Touvron et al. (2023), section 2.2.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        num_kv_heads: int,
+        ff_dim: int,
+        norm: str = "layer",
+        positions: str = "learned",
+        network: str = "gelu",
+        biases: bool = True,
+        dropout: float = 0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.d_model = d_model
+        self.norm_1, self.norm_2 = (make_norm(norm, f"{self.name}_norm_{i}") for i in (1, 2))
+        self.attention = GroupedAttention(
+            d_model,
+            num_heads,
+            num_kv_heads,
+            positions == "rotary",
+            biases,
+            name=f"{self.name}_attention",
+        )
+        self.network = FeedForward(d_model, ff_dim, network, biases, name=f"{self.name}_network")
+        self.dropout = layers.Dropout(dropout, name=f"{self.name}_dropout")
+
+    def build(self, input_shape):
+        for layer in (self.norm_1, self.attention, self.norm_2, self.network):
+            layer.build((None, None, self.d_model))
+
+    def call(self, x):
+        return self.read(x)[0]
+
+    def read(self, x):
+        """Return the result, and the attention's keys and values, as `GroupedAttention.read`."""
+        raise NotImplementedError("6.4")
+
+    def step(self, x, slot, *cache):
+        """Do for one position what the call does for all; as `GroupedAttention.step`.
+
+        Returns x (batch, 1, d_model), and the new parts of the keys and of the values.
+        """
+        raise NotImplementedError("6.4")
+
+
+# %% [markdown]
+# ## 6.5 Two language models
+#
+# All parts are there; five switches decide which model they make. `LanguageModel(…, **GPT2)` is
+# GPT-2, and with `**LLAMA` it is LLaMA; the experiment moves from one to the other a switch at a
+# time.
+#
+# $$
+# \begin{aligned}
+# h &= E[\text{ids}] + P[\text{position}] && (B, T, d) \text{, without } P \text{ if rotary} \\
+# h &\leftarrow \text{block}_\ell(h) && \ell = 1, \dots, L \\
+# \text{logits} &= \text{norm}(h)\, E^\top && (B, T, V) \text{, or another matrix if not tied}
+# \end{aligned}
+# $$
+#
+# A step must know where it stands. The cache says it: the old part holds `old` positions, so the
+# token in `slot` is at old + slot. One published system added position 0's vector at every step; it
+# trained well and wrote badly, and no error was ever raised.
+#
+# **By hand.** Vocabulary 10, width 4, 1 layer, 2 heads, 8 positions, 8 hidden units. GPT-2:
+# embedding 40, positions 32, attention 4·16 + 16 = 80, network 32 + 8 + 32 + 4 = 76, three norms
+# 24: 252 weights. LLaMA with one head of keys: embedding and output 80, attention 16 + 8 + 8 + 16 =
+# 48, network 96, three norms 12: 236.
+#
+# > **Predict.** What would each model do one position after the last, if nobody checked the length?
+#
+# **Your number is another?** 292 for GPT-2: the output has a matrix of its own. If the first eight
+# steps agree with the call and later ones do not, your position is `slot` alone.
+#
+# **Read.** Press and Wolf, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859), for tied weights.
+
+
+# %%
+class LanguageModel(keras.Model):
+    """Score what may come next, after each token: GPT-2, LLaMA, or one between them.
+
+    ids → embedding (+ the embedding of the position, if positions are "learned") → dropout →
+    `num_layers` × `Block` → norm → the embedding in reverse. Logits are float32 whatever the
+    precision. `LanguageModel(…, **GPT2)` is GPT-2, `LanguageModel(…, **LLAMA)` LLaMA.
+
+    Parameters
+    ----------
+    vocab_size, d_model, num_heads, num_kv_heads, ff_dim, num_layers : int
+    context_length : int
+        Positions there are: no piece may be longer, its primer included.
+    norm, positions, network, biases, dropout
+        As in `Block`; the last norm is of the same kind.
+    tied : bool
+        Whether the output uses the embedding's weights.
+
+    Call
+    ----
+    ids : int (batch, length), `PAD` to the right
+        No mask is needed: attention looks back, and `PAD` stands after all that counts.
+    training : bool or None, handed on to the layers: `fit` tells it to the model alone
+
+    Returns
+    -------
+    float32 (batch, length, vocab_size)
+
+    Raises
+    ------
+    ValueError
+        If there are more ids, or in a step more places in the cache, than `context_length`.
+
+    Source: Radford et al. (2019), section 2.3; Touvron et al. (2023), section 2.2.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        d_model: int,
+        num_heads: int,
+        num_kv_heads: int,
+        ff_dim: int,
+        num_layers: int,
+        context_length: int,
+        norm: str = "layer",
+        positions: str = "learned",
+        network: str = "gelu",
+        biases: bool = True,
+        tied: bool = True,
+        dropout: float = 0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.d_model, self.context_length = d_model, context_length
+        self.window = context_length  # what Lab 4's `generate` calls it
+        self.embedding = layers.ReversibleEmbedding(
+            vocab_size, d_model, tie_weights=tied, reverse_dtype="float32", name="embedding"
+        )
+        self.positions = None
+        if positions == "learned":
+            self.positions = layers.Embedding(context_length, d_model, name="positions")
+        self.dropout = layers.Dropout(dropout, name="dropout")
+        sizes = (d_model, num_heads, num_kv_heads, ff_dim)
+        self.blocks = [
+            Block(*sizes, norm, positions, network, biases, dropout, name=f"block_{i}")
+            for i in range(num_layers)
+        ]
+        self.norm = make_norm(norm, "norm")
+
+    def build(self, input_shape):
+        self.embedding.build(input_shape)
+        if self.positions is not None:
+            self.positions.build(input_shape)
+        for layer in (*self.blocks, self.norm):
+            layer.build((None, None, self.d_model))
+
+    def demand_room(self, length: int) -> None:
+        """Demand that so many positions fit."""
+        if length > self.context_length:
+            raise ValueError(
+                f"{length} positions, but context_length is {self.context_length}: give fewer "
+                "tokens, or make the model longer"
+            )
+
+    def embed(self, ids, offset=0):
+        """Embed ids (batch, length) of which the first is at position `offset`.
+
+        Returns (batch, length, d_model).
+        """
+        raise NotImplementedError("6.5")
+
+    def score(self, hidden):
+        """Make logits, float32 (…, vocab_size), of what the last block returns."""
+        raise NotImplementedError("6.5")
+
+    def call(self, ids, training=None):
+        self.demand_room(ids.shape[1])
+        raise NotImplementedError("6.5")
+
+    def read(self, ids):
+        """Read a primer: keys and values of each block in turn.
+
+        ids: (batch, length). Returns a list of 2 × `num_layers` tensors (batch, num_kv_heads,
+        length, head_dim), the first block's keys, its values, the second's keys, ….
+        """
+        self.demand_room(ids.shape[1])
+        raise NotImplementedError("6.5")
+
+    def step(self, ids, slot, old, new):
+        """Score what may come after one more token: the call's logits, without its work.
+
+        Parameters
+        ----------
+        ids : int (batch, 1)
+        slot : int scalar, where in the new part the token goes
+        old, new : lists as `read` returns them; the two parts of the cache, as in
+            `GroupedAttention.step`
+
+        Returns
+        -------
+        logits float32 (batch, vocab_size), and `new` with this token written in.
+        """
+        self.demand_room(old[0].shape[2] + new[0].shape[2])
+        raise NotImplementedError("6.5")
+
+
+# %% [markdown]
+# ## 6.6 How a model begins
+#
+# Each block adds two results to the stream. If each of N results has the same size, the stream's
+# deviation grows with √N, and the last norm has to undo it. GPT-2 makes what is added smaller from
+# the start, by 1/√N, so that at its birth a deep model is no louder than a shallow one.
+#
+# $$
+# \sigma = 0.02 \text{, and } 0.02 / \sqrt{2L} \text{ for what is added to the stream}
+# $$
+#
+# **By hand.** 4 layers make 8 additions: 0.02 / √8 = 0.0071. With small weights the logits are
+# near 0, and the untrained loss is ln V: 5.5 nats for 256 types of tokens. If yours begins at 8,
+# look here.
+#
+# > **Predict.** Which of a block's two results would be lost if every weight began at 0?
+#
+# **Your number is another?** 0.01 for 4 layers: you counted layers, not additions.
+#
+# **Read.** Radford et al. (2019), section 2.3, one sentence long.
+
+
+# %%
+def initialize(model: LanguageModel, seed: int) -> None:
+    """Draw a built model's weights as GPT-2's are drawn.
+
+    Every kernel and embedding is normal with mean 0 and deviation 0.02, but for the kernels whose
+    results are added to x, `output_projection` and `contract`: theirs is 0.02 / √N, N = 2 ×
+    `num_layers`, the additions there are. Biases and a norm's `beta` are 0, a norm's `gamma` and
+    `scale` 1.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        It is changed.
+    seed : int
+        The same one gives the same weights; each weight has draws of its own.
+
+    Source: Radford et al. (2019), section 2.3; Radford et al. (2018), section 4.1, for 0.02.
+    """
+    raise NotImplementedError("6.6")
+
+
+# %% [markdown]
+# ## 6.7 Equal parameters
+#
+# "LLaMA is better than GPT-2" means little if it is larger. The fair question is which is better
+# with as many weights, and the one size that can be chosen finely is the network's width. So count:
+# all but the networks is fixed, and each hidden unit costs the same in every layer.
+#
+# $$
+# \begin{aligned}
+# \text{GPT-2:}\quad & n = Vd + Cd + 2d + L\,(4d^2 + 9d + f\,(2d + 1)) \\
+# \text{LLaMA:}\quad & n = 2Vd + d + L\,(2d^2 + 2 d\, d_{kv} + 2d + 3 d f)
+# \end{aligned}
+# $$
+#
+# with $C$ the context and $d_{kv} = d\,G/H$. Between the two, biases and norms decide: each linear
+# layer's bias is as long as its output, a LayerNorm has two vectors and an RMSNorm one.
+#
+# **By hand.** 6.5's GPT-2 has 180 weights without its hidden units, and each costs 9. For 250
+# weights: (250 − 180) / 9 = 7.8, so 8 units and 252 weights, 0.8 % too many.
+#
+# > **Predict.** At width 192 and 4 layers, how far off can the closest LLaMA be?
+#
+# **Your number is another?** 9: you forgot that a hidden unit has a bias; it seems to cost 8.
+#
+# **Read.** Kaplan et al., [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), table 1, counts so.
+
+
+# %%
+def ff_dim_for(
+    num_parameters: int,
+    vocab_size: int,
+    d_model: int,
+    num_heads: int,
+    num_kv_heads: int,
+    num_layers: int,
+    context_length: int,
+    norm: str = "layer",
+    positions: str = "learned",
+    network: str = "gelu",
+    biases: bool = True,
+    tied: bool = True,
+) -> int:
+    """Find the `ff_dim` whose `LanguageModel` comes closest to a number of parameters.
+
+    Parameters
+    ----------
+    num_parameters : int
+        Weights in all, embeddings too.
+    vocab_size, …, tied
+        As in `LanguageModel`.
+
+    Returns
+    -------
+    int, at least 1. Of two that are equally close, either.
+
+    Raises
+    ------
+    ValueError
+        If the closest model is further than 1 % from `num_parameters`.
+    """
+    raise NotImplementedError("6.7")
+
+
+# %% [markdown]
+# ## 6.8 A checkpoint's file
+#
+# Weights are published as files of named arrays. Python's pickles can run any code when they are
+# loaded; safetensors cannot: a length, a table of contents in JSON, and raw numbers. It is so plain
+# that you can read it without a library.
+#
+# | bytes | what |
+# |---|---|
+# | 8 | n, the header's length, an unsigned integer, the lowest byte first |
+# | n | JSON: {"x": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …} |
+# | rest | the arrays' numbers; offsets count from here |
+#
+# NumPy has no bfloat16. It is a float32 whose lower 16 bits were cut off: put them back as zeros.
+#
+# **By hand.** The bytes 2C 01 00 00 00 00 00 00 say 300. The bfloat16 4049 becomes 40490000, as
+# float32 3.140625.
+#
+# > **Predict.** bfloat16 kept all of float32's exponent. How many digits of π did it keep?
+#
+# **Your number is another?** 2.142578 for 4049: you read it as float16. 16456: you converted the
+# integer instead of its bits.
+
+
+# %%
+def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
+    """Read a file of named arrays, as checkpoints are published.
+
+    The file is: 8 bytes, the header's length as an unsigned integer, little-endian; the header,
+    JSON: name → {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, and perhaps
+    "__metadata__", which is skipped; then the data, little-endian, row by row. Offsets count from
+    the header's end.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    dict of str to array
+        F64, F32, F16 and BF16 as float32; I64, I32, U8 and BOOL as int64, int32, uint8 and bool. A
+        BF16 is the upper two bytes of a float32.
+
+    Raises
+    ------
+    ValueError
+        If the file is cut short, its header is not JSON, a dtype is none of these, or the offsets
+        do not fit shape and dtype or the data. The message says which, and names the array.
+
+    Source: the safetensors format, README of huggingface/safetensors.
+    """
+    raise NotImplementedError("6.8")
+
+
+# %% [markdown]
+# ## 6.9 Other people's weights
+#
+# The proof that your GPT-2 is GPT-2: it takes published weights and gives the published logits.
+# Only names and places differ. `checkpoint_names` lists the names; what remains is where errors
+# hide. GPT-2 stores query, key and value in one matrix. LLaMA stores every kernel as (outputs,
+# inputs), for products written $Wx$; ours are (inputs, outputs), for $xW$. Many of them are square:
+# whoever forgets to transpose sees no error, just noise.
+#
+# So check everything before anything is changed: names that are missing, names left over, shapes.
+#
+# **By hand.** Stored: ((1, 2), (3, 4)), with outputs as rows; $x=(1, 2)$. The outputs are 1·1 + 2·2
+# = 5 and 1·3 + 2·4 = 11.
+#
+# > **Predict.** The published file of GPT-2 holds `h.0.attn.bias` of shape (1, 1, 1024, 1024). A
+# > bias of what?
+#
+# **Your number is another?** 7 and 10: not transposed.
+
+
+# %%
+def checkpoint_names(model: LanguageModel, is_gpt2: bool) -> dict[str, list[Any]]:
+    """Say under which name a published GPT-2 or LLaMA keeps each of a built model's weights.
+
+    Returns
+    -------
+    dict of str to list of weights, which stand side by side under that name
+    """
+    names: dict[str, list[Any]] = {}
+
+    def put(name: str, *parts: layers.Layer) -> None:
+        """Name layers' kernels or scales "weight"; the biases, if they have any, "bias"."""
+        for kind, number in (("weight", 0), ("bias", 1)):
+            if number < len(parts[0].weights):
+                names[f"{name}.{kind}"] = [part.weights[number] for part in parts]
+
+    names["wte.weight" if is_gpt2 else "model.embed_tokens.weight"] = [model.embedding.embeddings]
+    if not model.embedding.tie_weights:
+        names["lm_head.weight"] = [model.embedding.reverse_embeddings]
+    if model.positions is not None:
+        put("wpe", model.positions)
+    for i, block in enumerate(model.blocks):
+        attention, network = block.attention, block.network
+        heads = {"q_proj": attention.query, "k_proj": attention.key, "v_proj": attention.value}
+        ends = {"o_proj": attention.output_projection}
+        if is_gpt2:
+            put(f"h.{i}.ln_1", block.norm_1)
+            put(f"h.{i}.attn.c_attn", *heads.values())
+            put(f"h.{i}.attn.c_proj", attention.output_projection)
+            put(f"h.{i}.ln_2", block.norm_2)
+            put(f"h.{i}.mlp.c_fc", network.expand)
+            put(f"h.{i}.mlp.c_proj", network.contract)
+        else:
+            put(f"model.layers.{i}.input_layernorm", block.norm_1)
+            for name, part in (heads | ends).items():
+                put(f"model.layers.{i}.self_attn.{name}", part)
+            put(f"model.layers.{i}.post_attention_layernorm", block.norm_2)
+            put(f"model.layers.{i}.mlp.up_proj", network.expand)
+            put(f"model.layers.{i}.mlp.down_proj", network.contract)
+        if network.gate is not None:
+            put(f"model.layers.{i}.mlp.gate_proj", network.gate)
+    put("ln_f" if is_gpt2 else "model.norm", model.norm)
+    return names
+
+
+def load_checkpoint(model: LanguageModel, tensors: Mapping[str, np.ndarray]) -> None:
+    """Give a built model the weights of a published GPT-2 or LLaMA.
+
+    `checkpoint_names` says under which name each weight stands. Names of a GPT-2 may begin with
+    "transformer.", which counts for nothing. Arrays have the shapes of our weights, with three
+    exceptions: h.i.attn.c_attn holds the kernels (or biases) of query, key and value side by side
+    on the last axis; in a LLaMA the kernels of attention and network, whose names end with
+    "_proj.weight", are transposed, (outputs, inputs); and so is lm_head.weight in both,
+    (vocab_size, d_model).
+
+    Parameters
+    ----------
+    model : LanguageModel
+        It is changed; after an error it is as it was.
+    tensors : mapping of str to float array
+        As `read_safetensors` returns them. It is a GPT-2's if it has wte.weight. Skipped are names
+        that end with ".attn.bias", ".attn.masked_bias" or "rotary_emb.inv_freq", which are no
+        weights, and in a tied model lm_head.weight.
+
+    Raises
+    ------
+    ValueError
+        If the model has a weight whose name is not there, the checkpoint a name that is none of
+        the model's, or an array another shape. The message says which name, and of a shape what it
+        is.
+
+    Source: Hugging Face's `GPT2LMHeadModel` and `LlamaForCausalLM`, whose logits are to come out.
+    """
+    raise NotImplementedError("6.9")
+
+
+# %% [markdown]
+# ## Given: sampling, from Lab 4
+
+
+# %%
+def filter_logits(logits, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0):
+    """Sharpen or flatten the distribution, and cut off its tail: Lab 4's 4.19.
+
+    logits: float (batch, vocab_size). All but the `top_k` largest, then all but the likeliest that
+    reach `top_p` together, become -1e9. Returns float32 (batch, vocab_size).
+
+    Raises
+    ------
+    ValueError
+        If `temperature` is not above 0, `top_k` is negative, or `top_p` is not in (0, 1].
+    """
+    if not temperature > 0 or top_k < 0 or not 0 < top_p <= 1:
+        raise ValueError(
+            f"temperature {temperature} must be above 0, top_k {top_k} at least 0, and top_p "
+            f"{top_p} above 0 and at most 1"
+        )
+    logits = ops.cast(logits, "float32") / temperature
+    if top_k and top_k < logits.shape[-1]:
+        smallest = ops.top_k(logits, top_k)[0][:, -1:]
+        logits = ops.where(logits < smallest, -1e9, logits)
+    if top_p < 1:
+        falling = -ops.sort(-logits, axis=-1)
+        probabilities = ops.softmax(falling, axis=-1)
+        before = ops.cumsum(probabilities, axis=-1) - probabilities
+        kept = ops.where(before < top_p, falling, np.inf)
+        logits = ops.where(logits < ops.min(kept, axis=-1, keepdims=True), -1e9, logits)
+    return logits
+
+
+def forbid(logits):
+    """Lower the logits of PAD and START, (…, vocab_size), to -1e9: neither is ever generated."""
+    ids = ops.arange(logits.shape[-1])
+    return ops.where(ops.logical_or(ops.equal(ids, PAD), ops.equal(ids, START)), -1e9, logits)
+
+
+def room(parts, slots: int):
+    """Make the new part of a cache, of so many slots, beside old parts."""
+    return [ops.zeros((ops.shape(p)[0], p.shape[1], slots, p.shape[3]), p.dtype) for p in parts]
+
+
+def generate(
+    model: LanguageModel,
+    primers,
+    noise,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    slots: int = 256,
+):
+    """Continue a batch of pieces from their primers: Lab 4's 4.20 without its grammar.
+
+    Parameters
+    ----------
+    primers : int (batch, primer length), START first, without END or PAD
+    noise : float (batch, steps, vocab_size)
+        Gumbel distributed for samples; zeros for greedy decoding.
+    temperature, top_k, top_p
+        As in `filter_logits`.
+    slots : int
+        Of the cache's new part.
+
+    Returns
+    -------
+    int32 tensor (batch, steps)
+        What was generated after the primer, up to and including END, then PAD.
+    """
+    noise = ops.convert_to_tensor(noise, "float32")
+    primers = ops.cast(primers, "int32")
+    batch, steps = ops.shape(noise)[0], noise.shape[1]
+    old = [part[:, :, :-1] for part in model.read(primers)]
+    last, done, pieces = primers[:, -1], ops.zeros((batch,), "bool"), []
+    for begin in range(0, steps, slots):
+        size = min(slots, steps - begin)
+
+        def unfinished(step, written, last, done, *new, size=size):
+            return ops.logical_and(step < size, ops.logical_not(ops.all(done)))
+
+        def advance(step, written, last, done, *new, luck=noise[:, begin : begin + size], old=old):
+            logits, new = model.step(last[:, None], step, old, new)
+            logits = filter_logits(forbid(logits), temperature, top_k, top_p)
+            drawn = ops.argmax(logits + ops.take(luck, step, axis=1), axis=-1)
+            last = ops.where(done, PAD, ops.cast(drawn, "int32"))
+            here = ops.equal(ops.arange(written.shape[1]), step)
+            written = ops.where(here, last[:, None], written)
+            done = ops.logical_or(done, ops.equal(last, END))
+            return step + 1, written, last, done, *new
+
+        start = ops.convert_to_tensor(0, "int32")
+        written = ops.full((batch, size), PAD, "int32")
+        _, written, last, done, *new = ops.while_loop(
+            unfinished, advance, (start, written, last, done, *room(old, size))
+        )
+        old = [ops.concatenate(parts, axis=2) for parts in zip(old, new, strict=True)]
+        pieces.append(written)
+    return ops.concatenate(pieces, axis=1)
+
+
+# %% [markdown]
+# ## 6.10 Beam search
+#
+# Greedy decoding cannot take a token back. Beam search keeps the best few continuations; but what
+# is "best" is told differently in every library, and their stopping rules have filled long threads.
+# Here it is exact. A sum of log-probabilities falls with each token, so it prefers short pieces: it
+# is divided by length^α. A finished continuation keeps its place among the beams and competes
+# there. And the search ends when no open one can win, which can be proved: its sum only falls, and
+# its divisor is steps^α at most.
+#
+# $$
+# \begin{aligned}
+# s(y) &= \frac{1}{|y|^\alpha} \sum_t \log p(y_t \mid y_{<t}) && |y| \text{ counts END} \\
+# \max_{\text{finished}} s(y) &\ge \max_{\text{open}} \log p(y) / \text{steps}^\alpha && \text{stop}
+# \end{aligned}
+# $$
+#
+# **By hand.** Two beams, two steps, α = 1. First A has 0.5, B 0.4, END 0.1. After A: A 0.4, B 0.3,
+# END 0.3. After B: END 0.9, A and B 0.05.
+#
+# | step | beams and scores |
+# |---|---|
+# | 1 | A log 0.5 = −0.693; B log 0.4 = −0.916 |
+# | 2 | B END log(0.4·0.9) / 2 = −0.511; A A log(0.5·0.4) / 2 = −0.805 |
+#
+# Greedy decoding gets A A. The search finds B END.
+#
+# > **Predict.** α = 0 and a model that is hardly ever sure: how long are its best pieces?
+#
+# **Your number is another?** −1.022: not divided. −0.805 and A A: at first all beams were alive, so
+# both began with A.
+#
+# **Read.** Meister et al., [arXiv:2010.02650](https://arxiv.org/abs/2010.02650), section 3: why
+# beams that are too good write badly.
+
+
+# %%
+def beam_search(
+    model: LanguageModel,
+    primers,
+    steps: int,
+    num_beams: int,
+    alpha: float = 1.0,
+    slots: int = 256,
+):
+    """Find likely continuations: keep the `num_beams` best at each step, not one.
+
+    A continuation is a sequence of ids after the primer. Its log-probability is the sum of the
+    log-softmax of its ids' logits, after PAD and START were lowered to -1e9; its score is its
+    log-probability / length^alpha, its length counting END. It is finished if it ends with END, or
+    has `steps` ids; else it is open.
+
+    For each primer by itself: begin with the empty continuation. At each step take all finished
+    continuations that are kept, as they are, and all open ones, each continued by every id, and
+    keep the `num_beams` that score best, finished and open ones alike (all of them if they are
+    fewer). Stop when no open continuation can win any more, or none is open. One with the
+    log-probability L cannot end with a better score than L / steps^alpha.
+
+    Parameters
+    ----------
+    primers : int (batch, primer length), START first, without END or PAD
+    steps : int
+        Most ids in a continuation.
+    num_beams : int, at least 1
+        1 is greedy decoding. There may be more than ids in the vocabulary.
+    alpha : float, at least 0
+        0 compares sums, 1 means.
+    slots : int
+        Of the cache's new part; it changes nothing in the result.
+
+    Returns
+    -------
+    ids : int32 tensor (batch, steps)
+        The best continuation, up to and including END, then PAD.
+    scores : float32 tensor (batch,)
+        Its score.
+
+    Raises
+    ------
+    ValueError
+        If `num_beams` is below 1 or `alpha` negative.
+
+    Notes
+    -----
+    Written with `keras.ops` alone, so that it compiles as a whole. The primer is read once for all
+    its beams. A kept continuation goes on from the keys and values of the one that it continues:
+    the cache's rows are put in order in each step.
+
+    Source: Wu et al. (2016), section 7, for the length; Graves (2012), algorithm 1.
+    """
+    raise NotImplementedError("6.10")
+
+
+# %% [markdown]
+# ## 6.11 The entropy of pitch classes
+#
+# Does a piece keep to few notes, or wander through all twelve? Count pitch classes in each window
+# and take the entropy. Over one bar (H1) a chord's few classes count, over four (H4) the key's.
+# Pop1K7 has 1.94 and 2.53 bits, Bach's chorales 2.54 and 2.92. A model that has not learned harmony
+# is too high.
+#
+# $$
+# H = -\frac{1}{|W|} \sum_{w \in W} \sum_{c=0}^{11} p_{wc} \log_2 p_{wc}
+# $$
+#
+# **By hand.** A bar with C, E, G, C: shares 1/2, 1/4, 1/4, so 1/2·1 + 1/4·2 + 1/4·2 = 1.500 bits.
+# All twelve alike: 3.585.
+#
+# > **Predict.** Shuffle the notes inside every bar. What happens to H1 and H4, and to the music?
+#
+# **Your number is another?** 1.040: natural logarithm. 1.585: you counted which classes occur, not
+# how often.
+#
+# **Read.** Wu and Yang, "The Jazz Transformer on the Front Line",
+# [arXiv:2008.01307](https://arxiv.org/abs/2008.01307), section 4.
+
+
+# %%
+def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
+    """Measure how evenly a piece uses the twelve pitch classes: H1 with a window of 1 bar, H4 of 4.
+
+    For each `window` bars in a row count the notes of each pitch class, pitch mod 12; with the
+    shares p_c of the counts the entropy is -Σ_c p_c log2 p_c, in bits, from 0 to log2 12 = 3.58. H
+    is the mean over all such windows that hold a note.
+
+    Parameters
+    ----------
+    notes : int array (notes, 3)
+        Bar (from 0), position in it (0 to 15) and pitch of each note, in any order.
+    num_bars : int
+        Bars of the piece, those without a note too.
+    window : int
+        Bars; a piece that has fewer is one window.
+
+    Returns
+    -------
+    float, nan without a note
+
+    Source: Wu and Yang (2020), section 4; MusDr's `compute_piece_pitch_entropy`.
+    """
+    raise NotImplementedError("6.11")
+
+
+# %% [markdown]
+# ## 6.12 The similarity of grooves
+#
+# Is there a rhythm that comes again? Mark where notes start in each bar, 16 places, and compare
+# bars with one another. MusDr compares 1,000 pairs drawn at random, and gives another figure each
+# time, by up to 0.011. All pairs cost less: of n bars let c have an onset at a place; then c (n −
+# c) pairs differ there.
+#
+# $$
+# GS = 1 - \frac{1}{16 \binom{n}{2}} \sum_{i<j} \sum_{q=0}^{15} [g_{iq} \ne g_{jq}]
+# $$
+#
+# **By hand.** Bar 1 has onsets at 0, 4, 8, 12, bar 2 at 0 and 8, bar 3 none. The pairs differ at 2,
+# 4 and 2 places: 0.875, 0.750, 0.875; their mean is 0.833.
+#
+# > **Predict.** Four onsets a bar at random places: what GS do two such bars get on average? What
+# > does 0.78 mean, then?
+#
+# **Your number is another?** 0.500 for bars 1 and 2: you divided by the places where anything
+# happens; empty places are alike, too.
+
+
+# %%
+def grooving_similarity(notes, num_bars: int) -> float:
+    """Measure how alike a piece's rhythms are: GS.
+
+    A bar's groove is 16 truth values: whether a note starts at each position. The similarity of two
+    bars is 1 - (positions at which they differ) / 16. GS is the mean over all pairs of different
+    bars.
+
+    Parameters
+    ----------
+    notes : int array (notes, 3)
+        Bar (from 0), position in it (0 to 15) and pitch of each note, in any order.
+    num_bars : int
+        Bars of the piece; those without a note count too, with an empty groove.
+
+    Returns
+    -------
+    float, from 0 to 1; nan with fewer than two bars, or without a note
+
+    Source: Wu and Yang (2020), section 4; MusDr's `compute_piece_groove_similarity`, with all pairs
+    in place of 1,000 drawn ones.
+    """
+    raise NotImplementedError("6.12")
+
+
+# %% [markdown]
+# ## 6.13 What was copied
+#
+# Exact copies of training pieces have Δ = 0: the source's ranking would let them win. So look for
+# copies themselves. How much likeness is human? In Pop1K7, runs of 8 notes that stand in another
+# song are found in 916 of 1,747 songs; runs of 16 in about 30. Who has a run of 16 notes from the
+# training set has copied.
+#
+# The longest run that ends with a note is one note longer than the run that ended with the note
+# before it, at the place before; or it begins anew. So one pass through the piece, against all
+# places of the training set at once, finds everything:
+#
+# $$
+# L_{ij} = [p_i = q_j]\,(1 + [w_i = v_j]\,L_{i-1,j-1}) \qquad \text{length}_i = \max_j L_{ij}
+# $$
+#
+# with pitches $p$, $q$ and waits $w$, $v$ since the note before, of piece and training set.
+# Transposed, intervals take the place of pitches, and a first note is like any other.
+#
+# **By hand.** Training: pitches 60, 62, 64, 65, a beat (4 steps) apart. The piece: 65, 61, 63, 64,
+# as far apart.
+#
+# | note | 65 | 61 | 63 | 64 |
+# |---|---|---|---|---|
+# | length | 1 | 0 | 0 | 1 |
+# | transposed | 1 | 1 | 2 | 3 |
+#
+# The last three rise by 2 and 1, as 62, 64, 65 do.
+#
+# > **Predict.** What does the table say if the piece's waits are all 8?
+
+
+# %%
+def copied_lengths(notes, training: Sequence, transposed: bool = False):
+    """Find, for each note, the longest run of notes up to it that stands in a training piece.
+
+    A run is some notes in a row. It stands in another piece if there are as many notes in a row of
+    the same pitches, each as many steps after the one before it; a step is 1/16 of a bar, and when
+    the first one begins does not matter. With `transposed`, pitches need not be the same, but their
+    differences.
+
+    Parameters
+    ----------
+    notes : int array (notes, 3)
+        Bar, position and pitch of each note, in order: by bar, position, and falling pitch.
+    training : sequence of int arrays (notes, 3)
+        The training pieces, likewise; any of them may be empty.
+    transposed : bool
+
+    Returns
+    -------
+    lengths : int array (notes,)
+        Notes in the longest such run that ends with each note, it included; 0 if there is none.
+    pieces : int array (notes,)
+        The number of a training piece that it stands in, the first of several; -1 if none.
+    """
+    raise NotImplementedError("6.13")
+
+
+# %% [markdown]
+# ## 6.14 The share of copied runs
+#
+# One number for a table: of all runs of 16 notes in a piece, how many stand in the training set? A
+# copy of 20 notes makes 5 of them. Beside it, held-out pieces of human composers show what is
+# usual: Bach's chorales share 4.9 % on average and 0 in the median, since some are harmonised
+# twice.
+#
+# **By hand.** A piece whose `copied_lengths` are 1, 2, 3, 1: runs of 2 notes end with the last
+# three notes, and 2 of those 3 are copied, 0.667.
+#
+# **Your number is another?** 0.500: you divided by the notes.
+
+
+# %%
+def copied_runs(notes, training: Sequence, length: int = 16, transposed: bool = False) -> float:
+    """Give the share of a piece's runs of `length` notes that stand in a training piece.
+
+    A piece of n notes has n - length + 1 runs; which stand in another is said in `copied_lengths`.
+
+    Parameters
+    ----------
+    notes, training, transposed
+        As in `copied_lengths`.
+
+    Returns
+    -------
+    float, from 0 to 1; nan if the piece has fewer than `length` notes
+    """
+    raise NotImplementedError("6.14")
+
+
+# %% [markdown]
+# ## 6.15 The share of copied bars
+#
+# A model may copy bar by bar and never 16 notes in a row. Bars of four notes and more are compared
+# as sets of (position, pitch); simpler ones are alike by chance. In Pop1K7 a song shares 1.4 % of
+# its bars with others, 7 % at most in 19 of 20 songs.
+#
+# **By hand.** Three bars, of 4, 4 and 2 notes; the first and the third stand in training. The third
+# does not count: 0.500.
+#
+# **Your number is another?** 0.667: simple bars were counted.
+
+
+# %%
+def copied_bars(notes, training: Sequence) -> float:
+    """Give the share of a piece's bars that are, note for note, a bar of a training piece.
+
+    A bar is the set of its (position, pitch); only bars with 4 or more of them count.
+
+    Parameters
+    ----------
+    notes : int array (notes, 3)
+        Bar, position and pitch of each note, in any order.
+    training : sequence of int arrays (notes, 3)
+
+    Returns
+    -------
+    float, from 0 to 1; nan if the piece has no bar of 4 notes or more
+    """
+
+    raise NotImplementedError("6.15")
+
+
+# %% [markdown]
+# ## 6.16 How sure are we?
+#
+# A figure from twenty pieces would be another from twenty others. By how much? Draw twenty of the
+# twenty with replacement, again and again, and look how the figure spreads. H1 of single songs has
+# a deviation of 0.23, so a mean of twenty has one of 0.23 / √20 = 0.052, and a Δ of .00 is luck.
+# The same function answers three questions: a mean's interval, Δ's interval, and whether two models
+# differ, for which their columns are drawn together, since both continued the same primers.
+#
+# And it gives the floor: draw twenty real unseen pieces and take their Δ. No model can be called
+# closer than music is.
+#
+# $$
+# \text{bounds} = Q_{(1 \mp \text{level}) / 2} \{ T(x_{r_1}, \dots, x_{r_n}) \}
+# $$
+#
+# **By hand.** Two pieces, 0 and 1. The draws are 00, 01, 10, 11, their means 0, 0.5, 0.5, 1: at a
+# level of 0.4 the bounds are 0.5 and 0.5, at 0.95 they are 0 and 1.
+#
+# > **Predict.** Two models differ by 0.02 in H1, and the intervals of both means overlap. Can the
+# > difference be real?
+#
+# **Your number is another?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces,
+# which were never drawn.
+#
+# **Read.** Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13.
+
+
+# %%
+def bootstrap(
+    values,
+    statistic: Callable[[np.ndarray], float],
+    size: int | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Say between which bounds a statistic of pieces lies when the pieces are drawn again.
+
+    `resamples` times draw `size` of the pieces, each as likely every time (with replacement), and
+    apply `statistic` to what was drawn. The bounds are the quantiles (1 - level) / 2 and
+    (1 + level) / 2 of what comes out, by `np.quantile`.
+
+    Parameters
+    ----------
+    values : float array (pieces,) or (pieces, columns)
+        A measure of each piece; or several, side by side, whose pieces are drawn together. Pieces
+        with a nan are left out.
+    statistic : function of such an array, of `size` pieces, to a float
+        `np.mean`; or `lambda drawn: abs(drawn.mean() - reference)`, the distance Δ to a training
+        set's mean; or of two models' columns the difference of their Δs.
+    size : int or None
+        Pieces in a draw; None for as many as there are. With values of real unseen pieces, Δ and a
+        model's number of pieces the bounds say which Δ music itself gets.
+    level : float
+    resamples, seed : int
+        The same seed gives the same bounds.
+
+    Returns
+    -------
+    low, high : float; both nan if no piece is left
+
+    Raises
+    ------
+    ValueError
+        If `level` is not above 0 and below 1, or `size` or `resamples` below 1.
+
+    Source: Efron and Tibshirani (1993), chapter 13: the percentile interval.
+    """
+    raise NotImplementedError("6.16")
