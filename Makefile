@@ -48,10 +48,12 @@ lab2: ## [PRESET=full ...]|a GRU and a Transformer that write numbers as words
 
 lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options: README.md)
 
-lab4: ## [PRESET=maestro DATA=groove PRIMER=file.mid ...]|a Music Transformer: train, play on, measure
+lab4: ## [PRESET=maestro DATA=groove PRIMER=file.mid ...]|a Music Transformer: train, generate, measure
 
-lab4-continue: $(READY) ## [RUN=folder PRIMER=file.mid INSTRUMENT=...]|play on with a model that is trained
-	@$(ETUDE) labs.lab4_performances.continuing $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
+lab%-continue: $(READY)
+	@$(ETUDE) labs.course.continuation $(call quoted,$*) $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
+
+lab4-continue: ## [RUN=folder PRIMER=file.mid INSTRUMENT=...]|generate again with a model that is trained
 
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)
@@ -59,8 +61,8 @@ grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
 watch: $(READY) ## LAB=3|grade again at each save
 	@$(ETUDE) grading.watch $(call options,LAB)
 
-data: $(READY) ## NAME=maestro [FROM=path]|fetch a data set, or point Etude at your own copy
-	@$(ETUDE) toolkit.data.datasets $(call options,NAME FROM)
+data: $(READY) ## NAME=maestro [FROM=path]|fetch a data set, or point Etude at your own copy; prepare its tokens
+	@$(ETUDE) labs.course.data $(call options,NAME FROM)
 
 doctor: $(READY) ## |what is here, what is missing, what to do about it
 	@$(ETUDE) toolkit.doctor
@@ -123,4 +125,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup lab4-continue grade watch data doctor build reset submit update handout gradescope github class test verify lock
+.PHONY: help setup grade watch data doctor build reset submit update handout gradescope github class test verify lock

@@ -323,7 +323,7 @@ def join_weights(out: Path, name: str, listed: list[list], to: Path) -> None:
 def write_pieces(path: Path, name: str, to: Path) -> None:
     """Write pieces of events as MIDI files."""
     from labs.lab4_performances import solution
-    from labs.lab4_performances.playing import to_sequence
+    from labs.lab4_performances.measure import to_sequence
     from toolkit.music.midi import write_midi
 
     with np.load(path) as pieces:

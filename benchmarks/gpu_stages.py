@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,13 +20,15 @@ import numpy as np
 
 from benchmarks.gpu import CORPORA, FULL, MORE, STAGES, read_state, unpack_ids, write_state
 from labs.course.run import make_settings
-from labs.lab4_performances import learning
 from labs.lab4_performances import solution as tasks
-from labs.lab4_performances.learning import MAESTRO, Settings
+from labs.lab4_performances import train
+from labs.lab4_performances.generate import generate_pieces
+from labs.lab4_performances.settings import MAESTRO, Settings
 from toolkit import console
 from toolkit.data.corpus import Split
 from toolkit.errors import EtudeError
 from toolkit.training.fit import Interrupted
+from toolkit.training.memory import is_out_of_memory
 from toolkit.training.runs import Run
 from toolkit.training.runtime import Runtime, configure, parity_stamp
 
@@ -91,7 +92,7 @@ def main() -> int:
         try:
             finished = getattr(job, stage)(trained.get(job.data, 5.0))
         except Exception as error:
-            if not learning.is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             job.lower()
             return FULL
@@ -108,17 +109,6 @@ def _minutes(text: str) -> dict[str, float]:
         return {name: float(value) for name, value in pairs}
     except ValueError:
         raise EtudeError(f'train is "{text}": write it like maestro=15,groove=3') from None
-
-
-@dataclass
-class Timed(Run):
-    """A run whose batches and epochs are timed, and that ends when the time is up."""
-
-    timer: Any = None
-
-    def callbacks(self, *arguments: Any, **options: Any) -> list:
-        """Keras's callbacks; the timer is last: an epoch that it stops after is backed up."""
-        return [*super().callbacks(*arguments, **options), self.timer]
 
 
 class Timer(keras.callbacks.Callback):
@@ -185,7 +175,7 @@ class Job:
     def open(self) -> Runtime:
         """Seed, choose the precision, open the data."""
         runtime = configure(self.settings.seed, self.settings.precision)
-        learning.check(self.settings, runtime)
+        train.check(self.settings, runtime)
         self.splits = self.splits or open_splits(self.data, self.folder)
         self.state["stamp"] = parity_stamp("", runtime)
         return runtime
@@ -240,7 +230,7 @@ class Job:
         folder = self.folder / self.data / "measure"
         shutil.rmtree(folder, ignore_errors=True)
         timer = Timer(float("inf"))
-        self.fit(short, runtime, Timed(folder, "lab4", self.data, {}, timer=timer), way)
+        self.fit(short, runtime, Run(folder, "lab4", self.data, {}, callbacks=(timer,)), way)
         step = (timer.ends[-1] - timer.ends[-2]) / max(steps - 1, 1)  # of the second epoch
         tokens = short.batch_size * short.length
         flops = flops_a_token(short, tasks.VOCAB_SIZE) * tokens / step
@@ -288,16 +278,16 @@ class Job:
 
             folder = self.folder / self.data / "run"
             timer = Timer(self.until, note)
-            run = Timed(folder, "lab4", self.data, {}, resumed=True, timer=timer)
+            run = Run(folder, "lab4", self.data, {}, resumed=True, callbacks=(timer,))
             model = self.fit(whole, runtime, run, self.own.get("way", AS_IT_IS))
             self.model = None if run.interrupted else model
         return self.model
 
     def fit(self, settings: Settings, runtime: Runtime, run: Run, way: str) -> keras.Model:
         """Build and train, with the lab's own functions."""
-        model = learning.build(tasks, settings, runtime)
+        model = train.build(tasks, settings, runtime)
         with remembering(way == REMEMBERING):
-            learning.train(tasks, settings, run, runtime, model, self.splits)
+            train.train(tasks, settings, run, runtime, model, self.splits)
         return model
 
     def evaluate(self, minutes: float) -> bool:
@@ -305,8 +295,8 @@ class Job:
         model = self.trained()
         if model is None:
             return False
-        rows = learning.evaluate(tasks, self.settings, model, self.splits)
-        self.own["scores"] = [dict(zip(learning.SCORES, row, strict=True)) for row in rows]
+        rows = train.evaluate(tasks, self.settings, model, self.splits)
+        self.own["scores"] = [dict(zip(train.SCORES, row, strict=True)) for row in rows]
         for name, nats, _, accuracy, *_ in rows:
             console.say(f"{self.data}, {name}: {nats:.4f} nats a token, accuracy {accuracy:.4f}")
         return True
@@ -319,7 +309,7 @@ class Job:
         pieces, begin = {}, time.perf_counter()
         primers = {"continuation": self.primer(), "from-nothing": np.array([tasks.START], np.int32)}
         for name, primer in primers.items():
-            played = learning.write_on(tasks, model, self.settings, primer, self.settings.samples)
+            played = generate_pieces(tasks, model, self.settings, primer, self.settings.samples)
             pieces |= {f"{name}-{number}": ids for number, ids in enumerate(played, 1)}
         with open(self.folder / self.data / "pieces.npz", "wb") as file:
             np.savez_compressed(file, **pieces)

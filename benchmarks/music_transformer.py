@@ -174,7 +174,7 @@ def measure_ours(what: str, pieces: int) -> dict[str, Any]:
         noise[:, :, lab.END] = -1e9  # no piece ends early
         primers = ids[:, :PRIMER].copy()
         primers[:, 0] = lab.START
-        write = compiled(functools.partial(lab.generate, slots=SLOTS), model)
+        write = compiled(functools.partial(lab.generate, model, slots=SLOTS), model)
         write(primers, noise)
         begin = time.perf_counter()
         written = write(primers, noise)

@@ -81,10 +81,11 @@ def test_slices_end_as_one_call_does_and_the_weights_come_back(bundle):
 
 def weights_come_back(bundle, results):
     """The joined file loads into the lab's model, and holds the best weights in float16."""
-    from labs.lab4_performances import learning, solution
+    from labs.lab4_performances import solution
+    from labs.lab4_performances.settings import Settings
 
-    names = learning.Settings.__dataclass_fields__
-    settings = learning.Settings(**{name: results["settings"][name] for name in names})
+    names = Settings.__dataclass_fields__
+    settings = Settings(**{name: results["settings"][name] for name in names})
     model = solution.MusicTransformer(
         solution.VOCAB_SIZE,
         settings.d_model,
@@ -119,7 +120,7 @@ def test_a_call_in_a_folder_that_another_works_in_is_refused(tmp_path):
 
 
 def test_the_rate_falls_to_nothing_in_the_end():
-    from labs.lab4_performances.learning import Cooldown
+    from toolkit.training.schedules import Cooldown
 
     rate = Cooldown(lambda step: 2.0, 6, 10)
     np.testing.assert_allclose(

@@ -84,7 +84,8 @@ def test_no_variable_of_the_makefile_is_a_setting_too():
 
 def test_lab4_continue_takes_a_run_and_is_listed():
     assert arguments("lab4-continue", "RUN=/nope") == [
-        "labs.lab4_performances.continuing",
+        "labs.course.continuation",
+        "4",
         "--run=/nope",
     ]
     refused = make("READY=", "lab4-continue", "RUN=/nope")
@@ -99,6 +100,7 @@ def test_what_make_does_not_know_is_one_sentence():
         ("labx", "there is no lab x: labs here are 1"),
         ("lab4-contine", "there is no lab 4-contine: labs here are 1"),
         ("lab9-continue", "there is no lab 9: labs here are 1"),
+        ("lab2-continue", "lab 2 cannot be continued"),
     ):
         done = make("READY=", word)
         assert done.returncode == 2
@@ -107,6 +109,6 @@ def test_what_make_does_not_know_is_one_sentence():
 
 
 def test_the_machines_name_is_no_data_set():
-    command = "toolkit.data.datasets"
+    command = "labs.course.data"
     assert arguments("data", NAME="DESKTOP-1", FROM="here") == [command, "--from=here"]
     assert arguments("data", "NAME=maestro") == [command, "--name=maestro"]

@@ -1,5 +1,6 @@
 """One look for every command: short, quiet, fine without colour and in a log file."""
 
+import math
 import os
 import signal
 import sys
@@ -7,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -76,13 +78,26 @@ def next_step(message: str, path: Path | None = None, line: int | None = None) -
     console.print(f"[bold green]next:[/bold green] {escape(message)}[cyan]{escape(place)}[/cyan]")
 
 
+def format_cell(value: Any) -> str:
+    """Format a value for a table: numbers other than whole ones have three digits."""
+    if value is None or isinstance(value, bool):
+        return {True: "yes", False: "no", None: "–"}[value]
+    if not hasattr(value, "__float__"):
+        return str(value)
+    number = float(value)
+    if not math.isfinite(number):
+        return "–"
+    whole = number.is_integer() or abs(number) >= 1000
+    return f"{number:,.0f}" if whole else f"{number:#.3g}".rstrip(".")
+
+
 def table(*columns: str, rows: list[tuple], title: str | None = None) -> None:
     """Print a table of plain values, as wide as it is where no terminal ends the line."""
     sheet = Table(title=title, box=None, title_justify="left", pad_edge=False)
     for column in columns:
         sheet.add_column(column, overflow="fold")  # rather than to end in dots
     for row in rows:
-        sheet.add_row(*(escape(str(value)) for value in row))
+        sheet.add_row(*(escape(format_cell(value)) for value in row))
     console.print(sheet)
 
 

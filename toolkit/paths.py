@@ -65,7 +65,7 @@ def hold(path: Path) -> IO[str] | None:
 
 
 def shown(path: Path) -> str:
-    """Spell a path as a user would type it: relative to where they stand, if it is below.
+    """Format a path as a user would type it: relative to where they stand, if it is below.
 
     Its name may be a stranger's: what comes back is one line that is safe to show.
     """

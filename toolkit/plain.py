@@ -32,7 +32,7 @@ def plain(text: str, limit: int = MESSAGE) -> str:
 def printable(name: str, limit: int = MAX_PATH) -> str:
     """A name as one line of text that is safe to show, also where it is none.
 
-    However its accents were encoded, it comes out spelled in one way (NFC).
+    However its accents were encoded, it comes out encoded in one way (NFC).
     """
     whole = name[: LETTER * (limit + 1)].encode("utf-8", "backslashreplace").decode()
     return plain(re.sub(r"\s", " ", unicodedata.normalize("NFC", whole)), limit)

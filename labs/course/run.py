@@ -44,7 +44,7 @@ def main() -> None:
     resume = options.resume == "1" or (Path(options.resume) if options.resume else False)
     with Run.create(lab.slug, options.preset, named, resume, facts) as run:
         try:
-            experiment.run(tasks, settings, run)
+            experiment.run_experiment(tasks, settings, run)
         except Exception as error:
             if sentence := explain(error, tasks, lab, run.path("error.txt")):
                 raise EtudeError(sentence) from error

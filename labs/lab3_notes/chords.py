@@ -6,19 +6,20 @@ import numpy as np
 
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
+from labs.lab3_notes.data import chorales_as_notes
 from toolkit import console
-from toolkit.music.chorales import chorale_corpus
+from toolkit.data.preparation import prepare
 
 
 def main() -> None:
-    """Count types, and what validation does not know, for whole chords and for spelled ones."""
+    """Count types, and what validation does not know, for chords whole and note by note."""
     console.quiet_tensorflow()
-    corpus = chorale_corpus(load_tasks(load_lab(3), "solution"))
+    corpus = prepare(chorales_as_notes(load_tasks(load_lab(3), "solution")))
     vocabulary = np.array(corpus.header["vocabulary"])
-    spelled = [vocabulary[corpus[index]].tolist() for index in range(len(corpus))]
-    chords = [whole_chords(piece) for piece in spelled]
+    by_note = [vocabulary[corpus[index]].tolist() for index in range(len(corpus))]
+    chords = [whole_chords(piece) for piece in by_note]
     rows = []
-    for name, pieces in (("one token a chord", chords), ("spelled out", spelled)):
+    for name, pieces in (("one token a chord", chords), ("spelled out", by_note)):
         by_split: dict[str, Counter] = {split: Counter() for split in corpus.header["split"]}
         for piece, split in zip(pieces, corpus.header["split"], strict=True):
             by_split[split].update(piece)

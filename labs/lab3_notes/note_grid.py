@@ -1,16 +1,16 @@
 """Recorded notes as Lab 3's tokens, on a grid of 50 ms and without music21.
 
-The spelling is that of a score: at every onset and end all sounding pitches in ascending order,
+The tokens are those of a score: at every onset and end all sounding pitches in ascending order,
 then the time until the next. A quarter note is taken to last half a second (120 a minute), so a
 step of the grid is `DUR_1/10`. Velocity and pedal are left out.
 """
 
 from fractions import Fraction
 
-import numba
 import numpy as np
 
 from toolkit.music.midi import Notes
+from toolkit.music.midi_reader import machine_code
 
 STEPS_PER_SECOND = 20
 STEPS_PER_QUARTER = 10
@@ -26,19 +26,19 @@ VOCABULARY = [
 ]
 
 
-def spell_notes(notes: Notes) -> np.ndarray:
-    """Spell notes as ids of `VOCABULARY`, uint16; drums are left out.
+def encode_notes(notes: Notes) -> np.ndarray:
+    """Encode notes as ids of `VOCABULARY`, uint16; drums are left out.
 
     A note begins and ends at the nearest step and lasts one at least.
     """
     pitched = ~notes.is_drum
     start = np.floor(notes.start[pitched] * STEPS_PER_SECOND + 0.5).astype(np.int64)
     end = np.floor(notes.end[pitched] * STEPS_PER_SECOND + 0.5).astype(np.int64)
-    return _spell(start, np.maximum(end, start + 1), notes.pitch[pitched].astype(np.int64))
+    return _encode(start, np.maximum(end, start + 1), notes.pitch[pitched].astype(np.int64))
 
 
-@numba.njit(cache=True)
-def _spell(start: np.ndarray, end: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+@machine_code
+def _encode(start: np.ndarray, end: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     by_start, by_end = np.argsort(start), np.argsort(end)
     cuts = np.unique(np.concatenate((np.zeros(1, np.int64), start, end)))
     slices = np.searchsorted(cuts, end) - np.searchsorted(cuts, start)

@@ -4,51 +4,58 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 
-from labs.course.promises import promises
-from labs.lab4_performances.data import DATA_SETS as SOURCES
-from labs.lab4_performances.data import DRUMS, load_splits
-from labs.lab4_performances.learning import (
-    PRESETS,
-    SCORED,
-    SCORES,
-    Settings,
-    build,
-    check,
-    enough_memory,
-    evaluate,
-    train,
-)
-from labs.lab4_performances.looking import draw_attention
-from labs.lab4_performances.measures import BINS, distributions, mean, overlap
-from labs.lab4_performances.playing import (
+from labs.course.report import lab_report
+from labs.lab4_performances.attention import draw_attention
+from labs.lab4_performances.data import DATA_SETS, DRUMS, load_splits
+from labs.lab4_performances.generate import generate_pieces
+from labs.lab4_performances.measure import (
     Kind,
-    cut_primer,
-    library_primer,
-    play_on,
-    read_primer,
+    PerformanceMeasures,
+    generated_pieces,
     real_pieces,
     training_runs,
-    write_samples,
 )
+from labs.lab4_performances.primers import cut_primer, library_primer, read_primer
+from labs.lab4_performances.settings import PRESETS, Settings
+from labs.lab4_performances.train import SCORED, SCORES, build, check, evaluate, train
 from toolkit import console
 from toolkit.data.corpus import Split
-from toolkit.report.plots import plot_curves, plot_histograms
-from toolkit.report.report import Picture, Report
-from toolkit.training.runs import Log, Run
+from toolkit.music.measures import BINS, distributions, overlap
+from toolkit.music.samples import Generated, write_samples
+from toolkit.paths import shown
+from toolkit.report.curves import draw_curves
+from toolkit.report.plots import plot_histograms
+from toolkit.report.report import Picture, Report, Sample
+from toolkit.training.memory import enough_memory
+from toolkit.training.runs import Run, load_weights
 from toolkit.training.runtime import configure
 
-__all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
+if TYPE_CHECKING:
+    from note_seq import NoteSequence
 
-DATA_SETS = tuple(SOURCES)
+__all__ = [
+    "CONTINUABLE",
+    "DATA_SETS",
+    "PRESETS",
+    "Settings",
+    "continue_experiment",
+    "run_experiment",
+]
+
+# what `make lab4-continue` can set: the trained model does not depend on it
+CONTINUABLE = (
+    *("instrument", "soundfont", "primer", "primer_seconds", "seed", "precision", "temperature"),
+    *("top_k", "top_p", "grammar", "samples", "max_events", "compared"),
+)
 
 
-def run(tasks: Any, settings: Settings, run: Run) -> None:
-    """Train the student's model and let it play; everything goes into the run's folder."""
+def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
+    """Train the student's model and let it generate; everything goes into the run's folder."""
     runtime = configure(settings.seed, settings.precision, settings.devices)
     check(settings, runtime)
     given = read_primer(settings.primer, settings.data) if settings.primer else None
@@ -61,30 +68,41 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
         moved = still if settings.data in DRUMS else settings
         log = train(tasks, moved, run, runtime, model, splits)
         scores = evaluate(tasks, settings, model, splits)
-    console.table(*SCORES, rows=[tuple(map(spelt, row)) for row in scores])
-    kinds = play(tasks, settings, model, splits, given)
-    samples = write_samples(run, settings, kinds[:-1], "pieces")
+    console.table(*SCORES, rows=scores)
+    kinds = generate(tasks, settings, model, splits, given)
+    samples = write_pieces(run, settings, kinds)
     validation = scores[0]
     obtained = {
         "val_nats": validation[1],
         "val_accuracy": validation[3],
         "seconds": time.perf_counter() - begin,
     }
-    report = Report(run, "Lab 4: a Music Transformer", LEADS[settings.data])
+    title, lead = "a Music Transformer", LEADS[settings.data]
     judged = PRESETS.get(run.preset) == settings
-    kept = promises(Path(__file__).parent, run, obtained, judged=judged)
-    report.add_promises("Promised and obtained", kept)
-    report.add_pictures("Training", draw_curves(run, log))
-    report.add_table("Scores", SCORES, scores, SCORED)
-    report.add_pictures(
-        "What the heads look back at",
-        draw_attention(tasks, model, splits["validation"], run, settings),
-        "Red: the note that was just played. Blue: what the head looks back at, the darker the "
-        "more weight; each panel is a head, those that look nearest and farthest in each layer.",
-    )
-    add_music(report, run, settings, kinds, samples)
-    report.add_code("Whose code ran", tasks.describe())
-    report.write()
+    with lab_report(run, tasks, title, lead, obtained, judged=judged) as report:
+        report.add_pictures("Training", draw_curves(run, log))
+        report.add_table("Scores", SCORES, scores, SCORED)
+        report.add_pictures(
+            "What the heads look back at",
+            draw_attention(tasks, model, splits["validation"], run, settings),
+            "Red: the note that was just played. Blue: what the head looks back at, the darker the "
+            "more weight; each panel is a head, that which looks nearest or farthest in its layer.",
+        )
+        add_music(report, run, kinds, samples)
+
+
+def continue_experiment(tasks: Any, settings: Settings, run: Run, weights: Path) -> None:
+    """Generate with a model that is trained, and write a report of its own."""
+    given = read_primer(settings.primer, settings.data) if settings.primer else None
+    runtime = configure(settings.seed, settings.precision, settings.devices)
+    splits = load_splits(settings.data, settings.max_pieces)
+    model = build(tasks, settings, runtime)
+    load_weights(model, weights)
+    kinds = generate(tasks, settings, model, splits, given)
+    samples = write_pieces(run, settings, kinds)
+    lead = f"Generated by the model of {shown(weights.parent)}."
+    with lab_report(run, tasks, "continuations", lead, {}, judged=False) as report:
+        add_music(report, run, kinds, samples)
 
 
 def describe(tasks: Any, splits: dict[str, Split]) -> str:
@@ -99,44 +117,38 @@ def describe(tasks: Any, splits: dict[str, Split]) -> str:
     )
 
 
-def spelt(cell: Any) -> str:
-    """Spell a table's cell with three digits."""
-    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
-
-
 # Music
 
 
-def play(
+def generate(
     tasks: Any,
     settings: Settings,
     model: keras.Model,
     splits: dict[str, Split],
-    given: Any = None,
+    given: "NoteSequence | None" = None,
 ) -> list[Kind]:
-    """Play on from a primer and from nothing; the last kind is real pieces to compare with."""
+    """Go on from a primer and from nothing; the last kind is real pieces to compare with."""
     seen = training_runs(tasks, splits["train"], settings)
-    most = settings.window
     if given is not None:
-        primer = cut_primer(tasks, given, settings.primer_seconds, most)
+        primer = cut_primer(tasks, given, settings.primer_seconds, settings.window)
     else:
-        primer = library_primer(tasks, splits["test"], settings, most)
+        primer = library_primer(tasks, splits["test"], settings, settings.window)
     console.say(
-        f"playing {settings.samples} continuations of {len(primer) - 1} events, and "
+        f"generating {settings.samples} continuations of {len(primer) - 1} events, and "
         f"{settings.samples} pieces from nothing"
     )
     begin = time.perf_counter()
+    kinds = []
     with enough_memory("samples", settings.samples, "max_events"):
-        kinds = [
-            play_on(tasks, model, settings, name, start, settings.samples, seen)
-            for name, start in (
-                ("continuation", primer),
-                ("from nothing", np.array([tasks.START], np.int32)),
-            )
-        ]
-    written = sum(len(ids) for kind in kinds for ids in kind.ids)
+        for name, start in (
+            ("continuation", primer),
+            ("from nothing", np.array([tasks.START], np.int32)),
+        ):
+            pieces = generate_pieces(tasks, model, settings, start, settings.samples)
+            kinds.append(generated_pieces(tasks, name, settings.data, start, pieces, seen))
+    count = sum(len(ids) for kind in kinds for ids in kind.ids)
     seconds = time.perf_counter() - begin
-    console.say(f"{written:,} events in {seconds:.1f} s, compiling included")
+    console.say(f"{count:,} events in {seconds:.1f} s, compiling included")
     return [*kinds, real_pieces(tasks, splits["validation"], settings, seen)]
 
 
@@ -149,20 +161,33 @@ MEASURED = (
 )
 
 
-def add_music(
-    report: Report, run: Run, settings: Settings, kinds: Sequence[Kind], samples: list
-) -> None:
+def write_pieces(run: Run, settings: Settings, kinds: Sequence[Kind]) -> list[Sample]:
+    """Write what was generated as MIDI, piano roll, and WAV by each instrument."""
+    player = "drums" if settings.data in DRUMS else "acoustic grand piano"
+    pieces = [
+        Generated(f"{kind.name} {number}", kind.name, sequence, measures.row(), kind.seam)
+        for kind in kinds[:-1]
+        for number, (sequence, measures) in enumerate(
+            zip(kind.sequences, kind.measures, strict=True), 1
+        )
+    ]
+    return write_samples(run, pieces, settings.instrument or player, settings.soundfont)
+
+
+def add_music(report: Report, run: Run, kinds: Sequence[Kind], samples: Sequence[Sample]) -> None:
     """Add measures, distributions and the pieces themselves to a report."""
     found = {kind.name: distributions(kind.sequences) for kind in kinds}
     real = found[kinds[-1].name]
     rows = []
     for kind in kinds:
         shared = np.mean([overlap(found[kind.name][name], real[name]) for name in BINS])
-        rows.append([kind.name, *mean(kind.measures).row().values(), float(shared)])
-    columns = ["pieces", *mean(kinds[0].measures).row(), "overlap"]
+        rows.append(
+            [kind.name, *PerformanceMeasures.mean(kind.measures).row().values(), float(shared)]
+        )
+    columns = ["pieces", *kinds[0].measures[0].row(), "overlap"]
     printed = [0, 3, 4, 5, 7, 8, 9, 11]
     console.table(
-        *[columns[i] for i in printed], rows=[tuple(spelt(row[i]) for i in printed) for row in rows]
+        *[columns[i] for i in printed], rows=[tuple(row[i] for i in printed) for row in rows]
     )
     report.add_table("Measured beside real pieces", columns, rows, MEASURED)
     series = {
@@ -181,17 +206,3 @@ LEADS = {
     "maestro": "Piano performances of MAESTRO v3, in note-seq's events.",
     "groove": "Drum performances of Groove, mapped to General MIDI, in note-seq's events.",
 }
-
-
-def draw_curves(run: Run, log: Log) -> list[Picture]:
-    """Plot loss and accuracy over the epochs, as far as training got."""
-    pictures = []
-    for column, label in (
-        ("nats_per_token", "loss (nats a token)"),
-        ("accuracy", "accuracy (share of tokens)"),
-    ):
-        path = run.path(f"{column}.png")
-        if column in log:
-            plot_curves(log, path, column, label)
-        pictures.append(Picture(path, f"{label} over the epochs, training and validation"))
-    return pictures

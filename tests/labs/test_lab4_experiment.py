@@ -10,20 +10,24 @@ import note_seq
 import numpy as np
 import pytest
 
+from labs.course import continuation
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
-from labs.lab4_performances import continuing, drumming, experiment, keyboard, looking, playing
+from labs.lab4_performances import attention, drums, experiment, keyboard, primers
 from labs.lab4_performances.crops import Crops
-from labs.lab4_performances.data import load_splits, spell_kit
-from labs.lab4_performances.measures import SeenRuns, distributions, measure, overlap, sounding
+from labs.lab4_performances.data import SPECIALS, encode_kit, load_splits
+from labs.lab4_performances.measure import measure, one_note_a_key
 from toolkit.data.corpus import Split
 from toolkit.errors import EtudeError
+from toolkit.music.copying import SeenRuns
 from toolkit.music.midi import read_midi, write_midi
 from toolkit.paths import ROOT
-from toolkit.training.runs import Run
+from toolkit.training.memory import enough_memory
+from toolkit.training.runs import Run, load_weights
 
 pytestmark = pytest.mark.xdist_group("lab4")  # a run is made once
 
+LAB = load_lab(4)
 TINY = dataclasses.replace(
     experiment.PRESETS["quick"],
     data="drums",
@@ -47,7 +51,7 @@ TINY = dataclasses.replace(
 
 @pytest.fixture(scope="module")
 def tasks():
-    return load_tasks(load_lab(4), "solution")
+    return load_tasks(LAB, "solution")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +64,7 @@ def finished(tasks, root):
     """Run the experiment once with the solution."""
     settings = {**dataclasses.asdict(TINY), "code": "solution"}
     run = Run.create("lab4_performances", "quick", settings, root=root)
-    experiment.run(tasks, TINY, run)
+    experiment.run_experiment(tasks, TINY, run)
     run.finish()
     return run
 
@@ -93,7 +97,7 @@ def test_a_run_leaves_a_report_curves_weights_and_music(finished):
         assert text in page
 
 
-def test_a_trained_model_plays_on_without_training_again(finished, monkeypatch, tmp_path, capsys):
+def test_a_trained_model_goes_on_without_training_again(finished, monkeypatch, tmp_path, capsys):
     primer = tmp_path / "my beat.mid"
     write_midi(
         piece(*[(36 + 2 * (i % 2), 90, i / 4, i / 4 + 0.1) for i in range(12)], drum=True), primer
@@ -101,56 +105,58 @@ def test_a_trained_model_plays_on_without_training_again(finished, monkeypatch, 
     monkeypatch.setattr("toolkit.training.runs.RUNS", tmp_path / "runs")
     monkeypatch.setattr(
         "sys.argv",
-        ["x", "--run", str(finished.folder), "--primer", str(primer), "--instrument", "drums"],
+        ["x", "4", "--run", str(finished.folder), "--primer", str(primer), "--instrument", "drums"],
     )
-    continuing.main()
+    continuation.main()
     (report,) = (tmp_path / "runs").rglob("*-continued/report.html")
     assert "continuation 1" in report.read_text()
-    assert "playing 2 continuations of" in capsys.readouterr().out
+    assert "generating 2 continuations of" in capsys.readouterr().out
 
 
 def test_what_belongs_to_the_model_cannot_be_changed_when_continuing(finished):
     before = json.loads((finished.folder / "settings.json").read_text())
-    assert continuing.combine(before, {}, "temperature=0.5").temperature == 0.5
-    assert continuing.combine(before, {}, "").d_model == 16
+    assert continuation.combine(LAB, experiment, before, {}, "temperature=0.5").temperature == 0.5
+    assert continuation.combine(LAB, experiment, before, {}, "").d_model == 16
     with pytest.raises(EtudeError, match="d_model belongs to the trained model"):
-        continuing.combine(before, {}, "d_model=32")
+        continuation.combine(LAB, experiment, before, {}, "d_model=32")
 
 
 def test_only_a_finished_run_is_found(finished, root, tmp_path):
-    assert continuing.find_run(None, root / "lab4") == finished.folder
+    assert continuation.find_run(LAB, None, root / "lab4") == finished.folder
     with pytest.raises(EtudeError, match="no finished run"):
-        continuing.find_run(None, tmp_path)
+        continuation.find_run(LAB, None, tmp_path)
     with pytest.raises(EtudeError, match="no run with trained weights"):
-        continuing.find_run(str(tmp_path))
+        continuation.find_run(LAB, str(tmp_path))
 
 
 def test_foreign_or_damaged_weights_are_refused(tasks, finished, tmp_path):
     model = tasks.MusicTransformer(tasks.VOCAB_SIZE, 8, 2, 8, 1, 4, 8)
     model.build((None, 4))
     with pytest.raises(EtudeError, match="damaged or holds another model's weights"):
-        continuing.load_weights(model, finished.best_weights)
+        load_weights(model, finished.best_weights)
     broken = tmp_path / "best.weights.h5"
     broken.write_bytes(finished.best_weights.read_bytes()[:1000])
     with pytest.raises(EtudeError, match="damaged or holds another model's weights"):
-        continuing.load_weights(model, broken)
+        load_weights(model, broken)
 
 
 def test_settings_that_are_no_run_of_this_lab_are_refused(tmp_path):
     for text in ("{", "[]", '{"preset": "quick", "units": 64}'):
         (tmp_path / "settings.json").write_text(text)
         with pytest.raises(EtudeError, match="damaged or of another lab's run"):
-            continuing.read_settings(tmp_path)
+            continuation.read_settings(LAB, experiment, tmp_path)
 
 
 def test_a_bad_primer_leaves_no_run_behind(finished, monkeypatch, tmp_path):
     primer = tmp_path / "drums.mid"
     primer.write_bytes(b"no music")
     monkeypatch.setattr("toolkit.training.runs.RUNS", tmp_path / "runs")
-    monkeypatch.setattr("sys.argv", ["x", "--run", str(finished.folder), "--primer", str(primer)])
+    monkeypatch.setattr(
+        "sys.argv", ["x", "4", "--run", str(finished.folder), "--primer", str(primer)]
+    )
     with pytest.raises(EtudeError, match="not a MIDI file"):
-        continuing.main()
-    assert not (tmp_path / "runs").exists()
+        continuation.main()
+    assert not list((tmp_path / "runs").rglob("*-continued"))
 
 
 @pytest.mark.parametrize(
@@ -159,10 +165,10 @@ def test_a_bad_primer_leaves_no_run_behind(finished, monkeypatch, tmp_path):
 def test_a_full_device_is_told_with_what_to_lower(error):
     with (
         pytest.raises(EtudeError, match=r'batch_size 8 .*SET="batch_size=4", then length'),
-        experiment.enough_memory("batch_size", 8, "length"),
+        enough_memory("batch_size", 8, "length"),
     ):
         raise error
-    with pytest.raises(RuntimeError, match="something else"), experiment.enough_memory("a", 1, "b"):
+    with pytest.raises(RuntimeError, match="something else"), enough_memory("a", 1, "b"):
         raise RuntimeError("something else")
 
 
@@ -181,29 +187,29 @@ def test_a_primer_keeps_what_the_model_plays(tmp_path, capsys):
     mixed.notes.add(pitch=48, velocity=80, start_time=0, end_time=2, instrument=1, program=32)
     path = tmp_path / "band.mid"
     write_midi(mixed, path)
-    kept = playing.read_primer(path, "maestro")
+    kept = primers.read_primer(path, "maestro")
     assert sorted(note.pitch for note in kept.notes) == [48, 60, 64]
     output = capsys.readouterr()
     assert "1 drum notes left out" in output.out + output.err
     assert "2 instruments are played as one" in output.out + output.err
-    assert [note.pitch for note in playing.read_primer(path, "groove").notes] == [36]
+    assert [note.pitch for note in primers.read_primer(path, "groove").notes] == [36]
     only = tmp_path / "drums.mid"
     write_midi(piece((36, 80, 0, 1), drum=True), only)
     with pytest.raises(EtudeError, match="1 drum notes and no pitched ones"):
-        playing.read_primer(only, "maestro")
+        primers.read_primer(only, "maestro")
 
 
 def test_a_primer_is_cut_in_time_and_to_the_window(tasks, capsys):
     long = piece(*[(60 + i % 12, 80, i / 10, i / 10 + 0.05) for i in range(108_000)])  # three hours
-    primer = playing.cut_primer(tasks, long, 2.0, 1000)
+    primer = primers.cut_primer(tasks, long, 2.0, 1000)
     assert primer[0] == tasks.START
-    assert playing.duration(tasks, primer) == pytest.approx(2.0, abs=0.1)
-    cut = playing.cut_primer(tasks, long, 60.0, 100)
+    assert primers.duration(tasks, primer) == pytest.approx(2.0, abs=0.1)
+    cut = primers.cut_primer(tasks, long, 60.0, 100)
     assert len(cut) == 100
     output = capsys.readouterr()
     assert "its last 99 are used" in output.out + output.err
     with pytest.raises(EtudeError, match="no notes"):
-        playing.cut_primer(tasks, piece(), 2.0, 100)
+        primers.cut_primer(tasks, piece(), 2.0, 100)
 
 
 def test_a_key_is_struck_again_only_after_it_came_up():
@@ -211,7 +217,7 @@ def test_a_key_is_struck_again_only_after_it_came_up():
         *((60, 50, 0, 3), (60, 60, 1, 4), (60, 70, 4, 5)),
         *((62, 50, 0, 3), (64, 50, 2, 3), (64, 60, 2, 4)),
     )
-    played = playing.one_note_a_key(written)
+    played = one_note_a_key(written)
     assert [(note.pitch, note.start_time, note.end_time) for note in played.notes] == [
         (60, 0, 1), (60, 1, 3), (60, 4, 5), (62, 0, 3), (64, 2, 3)
     ]  # fmt: skip
@@ -221,9 +227,9 @@ def test_a_key_is_struck_again_only_after_it_came_up():
 
 
 def test_pieces_by_rule_are_always_the_same():
-    names = drumming.piece_names()
+    names = drums.piece_names()
     assert len(names) == len(set(names)) == 200
-    assert drumming.perform_piece(names[7]) == drumming.perform_piece(names[7])
+    assert drums.perform_piece(names[7]) == drums.perform_piece(names[7])
     assert keyboard.perform_piece("bwv269") == keyboard.perform_piece("bwv269")
 
 
@@ -254,11 +260,12 @@ from dataclasses import replace
 from pathlib import Path
 from labs.lab4_performances import data
 from toolkit.data.parallel import available_cores
+from toolkit.data.preparation import Piece, prepare
 if __name__ == "__main__":
-    files = [(f, f.stem, "train") for f in sorted(Path(sys.argv[1]).rglob("*.midi"))]
-    source = replace(data.DATA_SETS["maestro"], pieces=lambda: files)
+    files = [Piece(f, f.stem, "train") for f in sorted(Path(sys.argv[1]).rglob("*.midi"))]
+    preparation = replace(data.PREPARATIONS["maestro"], pieces=lambda: files)
     begin = time.perf_counter()
-    print(len(data._prepare("maestro", source, Path(sys.argv[2]))))
+    print(len(prepare(preparation, Path(sys.argv[2]))))
     print(time.perf_counter() - begin)
     # getrusage of this process would count what its parent held when it was started
     own = int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
@@ -287,7 +294,7 @@ def test_all_of_maestro_is_prepared_in_seconds_and_little_memory(
 
 def test_groove_becomes_general_midi(shared_data):
     path = sorted((shared_data / "groove").rglob("*.mid"))[0]
-    pitches = {int(event) for event in spell_kit(path) if event < 128}
+    pitches = {int(event) - SPECIALS for event in encode_kit(path) if event < SPECIALS + 128}
     assert pitches <= {36, 38, 42, 43, 46, 47, 48, 49, 50, 51, 45, 37, 40}
     assert not pitches & {22, 26, 55, 58, 59}
 
@@ -297,7 +304,7 @@ def test_splits_are_whole_pieces_of_events(tasks):
     assert [len(splits[name]) for name in splits] == [16, 2, 2]
     ids = splits["validation"].piece(1)
     sequence = tasks.decode_performance(ids)
-    expected = tasks.encode_performance(drumming.perform_piece(splits["validation"].names[1]))
+    expected = tasks.encode_performance(drums.perform_piece(splits["validation"].names[1]))
     assert ids.tolist() == expected.tolist()
     assert len(sequence.notes) > 100
 
@@ -326,21 +333,7 @@ def test_measures_of_a_piece_that_can_be_counted_by_hand():
     assert measures.entropy == pytest.approx(np.log2(3))
     assert measures.polyphony == pytest.approx((2 + 2 + 2) / 3)
     assert measures.gap == 1.5
-    assert sounding(np.array([0.0, 0.0, 1.5]), np.array([1.0, 2.0, 2.0])).tolist() == [2, 2, 2]
     assert measure(piece(), SeenRuns([]), False).notes == 0
-
-
-def test_copied_runs_are_found_in_whatever_key():
-    melody = np.random.default_rng(0).integers(50, 70, 30)
-    seen = SeenRuns([melody])
-    assert seen.share(melody + 3) == 1
-    assert seen.share(np.random.default_rng(1).integers(50, 70, 30)) == 0
-
-
-def test_a_distribution_overlaps_itself_wholly():
-    found = distributions([piece((60, 50, 0, 1), (64, 70, 0.5, 2))])
-    for shares in found.values():
-        assert overlap(shares, shares) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("policy", "tolerance"), [("float32", 1e-5), ("mixed_float16", 1e-2)])
@@ -355,7 +348,7 @@ def test_attention_maps_are_those_of_the_model(tasks, policy, tolerance):
     finally:
         keras.config.set_dtype_policy("float32")
     ids = np.random.default_rng(0).integers(3, tasks.VOCAB_SIZE, 20).astype(np.int32)
-    weights = looking.attention_weights(tasks, model, ids)
+    weights = attention.attention_weights(tasks, model, ids)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-5)
     # the first block's heads, mixed by these weights, are what its attention returns
     block = model.blocks[0]
@@ -370,4 +363,4 @@ def test_attention_maps_are_those_of_the_model(tasks, policy, tolerance):
 def test_every_event_knows_its_note(tasks):
     on, off = tasks.NOTE_ON + 60, tasks.NOTE_OFF + 60
     ids = np.array([tasks.START, tasks.VELOCITY, on, tasks.TIME_SHIFT, on, off, off, off])
-    assert looking.note_of_each_event(tasks, ids).tolist() == [-1, -1, 0, -1, 1, 0, 1, -1]
+    assert attention.note_of_each_event(tasks, ids).tolist() == [-1, -1, 0, -1, 1, 0, 1, -1]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.data.corpus import fingerprint, is_stale, open_corpus, write_corpus
+from toolkit.data.corpus import is_stale, open_corpus, write_corpus
+from toolkit.data.fingerprint import fingerprint
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 

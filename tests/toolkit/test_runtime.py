@@ -136,13 +136,11 @@ def test_the_stamp_of_a_command_that_trains_nothing_does_not_load_keras():
 
 def test_code_that_is_edited_while_a_run_trains_is_compiled_as_it_was(keras, tmp_path, monkeypatch):
     file = tmp_path / "edited.py"
-    file.write_text(
-        "def double(model, x):\n    return twice(x)\n\ndef twice(x):\n    return 2 * x\n"
-    )
+    file.write_text("def double(x):\n    return twice(x)\n\ndef twice(x):\n    return 2 * x\n")
     monkeypatch.syspath_prepend(tmp_path)
     module = importlib.import_module("edited")
     file.write_text("# a longer text\n\n\n\ndef other(a, b, c):\n    return a\n")
-    assert compiled(module.double, None)(np.float32(3)) == 6
+    assert compiled(module.double)(np.float32(3)) == 6
 
 
 def test_a_device_that_saw_no_data_is_noticed():

@@ -5,7 +5,6 @@ A corpus is a folder of three files: `tokens.bin` (little-endian uint16, piece a
 """
 
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -13,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -172,33 +170,6 @@ def is_stale(folder: Path, expected_header: Mapping[str, Any]) -> bool:
     except EtudeError:
         return True
     return False
-
-
-def fingerprint(*makers: ModuleType | Path | str) -> str:
-    """Hash what makes a corpus, for its header: another hash means that it is stale.
-
-    Parameters
-    ----------
-    *makers
-        A module or file stands for its content, a folder for the names and sizes of the files
-        below it, a string for itself.
-    """
-    digest = hashlib.sha256()
-    for maker in makers:
-        if isinstance(maker, ModuleType):
-            maker = Path(str(maker.__file__))
-        if isinstance(maker, str):
-            parts = [maker.encode()]
-        elif maker.is_dir():
-            files = sorted(path for path in maker.rglob("*") if path.is_file())
-            parts = [
-                f"{path.relative_to(maker).as_posix()} {path.stat().st_size}\n".encode()
-                for path in files
-            ]
-        else:
-            parts = [maker.read_bytes()]
-        digest.update(hashlib.sha256(b"".join(parts)).digest())
-    return digest.hexdigest()
 
 
 @contextmanager

@@ -1,9 +1,5 @@
-"""Data sets: fetched, checked and unpacked safely, or used where the user has them.
+"""Data sets: fetched, checked and unpacked safely, or used where the user has them."""
 
-`make data` lists them, `make data NAME=maestro` fetches one, `FROM=path` uses a copy.
-"""
-
-import argparse
 import csv
 import difflib
 import hashlib
@@ -22,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from toolkit.console import next_step, progress, run_command, say, table, warn
+from toolkit.console import progress, warn
 from toolkit.errors import EtudeError
 from toolkit.paths import CACHE, DATASETS, hold, shown, write_whole
 
@@ -149,6 +145,15 @@ def fetch(name: str, source: str | Path | None = None) -> Path:
 
 
 # Where a data set is
+
+
+def describe(data_set: DataSet) -> str:
+    """Say in a few words whether a data set is here."""
+    record = _record(data_set)
+    if record is None:
+        return f"not here ({data_set.bytes / MB:,.0f} MB to fetch)"
+    lacking = f", {record.missing:,} of {data_set.files:,} files missing" if record.missing else ""
+    return f"{shown(record.folder)}{lacking}"
 
 
 class _Record(NamedTuple):
@@ -463,41 +468,3 @@ def _check_entries(entries: list[zipfile.ZipInfo], archive: Path) -> None:
     size = sum(entry.file_size for entry in entries)
     if size > MAX_EXPANSION * archive.stat().st_size:
         refuse(f"{size:,} bytes in {archive.stat().st_size:,}, which no data set does")
-
-
-# The command
-
-
-def describe(data_set: DataSet) -> str:
-    """Say in a few words whether a data set is here."""
-    record = _record(data_set)
-    if record is None:
-        return f"not here ({data_set.bytes / MB:,.0f} MB to fetch)"
-    lacking = f", {record.missing:,} of {data_set.files:,} files missing" if record.missing else ""
-    return f"{shown(record.folder)}{lacking}"
-
-
-def main() -> int | None:
-    """List the data sets, or make one available."""
-    parser = argparse.ArgumentParser(prog="make data", description=__doc__)
-    parser.add_argument("--name", help="the data set to make available")
-    parser.add_argument("--from", dest="source", help="your copy: a folder, or the official zip")
-    options = parser.parse_args()
-    if options.name:
-        folder = fetch(options.name, options.source)
-        data_set = find(options.name)
-        say(f"{data_set.name} is in {shown(folder)}.")
-        say(f"licence: {data_set.licence} · to cite it: {data_set.citation}")
-    elif options.source:
-        raise EtudeError(
-            "FROM=path needs the data set's name too: make data NAME=maestro FROM=path"
-        )
-    else:
-        rows = [(entry.name, entry.title, describe(entry)) for entry in registry().values()]
-        table("name", "what", "where", rows=rows)
-        next_step("make data NAME=maestro, or with FROM=path if you have a copy")
-    return None
-
-
-if __name__ == "__main__":
-    run_command(main)

@@ -25,15 +25,15 @@ SUSTAIN_PEDAL = 64
 DRUM_CHANNEL = 9
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile with numba, cached on disk wherever there is a place to write."""
+def machine_code(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile with numba to machine code, cached on disk wherever there is a place to write."""
     try:
         return numba.njit(cache=True)(function)
     except RuntimeError:  # no such place
         return numba.njit(function)
 
 
-@compiled
+@machine_code
 def _variable_int(data, at, end):
     """Read a variable-length quantity; the position is beyond `end` if it does not fit."""
     value = 0
@@ -46,7 +46,7 @@ def _variable_int(data, at, end):
     return value, end + 1
 
 
-@compiled
+@machine_code
 def _data_length(status):
     """Count the data bytes of a message, -1 if there is no such status."""
     kind = status >> 4
@@ -59,12 +59,12 @@ def _data_length(status):
     return -1
 
 
-@compiled
+@machine_code
 def _is_known_meta(kind):
     return kind <= 0x07 or kind in (0x09, 0x20, 0x21, 0x2F, 0x51, 0x54, 0x58, 0x59, 0x7F)
 
 
-@compiled
+@machine_code
 def _is_odd_meta(kind, body):
     """Tell meta events that mido, pretty_midi or note-seq might refuse."""
     size = body.size
@@ -83,7 +83,7 @@ def _is_odd_meta(kind, body):
     return False
 
 
-@compiled
+@machine_code
 def scan(data, at, num_tracks):
     """Parse the track chunks.
 
@@ -197,7 +197,7 @@ def scan(data, at, num_tracks):
     return problem, longest, ticks[:count], messages[:count], tracks[:count], tempi[:num_tempi]
 
 
-@compiled
+@machine_code
 def _has_stray_status(body):
     """Tell whether a system exclusive message holds a byte that is no data."""
     begin, end = 0, body.size
@@ -208,7 +208,7 @@ def _has_stray_status(body):
     return np.any(body[begin:end] > 127)
 
 
-@compiled
+@machine_code
 def pair_notes(ticks, messages, tracks):
     """Pair note-ons with note-offs and hand notes and pedal events to instruments.
 
@@ -315,7 +315,7 @@ def tempo_map(tempi: np.ndarray, resolution: int) -> tuple[np.ndarray, np.ndarra
     return np.array(starts), np.array(times), np.array(scales)
 
 
-@compiled
+@machine_code
 def to_seconds(ticks, starts, times, scales):
     """Turn ticks into seconds, with what `tempo_map` returned."""
     seconds = np.empty(ticks.size)

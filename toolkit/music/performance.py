@@ -12,7 +12,7 @@ import numpy as np
 from toolkit.data.parallel import map_items
 from toolkit.errors import EtudeError
 from toolkit.music.midi import Notes, read_notes
-from toolkit.music.midi_reader import compiled
+from toolkit.music.midi_reader import machine_code
 
 MAX_SHIFT_STEPS = 100
 NOTE_ON, NOTE_OFF, TIME_SHIFT = 0, 128, 256
@@ -106,7 +106,7 @@ def _sustained(notes: Notes, by_start: np.ndarray) -> tuple[np.ndarray, np.ndarr
     )
 
 
-@compiled
+@machine_code
 def _sustain(
     pitch,
     velocity,
@@ -189,7 +189,7 @@ def _sustain(
     return new_end, kept
 
 
-@compiled
+@machine_code
 def _drop_one_like(note, kept, pitch, velocity, start, end, instrument, program):
     """Drop the first note equal to this one: note-seq removes by value."""
     for other in range(kept.size):
@@ -206,7 +206,7 @@ def _drop_one_like(note, kept, pitch, velocity, start, end, instrument, program)
             return
 
 
-@compiled
+@machine_code
 def _events(start_step, offsets, pitch, velocity, bin_size):
     """Merge onsets with offsets (`step << 32 | note`, sorted) and write the events."""
     num_notes = pitch.size

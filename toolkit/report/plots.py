@@ -65,10 +65,10 @@ def plot_curves(
         if key in log:
             marker = "o" if len(epochs) < 30 else None
             axes.plot(epochs, log[key], color=colour, linewidth=width, marker=marker, markersize=4)
-            endings.append((log[key][-1], f"{name} {_spelt(log[key][-1])}", colour))
+            endings.append((log[key][-1], f"{name} {_format(log[key][-1])}", colour))
     for name, value in (baselines or {}).items():
         axes.axhline(value, color=GREY, linewidth=1, linestyle=(0, (5, 4)))
-        endings.append((value, f"{name} {_spelt(value)}", GREY))
+        endings.append((value, f"{name} {_format(value)}", GREY))
     best = best_epoch(log)
     if best is not None:
         axes.axvline(best, color=INK, linewidth=0.8, linestyle=":")
@@ -156,11 +156,11 @@ def plot_measures(
         real = (reference or {}).get(measure, np.nan)
         widest = max([abs(value) for value in (*heights, real) if np.isfinite(value)] or [1.0])
         for row, value in enumerate(heights):
-            panel.text(widest * 0.03, row, _spelt(value), va="center", fontsize=10.5, color=INK)
+            panel.text(widest * 0.03, row, _format(value), va="center", fontsize=10.5, color=INK)
         if np.isfinite(real):
             panel.axvline(real, color=COLOURS[1], linewidth=1.4, linestyle=(0, (4, 3)))
             panel.annotate(
-                f"{reference_name} {_spelt(real)}", (real, 1), (0, 4),
+                f"{reference_name} {_format(real)}", (real, 1), (0, 4),
                 xycoords=("data", "axes fraction"), textcoords="offset points",
                 ha="right" if real > widest / 2 else "left", fontsize=9.5, color=COLOURS[1],
             )  # fmt: skip
@@ -231,7 +231,7 @@ def plot_iterations(
     axes = figure.subplots()
     _style(axes)
     for (name, (iterations, values)), colour in zip(curves.items(), COLOURS, strict=False):
-        text = f"{name}, last {_spelt(values[-1])}"
+        text = f"{name}, last {_format(values[-1])}"
         axes.plot(iterations, values, color=colour, linewidth=2, label=text)
     if logarithmic:
         axes.set_yscale("log")
@@ -406,7 +406,7 @@ def _shade(velocity: int) -> float:
 
 
 def pitch_name(pitch: int) -> str:
-    """Spell a MIDI pitch, 60 being C4."""
+    """Name a MIDI pitch, 60 being C4."""
     return f"{PITCH_NAMES[pitch % 12]}{pitch // 12 - 1}"
 
 
@@ -430,7 +430,7 @@ def _style(axes: Axes, grid: bool = True) -> None:
         axes.grid(axis="y", color=RULE, linewidth=0.8)
 
 
-def _spelt(value: float) -> str:
+def _format(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 1 and value % 1 else f"{value:.3g}"
 
 

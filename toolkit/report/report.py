@@ -1,7 +1,6 @@
 """A run's report: one self-contained HTML page, built from plain data section by section."""
 
 import base64
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from toolkit.console import format_cell
 from toolkit.errors import EtudeError
 from toolkit.paths import write_whole
 from toolkit.report.page import render, today
@@ -168,16 +168,5 @@ def _sound(wav: Path | None) -> dict[str, str]:
 
 
 def _cell(value: Any) -> dict[str, Any]:
-    """Spell a value for a table, other than whole numbers to three digits."""
-    if isinstance(value, bool) or not hasattr(value, "__float__"):
-        words = {True: "yes", False: "no", None: "–"}
-        return {
-            "text": words[value] if value in (True, False, None) else str(value),
-            "number": False,
-        }
-    number = float(value)
-    if not math.isfinite(number):
-        return {"text": "–", "number": True}
-    whole = number.is_integer() or abs(number) >= 1000
-    text = f"{number:,.0f}" if whole else f"{number:#.3g}".rstrip(".")
-    return {"text": text, "number": True}
+    is_number = hasattr(value, "__float__") and not isinstance(value, bool)
+    return {"text": format_cell(value), "number": is_number}

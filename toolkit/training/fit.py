@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from keras import ops
 
 from toolkit import console
 from toolkit.errors import EtudeError
-from toolkit.training.runs import Log, Run, trim_log
+from toolkit.training.runs import MONITOR, Log, Run, trim_log
 from toolkit.training.runtime import (
     Runtime,
     check_shards,
@@ -305,16 +306,33 @@ def _fit(
                 epochs=epochs,
                 shuffle=False,
                 verbose=1 if sys.stdout.isatty() else 2,  # type: ignore[arg-type]
-                callbacks=[
-                    stop,
-                    _Order(batches),
-                    _Shards(runtime),
-                    *run.callbacks(),
-                ],
+                callbacks=[stop, _Order(batches), _Shards(runtime), *_recorders(run)],
             )
         except Interrupted:
             run.interrupt(f"interrupted in epoch {stop.epoch + 1} of {epochs}")
             console.warn(f"{run.interrupted}; going on with the best weights so far.")
+
+
+def _recorders(run: Run) -> list[keras.callbacks.Callback]:
+    """What writes into the run's folder, and the run's own callbacks.
+
+    The backup comes after the log and the best weights: what it holds has been logged and judged.
+    """
+    losses = run.log().get(MONITOR, [])
+    recorders = [
+        keras.callbacks.CSVLogger(str(run.path("log.csv")), append=bool(losses)),
+        keras.callbacks.ModelCheckpoint(
+            str(run.best_weights),
+            monitor=MONITOR,
+            mode="min",
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=min(losses) if losses else None,
+        ),
+    ]
+    if find_spec("tensorboard") and find_spec("tensorflow"):
+        recorders.append(keras.callbacks.TensorBoard(str(run.path("tensorboard"))))
+    return [*recorders, Backup(run.path("backup")), *run.callbacks]
 
 
 class _Order(keras.callbacks.Callback):

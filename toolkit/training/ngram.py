@@ -70,34 +70,3 @@ def accuracy(log_probabilities: np.ndarray, pairs: np.ndarray) -> float:
     """Share of the counted pairs whose second token is the likeliest after the first."""
     guesses = log_probabilities.argmax(axis=1)
     return float(pairs[np.arange(len(pairs)), guesses].sum() / max(pairs.sum(), 1))
-
-
-def ngram_hashes(sequence: np.ndarray, n: int) -> np.ndarray:
-    """Hash every n-gram of a sequence of integers: uint64 (len − n + 1,), by repeated doubling.
-
-    Equal n-grams have equal hashes; that two others agree has odds of about 2**-64 a pair.
-    """
-    length = len(sequence) - n + 1
-    if length < 1:
-        return np.zeros(0, np.uint64)
-    power = _mix(sequence)  # hashes of the 2**i-grams
-    result, covered, width, rest = None, 0, 1, n
-    while rest:
-        if rest & 1:
-            part = power[covered : covered + length]
-            result = part if result is None else _mix(result + _mix(part))
-            covered += width
-        rest >>= 1
-        if rest:
-            power = _mix(power[: len(power) - width] + _mix(power[width:]))
-            width *= 2
-    assert result is not None
-    return result
-
-
-def _mix(values: np.ndarray) -> np.ndarray:
-    """Scatter integers over 64 bits (splitmix64's finaliser)."""
-    mixed = values.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))

@@ -1,7 +1,4 @@
-"""A training run's folder: settings, log, best weights, plots, music, report.
-
-Keras is imported only by what trains: `Run` itself costs nothing.
-"""
+"""A training run's folder: settings, log, best weights, plots, music, report; without Keras."""
 
 import contextlib
 import csv
@@ -21,7 +18,7 @@ from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, hold, shown, write_whole
 
 Log = dict[str, list[float]]
-# what the best weights are best at, unless an experiment says otherwise
+# what the best weights are best at: least of it
 MONITOR = "val_nats_per_token"
 # states in status.json of a run that RESUME goes on with; others are "preparing", "finished" and
 # "crashed before training"
@@ -43,6 +40,7 @@ class Run:
     interrupted : None, or such as "interrupted in epoch 3 of 10"
     begun : whether this process has begun to train
     whole : the run that this is a part of
+    callbacks : Keras's, in training after all others
     """
 
     folder: Path
@@ -54,6 +52,7 @@ class Run:
     lock: IO | None = field(default=None, repr=False)
     begun: bool = False
     whole: "Run | None" = field(default=None, repr=False)
+    callbacks: tuple[Any, ...] = field(default=(), repr=False)
 
     @classmethod
     def create(
@@ -70,7 +69,7 @@ class Run:
         Parameters
         ----------
         lab_slug : such as "lab3_notes"; the folder is named after its first part
-        settings : what must agree for a run to be the same run; JSON values, or what `str` spells
+        settings : what must agree for a run to be the same run; JSON values or others
         resume : go on with the newest unfinished run of this lab, preset and settings, or with
             that in this folder
         stamp : the parity stamp
@@ -149,32 +148,6 @@ class Run:
         """The training log: "epoch" (from 1) and one column a measure, empty before the first."""
         return read_log(self.folder / "log.csv")
 
-    def callbacks(self, monitor: str = MONITOR, mode: str = "min") -> list:
-        """Keras's callbacks for `model.fit`: CSV log, best weights, TensorBoard, backup.
-
-        The backup comes last: what it holds has been logged and judged. See
-        `toolkit.training.fit`, which uses them and knows how to go on from the backup.
-        """
-        import keras
-
-        from toolkit.training.fit import Backup
-
-        log = self.log().get(monitor, [])
-        callbacks = [
-            keras.callbacks.CSVLogger(str(self.path("log.csv")), append=bool(log)),
-            keras.callbacks.ModelCheckpoint(
-                str(self.best_weights),
-                monitor=monitor,
-                mode=mode,
-                save_best_only=True,
-                save_weights_only=True,
-                initial_value_threshold=(min if mode == "min" else max)(log) if log else None,
-            ),
-        ]
-        if _has_tensorboard():
-            callbacks.append(keras.callbacks.TensorBoard(str(self.path("tensorboard"))))
-        return [*callbacks, Backup(self.path("backup"))]
-
     @property
     def best_weights(self) -> Path:
         """The weights of the epoch with the best monitored value."""
@@ -216,6 +189,23 @@ def read_log(path: Path) -> Log:
     return log
 
 
+def load_weights(model: Any, path: Path) -> None:
+    """Load a trained model's weights.
+
+    Raises
+    ------
+    EtudeError
+        If the file is damaged, or of another model.
+    """
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise EtudeError(
+            f"{shown(path)} is damaged or holds another model's weights ({reason}): train again"
+        ) from None
+
+
 def best_epoch(log: Log, column: str = MONITOR) -> int | None:
     """Give the epoch (from 1) with the lowest `column`; None without a finite value."""
     values = [
@@ -240,12 +230,6 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return float("nan")
-
-
-def _has_tensorboard() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("tensorboard") is not None and find_spec("tensorflow") is not None
 
 
 def _new_folder(lab_folder: Path, preset: str) -> Path:

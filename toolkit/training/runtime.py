@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from toolkit import __version__
 from toolkit.errors import EtudeError
 from toolkit.paths import CACHE, write_whole
@@ -274,34 +276,38 @@ def _visible_device() -> str:
     return _cpu()
 
 
-def compiled(function: Callable[..., Any], model: Any) -> Callable[..., Any]:
-    """Compile `function(model, *arrays)` as a whole, so that loops in it do not run in Python.
+def compiled(
+    function: Callable[..., Any], *models: Any, xla: bool = False
+) -> Callable[..., np.ndarray]:
+    """Compile `function(*arrays)` as a whole, so that loops in it do not run in Python.
 
     Parameters
     ----------
-    function : written with `keras.ops`; it reads the model's weights and changes none
-    model : a built model
+    function : written with `keras.ops`; it reads the models' weights and changes none
+    models : built; those whose weights it reads
+    xla : whether XLA compiles on TensorFlow as well: quicker where a batch is large, while a step
+        of one event takes longer with it on a CPU
 
     Returns
     -------
-    arrays -> result as a NumPy array. A `tf.function` on TensorFlow (without XLA, which takes
-    longer for a step of one event on a CPU), `jax.jit` on JAX, where weights are arguments, not
-    constants.
+    arrays -> result as a NumPy array. A `tf.function` on TensorFlow, `jax.jit` on JAX, where
+    weights are arguments, not constants.
     """
     import keras
-    import numpy as np
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         # without AutoGraph: it reads the source anew, which may have been edited in the meantime
-        run = tf.function(lambda *arrays: function(model, *arrays), autograph=False)
+        run = tf.function(function, autograph=False, jit_compile=xla or None)
         return lambda *arrays: np.asarray(run(*map(tf.convert_to_tensor, arrays)))
     import jax
 
+    variables = list({id(v): v for model in models for v in model.variables}.values())
+
     def stateless(values: Any, *arrays: Any) -> Any:
-        with keras.StatelessScope(state_mapping=zip(model.variables, values, strict=True)):
-            return function(model, *arrays)
+        with keras.StatelessScope(state_mapping=zip(variables, values, strict=True)):
+            return function(*arrays)
 
     jitted = jax.jit(stateless)
-    return lambda *arrays: np.asarray(jitted([v.value for v in model.variables], *arrays))
+    return lambda *arrays: np.asarray(jitted([v.value for v in variables], *arrays))

@@ -1,6 +1,7 @@
-"""Kinds of numbers among an experiment's settings: a field's type says what may be given.
+"""An experiment's settings: what every lab has, and the kinds of numbers among them.
 
-`epochs: Count = 10`, `temperatures: tuple[Positive, ...] = (0.6, 0.8)`, `max_pieces: Count | None`.
+A field's type says what may be given: `epochs: Count = 10`, `temperatures: tuple[Positive, ...] =
+(0.6, 0.8)`, `max_pieces: Count | None`.
 """
 
 from collections.abc import Callable
@@ -32,3 +33,36 @@ FractionAboveZero = Annotated[
 FractionBelowOne = Annotated[
     float, Range(lambda number: 0 <= number < 1, "a number from 0, below 1")
 ]
+
+
+@dataclass(frozen=True)
+class CommonSettings:
+    """What every lab can be told; any field can be set on the command line.
+
+    Attributes
+    ----------
+    seed : what every seed is derived from
+    precision : "auto", "float32", "bfloat16" or "float16"
+    devices : None is one, "all" shares each batch between all
+    """
+
+    seed: Seed = 0
+    precision: str = "auto"
+    devices: str | None = None
+
+
+@dataclass(frozen=True)
+class MusicSettings(CommonSettings):
+    """What every lab that makes music can be told besides.
+
+    Attributes
+    ----------
+    instrument : one or several General MIDI names, with commas; None is each note's own
+    soundfont : an .sf2 file; None is the small one that comes along
+    max_pieces : training pieces to use at most, and an eighth as many for validation and test; None
+        is all
+    """
+
+    instrument: str | None = None
+    soundfont: str | None = None
+    max_pieces: Count | None = None

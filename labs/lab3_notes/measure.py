@@ -1,6 +1,5 @@
 """What can be counted in a piece of tokens: grammar, repetition, harmony, copying."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -8,15 +7,15 @@ from zlib import crc32
 
 import numpy as np
 
-from toolkit.training.ngram import ngram_hashes
+from toolkit.music.copying import SeenRuns, repeated_share
+from toolkit.music.measures import Measures, pitch_class_entropy
 
 NGRAM = 8
-OCTAVE = 12
 
 
 @dataclass(frozen=True)
-class Measures:
-    """Measures of one piece, or their means over several.
+class TokenMeasures(Measures):
+    """Measures of one piece of tokens, or their means over several.
 
     Attributes
     ----------
@@ -40,28 +39,24 @@ class Measures:
     longest_copy: float
 
 
-def measure(tokens: Sequence[str], seen: "SeenRuns") -> Measures:
-    """Measure one piece, given as tokens with END if it ended by itself."""
+def measure(tokens: Sequence[str], seen: SeenRuns) -> TokenMeasures:
+    """Measure one piece, given as tokens with END if it ended by itself.
+
+    `seen` holds the training pieces as `relative` codes them.
+    """
     body = [token for token in tokens if token not in ("START", "END")]
-    ids = np.array([_code(token) for token in body], np.int64)
-    own = ngram_hashes(ids, NGRAM)
-    runs = ngram_hashes(relative(body), NGRAM)
+    without_key = relative(body)
     chords = _chords(body)
-    return Measures(
+    return TokenMeasures(
         tokens=len(body),
         valid=valid_share(body),
         ends=float(bool(tokens) and tokens[-1] == "END"),
         repeats=_share(sum(a == b for a, b in pairwise(chords)), len(chords) - 1),
-        loops=_share(len(own) - len(np.unique(own)), len(own)),
-        entropy=pitch_class_entropy(body),
-        copied=_share(int(np.isin(runs, seen.runs(NGRAM)).sum()), len(runs)),
-        longest_copy=seen.longest(relative(body)),
+        loops=repeated_share(np.array([_code(token) for token in body], np.int64), NGRAM),
+        entropy=pitch_class_entropy(_pitches(body)),
+        copied=seen.share(without_key, NGRAM),
+        longest_copy=seen.longest(without_key),
     )
-
-
-def mean(pieces: Sequence[Measures]) -> Measures:
-    """Average the measures of several pieces, each piece counting the same."""
-    return Measures(*np.mean([list(vars(piece).values()) for piece in pieces], axis=0).tolist())
 
 
 def valid_share(tokens: Sequence[str]) -> float:
@@ -81,49 +76,17 @@ def valid_share(tokens: Sequence[str]) -> float:
     return _share(valid, len(tokens))
 
 
-def pitch_class_entropy(tokens: Sequence[str]) -> float:
-    """Entropy in bits of the notes' pitch classes, −Σ p log₂ p."""
-    classes = Counter(int(t[5:]) % OCTAVE for t in tokens if t.startswith("NOTE_"))
-    shares = np.array(list(classes.values()), float) / max(sum(classes.values()), 1)
-    return float(-(shares * np.log2(shares)).sum())
-
-
 def relative(tokens: Sequence[str]) -> np.ndarray:
     """Code tokens without their key: a note by its distance from the note before, int64."""
-    pitches = np.array([int(t[5:]) if t.startswith("NOTE_") else -1 for t in tokens], np.int64)
-    is_note = pitches >= 0
+    is_note = np.array([token.startswith("NOTE_") for token in tokens], bool)
     codes = np.array([_code(token) for token in tokens], np.int64)
-    notes = pitches[is_note]
-    codes[is_note] = np.diff(notes, prepend=notes[:1])
+    pitches = _pitches(tokens)
+    codes[is_note] = np.diff(pitches, prepend=pitches[:1])
     return codes
 
 
-class SeenRuns:
-    """The runs of tokens that are in the training pieces, in whatever key."""
-
-    def __init__(self, pieces: Sequence[Sequence[str]]):
-        # a code of its own between two pieces, so that no run crosses
-        ends = (np.array([-(2**40) - index]) for index in range(len(pieces)))
-        parts = [part for piece in pieces for part in (relative(piece), next(ends))]
-        self.codes = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-        self._runs: dict[int, np.ndarray] = {}
-
-    def runs(self, n: int) -> np.ndarray:
-        """Hashes of the runs of n tokens, each once, in order."""
-        if n not in self._runs:
-            self._runs[n] = np.unique(ngram_hashes(self.codes, n))
-        return self._runs[n]
-
-    def longest(self, codes: np.ndarray) -> int:
-        """Length of the longest run of `codes` that is among the training pieces'."""
-        shortest, longest = 0, len(codes)
-        while shortest < longest:
-            middle = (shortest + longest + 1) // 2
-            if np.isin(ngram_hashes(codes, middle), self.runs(middle)).any():
-                shortest = middle
-            else:
-                longest = middle - 1
-        return shortest
+def _pitches(tokens: Sequence[str]) -> np.ndarray:
+    return np.array([int(token[5:]) for token in tokens if token.startswith("NOTE_")], int)
 
 
 def _chords(tokens: Sequence[str]) -> list[tuple[str, ...]]:

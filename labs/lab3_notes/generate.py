@@ -1,22 +1,17 @@
-"""Pieces that the network writes: generated, measured, played and drawn."""
+"""Pieces that the network generates: by argmax and at each temperature, measured, with sound."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 
 from labs.lab3_notes.data import Pieces
-from labs.lab3_notes.measures import Measures, SeenRuns, mean, measure
-from toolkit import console
-from toolkit.data.parallel import available_cores
-from toolkit.errors import EtudeError
-from toolkit.music.midi import import_note_seq, write_midi
-from toolkit.music.sound import render_wav
-from toolkit.report.plots import plot_piano_roll
-from toolkit.report.report import Picture, Sample
+from labs.lab3_notes.measure import TokenMeasures, measure, relative
+from toolkit.music.copying import SeenRuns
+from toolkit.music.midi import import_note_seq
+from toolkit.music.samples import Generated, write_samples
+from toolkit.report.report import Sample
 from toolkit.training.fit import PAD
 from toolkit.training.runs import Run
 
@@ -38,22 +33,15 @@ class Kind:
 
     name: str
     accuracy: float | None
-    measures: Measures
+    measures: TokenMeasures
     samples: list[Sample]
 
     def row(self) -> dict[str, Any]:
         """Column by column, as a table shows it."""
-        return {"pieces": self.name, "accuracy": self.accuracy, **columns(self.measures)}
+        return {"pieces": self.name, "accuracy": self.accuracy, **self.measures.row()}
 
 
-def columns(measures: Measures) -> dict[str, float]:
-    """Name measures as tables do."""
-    return {
-        field.name.replace("_", " "): getattr(measures, field.name) for field in fields(measures)
-    }
-
-
-def write_pieces(
+def generate_pieces(
     tasks: Any,
     settings: Any,
     run: Run,
@@ -66,29 +54,32 @@ def write_pieces(
 
     The last kind is real music, the validation pieces, measured in the same way.
     """
-    seen = SeenRuns([pieces.tokens(ids) for ids in pieces.ids["train"]])
+    seen = SeenRuns([relative(pieces.tokens(ids)) for ids in pieces.ids["train"]])
     primers = choose_primers(tasks.START, settings, pieces)
     logits = model.predict_on_batch(validation[0][:WINDOWS])
     targets = validation[1][:WINDOWS]
     kinds = []
-    # the synthesizer is a process of its own, so threads are enough to keep all cores busy
-    with ThreadPoolExecutor(available_cores()) as pool:
-        for temperature in (0.0, *settings.temperatures):
-            name = f"temperature {temperature:g}" if temperature else "argmax"
-            generated = tasks.generate(
-                stepper, primers, settings.max_length, temperature, seed=settings.seed
+    for temperature in (0.0, *settings.temperatures):
+        name = f"temperature {temperature:g}" if temperature else "argmax"
+        rows = tasks.generate(
+            stepper, primers, settings.max_length, temperature, seed=settings.seed
+        )
+        texts = [pieces.tokens(ids) for ids in rows]
+        measured = [measure(text, seen) for text in texts]
+        made = [
+            Generated(
+                f"{name}, piece {number}",
+                name,
+                to_sequence(tasks.tokens_to_score(text), settings.tempo),
+                own.row(),
             )
-            texts = [pieces.tokens(ids) for ids in generated]
-            measured = [measure(text, seen) for text in texts]
-            samples = []
-            for number, (text, own) in enumerate(zip(texts, measured, strict=True), 1):
-                piece = f"{name}, piece {number}"
-                sequence = to_sequence(tasks.tokens_to_score(text), settings.tempo)
-                samples.append(write_sample(settings, run, piece, sequence, own, pool))
-            accuracy = expected_accuracy(logits, targets, temperature)
-            kinds.append(Kind(name, accuracy, mean(measured), samples))
+            for number, (text, own) in enumerate(zip(texts, measured, strict=True), 1)
+        ]
+        samples = write_samples(run, made, settings.instrument, settings.soundfont, "quarter notes")
+        accuracy = expected_accuracy(logits, targets, temperature)
+        kinds.append(Kind(name, accuracy, TokenMeasures.mean(measured), samples))
     real = [measure([*pieces.tokens(ids), "END"], seen) for ids in pieces.ids["validation"]]
-    return [*kinds, Kind("real music", None, mean(real), [])]
+    return [*kinds, Kind("real music", None, TokenMeasures.mean(real), [])]
 
 
 def choose_primers(start: int, settings: Any, pieces: Pieces) -> np.ndarray:
@@ -123,30 +114,3 @@ def to_sequence(score: Any, tempo: float) -> Any:
             sequence.notes.add(pitch=pitch.midi, velocity=VELOCITY, start_time=start, end_time=end)
         sequence.total_time = max(sequence.total_time, end)
     return sequence
-
-
-def write_sample(
-    settings: Any,
-    run: Run,
-    name: str,
-    sequence: Any,
-    measures: Measures,
-    pool: ThreadPoolExecutor,
-) -> Sample:
-    """Write one piece's MIDI and piano roll now and its WAV in the pool; a piece may be empty."""
-    stem = f"pieces/{name.replace(', ', '-').replace(' ', '-')}"
-    midi, wav, roll = (run.path(f"{stem}.{kind}") for kind in ("mid", "wav", "png"))
-    if sequence.notes:
-        write_midi(sequence, midi)
-        plot_piano_roll(sequence, roll, name, "quarter notes")
-        pool.submit(play, sequence, wav, settings)
-    picture = Picture(roll, f"piano roll of {name}")
-    return Sample(name, name.split(",")[0], columns(measures), midi, wav, picture)
-
-
-def play(sequence: Any, wav: Path, settings: Any) -> None:
-    """Render a WAV; a piece that cannot be rendered is named and costs nothing else."""
-    try:
-        render_wav(sequence, wav, settings.instrument, settings.soundfont)
-    except EtudeError as error:
-        console.warn(f"no sound for {wav.stem}: {error}")

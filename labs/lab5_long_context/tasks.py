@@ -1,0 +1,1517 @@
+# %% [markdown]
+# # Lab 5: long context
+#
+# A pop song has 5,000 words of REMI, and its second chorus repeats the first, 2,000 words back. A
+# model that reads 512 words at a time cannot know. Two answers were published side by side: carry
+# memory from one segment to the next (Transformer-XL), or make attention linear, and the music
+# shorter by saying a whole note in one step (compound words). You build both, train both on the
+# same pieces, and compare what they learned, what they cost, and how their songs sound.
+#
+# | you build | tasks | hours |
+# |---|---|---|
+# | words: chords by ear, REMI and back, compound words and back | 5.1 to 5.6 | 5 |
+# | Transformer-XL: relative scores, memory, streams of pieces | 5.7 to 5.11 | 5 |
+# | the linear Transformer: three ways to one result, seven fields at once | 5.12 to 5.17 | 4 |
+# | training and generation: losses that can be compared, songs that end | 5.18 to 5.20 | 2 |
+#
+# What you should know: attention with relative positions and its cache (Lab 4), masked losses and
+# sampling (Labs 1 and 2). Both are given here: `masked_cross_entropy`, `filter_logits`.
+#
+# The words were checked against the authors' own: on 1,747 of 1,747 songs of Pop1K7, yours will be
+# theirs, word for word. A note costs 4.01 words of REMI and 1.64 compound words: the same song is
+# 5,042 steps long or 2,071.
+#
+# Three questions to answer in writing, at most 120 words each. (a) Was the comparison fair? (b)
+# What does linear attention give up? (c) Does a longer memory help music?
+
+# %%
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from toolkit.errors import EtudeError
+from toolkit.music.piece import NO_CHORD, ROOTS, TICKS_PER_BEAT, Piece
+from toolkit.music.remi import (
+    AUTHORS,
+    BAR,
+    BAR_TICKS,
+    COMPOUND,
+    END,
+    FIELDS,
+    STEP,
+    STEPS_PER_BAR,
+    Spelling,
+)
+
+# END's id, in REMI and as a type. What a piece begins after is the end of another: START is END.
+START_ID = END_ID = 0
+PAD = -1  # among targets only: what is not to be learned
+BAR_TYPE, METRICAL, NOTE = range(3)  # ids of types; the end's is 0 too
+TEMPO, CHORD, BAR_BEAT, TYPE, PITCH, DURATION, VELOCITY = range(len(FIELDS))
+FIELD_SIZES = tuple(len(COMPOUND[field]) for field in FIELDS)
+
+# What chords sound like: what a pitch class counts, by its distance above the root in semitones.
+TEMPLATES = {
+    "M": (10, -2, -1, -2, 10, -5, -2, 10, -2, -1, -2, 0),
+    "m": (10, -2, -1, 10, -2, -5, -2, 10, -1, -2, 0, -2),
+    "o": (10, -2, -1, 10, -2, -1, 10, -2, -2, 1, -1, -2),
+    "+": (10, -2, -1, -2, 10, -1, -2, -2, 10, -1, -2, 0),
+    "sus2": (10, -2, 5, -2, -1, -5, -2, 5, -2, -1, -2, 0),
+    "sus4": (10, -2, -1, -2, -5, 5, -2, 5, -2, -1, -2, 0),
+}
+# What a chord is when its root lies so many semitones above the bass.
+OVER_BASS = {
+    ("M", 3): "m7",
+    ("m", 4): "M7",
+    ("m", 3): "/o7",
+    ("o", 4): "7",
+    ("o", 3): "o7",
+    ("sus2", 5): "sus4",
+    ("sus4", 7): "sus2",
+}
+
+
+def masked_cross_entropy(targets, logits):
+    """Sum of the losses over the targets that are not `PAD`, in nats, and how many those are.
+
+    targets: int (…); logits: (…, vocab_size). Returns two float32 scalars. (Labs 1 and 4.)
+    """
+    log_probabilities = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
+    is_word = ops.not_equal(targets, PAD)
+    chosen = ops.where(is_word, targets, 0)
+    losses = -ops.take_along_axis(log_probabilities, chosen[..., None], axis=-1)[..., 0]
+    return ops.sum(ops.where(is_word, losses, 0.0)), ops.sum(ops.cast(is_word, "float32"))
+
+
+def filter_logits(logits, temperature: float = 1.0, top_p: float = 1.0):
+    """Divide by the temperature; all but the likeliest that make up `top_p` become -1e9 (Lab 4)."""
+    if not temperature > 0 or not 0 < top_p <= 1:
+        raise ValueError(f"temperature {temperature} must be above 0, top_p {top_p} in (0, 1]")
+    logits = ops.cast(logits, "float32") / temperature
+    if top_p < 1:
+        falling = -ops.sort(-logits, axis=-1)
+        probabilities = ops.softmax(falling, axis=-1)
+        before = ops.cumsum(probabilities, axis=-1) - probabilities
+        kept = ops.where(before < top_p, falling, np.inf)
+        logits = ops.where(logits < ops.min(kept, axis=-1, keepdims=True), -1e9, logits)
+    return logits
+
+
+def project(layer, row):
+    """Apply an `EinsumDense` to one position: a plain product, twice as fast as its einsum.
+
+    A kernel (d_model, heads, head_dim) turns (batch, 1, d_model) into (batch, heads, 1, head_dim),
+    a kernel (heads, head_dim, d_model) the latter into the former.
+    """
+    first, second, last = layer.kernel.shape
+    splits = len(row.shape) == 3
+    features, shape = (first, (-1, second, 1, last)) if splits else (first * second, (-1, 1, last))
+    kernel = ops.cast(ops.reshape(layer.kernel, (features, -1)), row.dtype)
+    result = ops.matmul(ops.reshape(row, (-1, features)), kernel)
+    if layer.bias is not None:
+        result = result + ops.cast(ops.reshape(layer.bias, (-1,)), row.dtype)
+    return ops.reshape(result, shape)
+
+
+# %% [markdown]
+# ## 5.1 Which chord is this?
+#
+# REMI writes chords, but a recording has none: somebody has to listen. A chord is heard as its
+# pitch classes, each by how long it sounds. Six templates say what they should be: 10 for a chord's
+# own notes, less for what is foreign. Sevenths are then told apart by what sounds above, and the
+# bass has the last word: A, C and E over an F are not A minor.
+#
+# $$
+# \begin{aligned}
+# p_k &= \text{ticks that pitch class } k \text{ sounds in the span} && (12) \\
+# \text{score}(r, q) &= \textstyle\sum_i p_{(r+i) \bmod 12}\, w_{q,i} && (12, 6)
+# \end{aligned}
+# $$
+#
+# **By hand.** One beat, 480 ticks: F3, A3, C4 and E4 all through it.
+#
+# | root, quality | score |
+# |---|---|
+# | F, M | 480·(10 + 10 + 10 + 0) = 14,400 |
+# | A, m | 480·(10 + 10 + 10 − 1) = 13,920 |
+#
+# F major wins, and E, its major seventh, sounds longer than D♯, its minor one: F_M7. At least 10 a
+# tick are needed: 4,800.
+#
+# > **Predict.** Play the A3 an octave lower, below the F. Does the name change?
+#
+# **Your number is another?** A_m: you counted notes, not ticks, or took the last of the best.
+# F_M: sevenths are still missing.
+#
+# **Read.** Krumhansl, *Cognitive Foundations of Musical Pitch* (1990), chapter 4, for templates;
+# the weights are those of [chorder](https://github.com/joshuachang2311/chorder).
+
+
+# %%
+def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
+    """Name the chord of a span of time by what sounds in it.
+
+    1. Each pitch class counts the ticks that its notes sound within the span, each note for itself.
+    2. A root and a quality of `TEMPLATES` score the sum of the counts times the template's
+       numbers, which begin at the root. Only pitch classes that sound may be roots. The best score
+       wins; of equal ones the lower root (C is lowest), then the earlier template.
+    3. A best score below 10 × (end - start) names nothing: `NO_CHORD`, and the score is -1.
+    4. The bass is the lowest pitch that sounds at least an eighth of the span, notes of one pitch
+       together. Without one, the name is `NO_CHORD`, and the score stays.
+    5. If (quality, semitones from the bass up to the root) is in `OVER_BASS`, the chord is that one
+       on the bass:
+
+       | heard | root above the bass | is |
+       |---|---|---|
+       | M | 3 | m7 |
+       | m | 4, 3 | M7, /o7 |
+       | o | 4, 3 | 7, o7 |
+       | sus2 | 5 | sus4 |
+       | sus4 | 7 | sus2 |
+
+    6. If it is then M: M7 if the pitch class 11 above the root counts more than the one 10 above, 7
+       if less. If it is then m: m7 if the one 10 above counts anything.
+
+    Parameters
+    ----------
+    notes : int array (n, 4)
+        Rows of start, end, pitch and velocity, all of which sound in the span.
+    start, end : int
+        The span, ticks.
+
+    Returns
+    -------
+    name : str
+        One of `CHORDS`: root and quality, "F_M7".
+    score : int
+
+    Source: the behaviour of chorder 0.1.4 (`Dechorder.get_chord_quality`), in words of our own.
+    """
+    raise NotImplementedError("5.1")
+
+
+# %% [markdown]
+# ## 5.2 A chord a beat
+#
+# One beat is often too short to hear a chord: an arpeggio needs two. Two are too long where the
+# harmony moves each beat. So listen to both, and trust the single beats only if each of them is at
+# least as clear, beat for beat, as the two together.
+#
+# **By hand.** Two beats score 21,000 together, 10,500 a beat. Alone they score 14,400 and 9,000:
+# the second is less clear than the pair, so both beats get the pair's chord.
+#
+# > **Predict.** A pair of beats in which nothing sounds: which rule applies, and what is the name?
+#
+# **Your number is another?** Chords change too often: you compare with 21,000, or want only one of
+# the two to be clear.
+
+
+# %%
+def recognise_chords(notes: np.ndarray) -> list[str]:
+    """Name the chord of each beat of a piece.
+
+    Beats are taken in pairs: 0 and 1, 2 and 3, …. A pair is heard as one span, its score halved,
+    and as two of one beat. If both beats score at least as much as the halved score, each beat has
+    its own chord; otherwise both have the pair's. A last beat without a partner has its own chord
+    only if it scores *more* than its pair, which reaches one beat beyond the end.
+
+    What sounds in a span: notes that start before its end and end after its start. But a long note
+    is forgotten when many have begun since: a note that starts before the span counts only if it
+    starts at one of the ten times before the span at which notes start.
+
+    Parameters
+    ----------
+    notes : int array (n, 4)
+        Rows of start, end, pitch and velocity; in any order, at least one.
+
+    Returns
+    -------
+    list of str
+        One of `CHORDS` for each beat, until the last note has ended.
+
+    Source: the behaviour of chorder 0.1.4 (`Dechorder.dechord`); equal to the chord markers of
+    Pop1K7 on every beat of 30 songs.
+    """
+    raise NotImplementedError("5.2")
+
+
+# %% [markdown]
+# ## 5.3 From a piece to REMI
+#
+# Lab 4's events count time from one event to the next: a bar line is nowhere. REMI says where
+# things stand: a word for each bar, one for each occupied sixteenth of it, then the chord, the
+# tempo and the notes there. A note is three words and carries its own length, so nothing has to be
+# released. "Bar, first sixteenth" means the same in every bar: repetition becomes visible.
+#
+# How words are spelled is the `Spelling`'s affair: `spelling.note(60, 81, 470)` rounds and names.
+# What comes when is yours. Rounding a start is where published encoders differ: of two grid lines
+# as near, 886 starts of Pop1K7 go to another one by "half up" than by "half to even".
+#
+# **By hand.** A start at tick 180 lies between steps 1 and 2, as near to both (120, 240).
+#
+# | tick | 180 / 120 | half to even | half up |
+# |---|---|---|---|
+# | 180 | 1.5 | 2 | 2 |
+# | 300 | 2.5 | 2 | 3 |
+# | 1,860 | 15.5 | 16: the next bar | 16 |
+#
+# So C4 from 0 to 470, velocity 81, then E4 from 300 to 780, velocity 80: `Bar_None Beat_0
+# Note_Pitch_60 Note_Velocity_80 Note_Duration_480 Beat_2 Note_Pitch_64 Note_Velocity_80
+# Note_Duration_480 Bar_None EOS_None`.
+#
+# > **Predict.** The last note starts at tick 1,860. In which bar is it, and what do the authors do?
+#
+# **Your number is another?** `Beat_3`: you rounded half up. Right notes, wrong order within a step:
+# you sorted by the rounded start; raw starts decide, which tells in 1,746 of the 1,747 songs.
+#
+# **Read.** Huang and Yang, *Pop Music Transformer*,
+# [arXiv:2002.00212](https://arxiv.org/abs/2002.00212), section 3; Hsiao et al., *Compound Word
+# Transformer*, [arXiv:2101.02402](https://arxiv.org/abs/2101.02402), section 3.
+
+
+# %%
+def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
+    """Spell a piece as words of REMI.
+
+    1. Notes in the order of their starts (in ticks, not rounded), of one start by falling pitch,
+       rising if `spelling.lowest_first`; as they come if equal. A start goes to the nearest step of
+       120 ticks, a half to the even one. A length is end minus start, not rounded before
+       `spelling.note` has it.
+    2. Whole bars of 1,920 ticks before the first note's step are left out: all counts from there.
+       Empty bars inside stay.
+    3. Chords and tempi go to the nearest beat of 480 ticks, a half to the even one; what lies
+       before the first bar goes to its first step. Where several come to one step, the first stays
+       (`spelling.clamped` "last": the last).
+    4. The last bar is the one that holds the last note's step. If `spelling.drops_end`, it is the
+       one before the first bar line that is not before the last note's start, *not rounded*: what
+       is rounded to that line or starts on it is left out. Chords and tempi beyond are left out.
+    5. Each bar is `BAR`, then for each step where something is: its position; the chord; the tempo;
+       the notes. The position stands once a step; if `spelling.position_each` before the chord,
+       the tempo and each note. At last `BAR` and `END`.
+
+    Parameters
+    ----------
+    piece : Piece
+        In 4/4.
+    spelling : Spelling
+        `position(step)` and `chord(name)` give one word, `tempo(bpm)` and `note(pitch, velocity,
+        ticks)` a list; an empty one where a spelling has no tempi, which is nothing at that step.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    EtudeError
+        If the piece holds no notes.
+
+    Source: Huang and Yang (2020), section 3; with `AUTHORS` the words of Hsiao et al. (2021), all
+    1,747 songs of Pop1K7.
+    """
+    raise NotImplementedError("5.3")
+
+
+# %% [markdown]
+# ## 5.4 From REMI to a piece
+#
+# A model that is still learning writes a velocity without a pitch, or a note before any bar. A
+# decoder that raises on it plays nothing; one that guesses hides how badly the model writes. Yours
+# plays what is sound, and counts the rest: the count is a measure of how much grammar was learned.
+#
+# **By hand.** `Bar_None Note_Pitch_60 Beat_4 Note_Pitch_60 Note_Velocity_80 Beat_2 Beat_8
+# Note_Pitch_64 Note_Velocity_80 Note_Duration_0 EOS_None` is one note, and 4 words broken: the
+# pitch before any position; the pitch and the velocity that miss a length; `Beat_2`, which does not
+# come after `Beat_4`. E4 starts at 960; its length of 0 is played for 60 ticks.
+#
+# > **Predict.** Encode what you decoded. Are the words the same?
+#
+# **Your number is another?** 3: a note that is left unfinished counts all its words. Two notes: a
+# position between pitch and length ends the note.
+#
+# *(Answer: of the authors' own words, in 1,453 of 1,747 songs, but for the order within a step: raw
+# starts are gone. In most others the last notes stand on a bar line, and are dropped again.)*
+
+
+# %%
+def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
+    """Read words of REMI as a piece, whatever they are, and count those that break the grammar.
+
+    Words are read from left to right, up to the first `END`. `BAR` begins the next bar, without a
+    position. A position is valid within a bar, unless it is earlier than the one before it in that
+    bar. A chord, a tempo and a note stand at the position before them in their bar; their words
+    must follow each other as `spelling.items` says: a note of the authors' is a pitch, a velocity
+    and a duration. Words that cannot be read so, also those of an item that is not finished, are
+    counted and left out; the word that interrupts an item is then read as if the item were not
+    there.
+
+    Parameters
+    ----------
+    words : sequence of str
+    spelling : Spelling
+        `spelling.words[word]` is a word's kind and value.
+
+    Returns
+    -------
+    piece : Piece
+        Notes, tempi and chords in the order of the words. Starts are ticks from the first bar's
+        beginning. A duration of 0 lasts 60 ticks. A tempo of two words is the sum of their values.
+        Without velocities all are 64.
+    broken : int
+        How many words broke the grammar.
+
+    Raises
+    ------
+    EtudeError
+        If a word up to the first `END` is not in the spelling's vocabulary.
+    """
+    raise NotImplementedError("5.4")
+
+
+# %% [markdown]
+# ## 5.5 Compound words
+#
+# A note is three predictions in REMI, and the model must read three more words before the next. A
+# compound word says it at once: one row of seven fields, of which a row uses some. Its type says
+# which: a note has a pitch, a duration and a velocity; a metrical row a bar or a position, with the
+# chord and the tempo that begin there. Pop1K7 shrinks from 9.12 million words to 3.74 million rows.
+#
+# **By hand.** `Bar_None Beat_0 Chord_A_M7 Note_Pitch_60 Note_Velocity_80 Note_Duration_480
+# Bar_None EOS_None` are 8 words and 5 rows.
+#
+# | tempo | chord | bar-beat | type | pitch | duration | velocity |
+# |---|---|---|---|---|---|---|
+# | 0 | 0 | 1 (Bar) | 1 | 0 | 0 | 0 |
+# | 1 (CONTI) | 107 (A_M7) | 2 (Beat_0) | 1 | 0 | 0 | 0 |
+# | 0 | 0 | 0 | 2 | 61 | 5 | 21 |
+# | 0 | 0 | 1 | 1 | 0 | 0 | 0 |
+# | 0 | 0 | 0 | 0 | 0 | 0 | 0 |
+#
+# > **Predict.** A bar of eight eighths, one note each. How many words, how many rows?
+#
+# **Your number is another?** 0 for the tempo of the second row: 0 is "this field means nothing
+# here", CONTI "it goes on as it was".
+#
+# **Read.** Hsiao et al., [arXiv:2101.02402](https://arxiv.org/abs/2101.02402), section 3.2.
+#
+# *(Answer: 1 + 8·4 = 33 words, 1 + 8·2 = 17 rows.)*
+
+
+# %%
+def remi_to_compound(words: Sequence[str]) -> np.ndarray:
+    """Group the authors' words of REMI into compound words.
+
+    `BAR` is a row of type Metrical whose bar-beat is Bar; all else is 0. A position is a row of
+    type Metrical whose bar-beat it is; its tempo and chord are those that follow it, or CONTI. A
+    note is a row of type Note with its pitch, duration and velocity. `END` is the row of zeros.
+
+    Parameters
+    ----------
+    words : sequence of str
+        As `encode_remi` writes them in the spelling `AUTHORS`. (Where several chords come together
+        the authors' compound words have the last: they are made of the spelling `BEFORE_COMPOUND`.)
+
+    Returns
+    -------
+    int array (rows, 7)
+        Ids of the fields' words, in the order of `FIELDS`: `COMPOUND[field][id]`. Names are those
+        of REMI; a chord's lacks `Chord_`.
+
+    Raises
+    ------
+    EtudeError
+        If a word is not one of the authors'.
+
+    Source: Hsiao et al. (2021), section 3.2.
+    """
+    raise NotImplementedError("5.5")
+
+
+# %% [markdown]
+# ## 5.6 And back
+#
+# What a model draws need not fit together: each field is drawn for itself. A note without a pitch
+# cannot be played; a note with a tempo can, the tempo means nothing there.
+
+
+# %%
+def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
+    """Spell compound words out as words of REMI, whatever they are; count rows that say nothing.
+
+    A row says what its type says: the end, which is the last word; a bar; a position, with its
+    chord and then its tempo, unless they are 0 or CONTI; or a note: pitch, velocity, duration.
+    Fields that do not belong to its type, or to a bar, are not looked at. A metrical row whose
+    bar-beat is 0, and a note that lacks one of its three fields, are counted and left out.
+
+    Parameters
+    ----------
+    rows : int array (n, 7)
+        As `remi_to_compound` gives them; of those after the first end nothing is read.
+
+    Returns
+    -------
+    words : list of str
+    broken : int
+        How many rows were left out.
+
+    Raises
+    ------
+    EtudeError
+        If an id of a row up to the first end is outside its field's vocabulary.
+    """
+    raise NotImplementedError("5.6")
+
+
+# %% [markdown]
+# ## 5.7 Positions as waves
+#
+# Lab 4 learned a vector for each distance, and knew none for distances it had not seen. Memory
+# makes distances long, and longer still at evaluation. Waves need not be learned: each distance
+# has its point on d/2 circles, the first turning fast, the last hardly at all; neighbours are
+# close on all of them. The layers learn what to make of it.
+#
+# $$
+# \begin{aligned}
+# \omega_j &= 10000^{-2j/d} && j = 0, \dots, d/2 - 1 \\
+# R_i &= (\sin(i\,\omega_0), \dots, \sin(i\,\omega_{d/2-1}), \cos(i\,\omega_0), \dots) && (d)
+# \end{aligned}
+# $$
+#
+# **By hand.** $d = 4$: $\omega = (1, 0.01)$.
+#
+# | position | sin | sin | cos | cos |
+# |---|---|---|---|---|
+# | 0 | 0 | 0 | 1 | 1 |
+# | 1 | 0.841 | 0.010 | 0.540 | 1.000 |
+# | 2 | 0.909 | 0.020 | -0.416 | 1.000 |
+#
+# > **Predict.** What is the product of the vectors of positions 3 and 5? Of 103 and 105?
+#
+# **Your number is another?** 0.100 in the second column: the exponent is j/d, not 2j/d. Sines and
+# cosines in turns: as in Vaswani et al.; here halves stand side by side.
+#
+# *(Answer: the same, cos(2) + cos(0.02) = 0.584: a product of waves knows the distance alone.)*
+
+
+# %%
+def sinusoids(positions, d_model: int):
+    """Give each position its point on d_model / 2 circles.
+
+    Row i: sin(p ω_j) for all j, then cos(p ω_j) for all j, with p the i-th position and
+    ω_j = 10000^(-2j / d_model), j = 0 … d_model / 2 - 1.
+
+    Parameters
+    ----------
+    positions : int (n,), an array or a tensor
+    d_model : int, even
+
+    Returns
+    -------
+    float32 tensor (n, d_model)
+
+    Source: Vaswani et al. (2017), section 3.5; halves side by side as in Dai et al. (2019)'s code.
+    """
+    raise NotImplementedError("5.7")
+
+
+# %% [markdown]
+# ## 5.8 Four reasons to look back
+#
+# With absolute positions, a query and a key each carry their place, and a segment's first event
+# would look like that of the segment before. Transformer-XL multiplies the product out, and
+# replaces what is absolute: the key's place by the distance, the query's place by two vectors that
+# every query shares. What is left are four reasons to look somewhere.
+#
+# $$
+# \begin{aligned}
+# A_{ts} = \underbrace{q_t \cdot k_s}_{(a)\text{ content}}
+#   + \underbrace{q_t \cdot r_{d}}_{(b)\text{ distance}}
+#   + \underbrace{u \cdot k_s}_{(c)\text{ liked by all}}
+#   + \underbrace{v \cdot r_{d}}_{(d)\text{ distance for all}}
+#   && (B, \text{heads}, T, S),\ d = S - T + t - s
+# \end{aligned}
+# $$
+#
+# (a) and (c) are one product, (b) and (d) another, which comes ordered by distance and has to be
+# shifted, as in Lab 4: pad, reshape, drop.
+#
+# **By hand.** One head of one number; two queries 1 and 2 after a memory of one; keys 1, 0, 1;
+# u = 0.5, v = -1; r = 30, 20, 10 at the distances 2, 1, 0.
+#
+# | query | (a) + (c) | (b) + (d) by distance 2, 1, 0 | (b) + (d) by key | sum |
+# |---|---|---|---|---|
+# | 1 | 1.5, 0, 1.5 | 0, 0, 0 | 0, 0, – | 1.5, 0, – |
+# | 2 | 2.5, 0, 2.5 | 30, 20, 10 | 30, 20, 10 | 32.5, 20, 12.5 |
+#
+# > **Predict.** Which of the four terms stay the same when a song is transposed? When it is played
+# > from its second bar on?
+#
+# **Your number is another?** 92.5 in the second row: you added u to both, not u and v: (2 + 0.5) ·
+# 30. First row 1.5, 0, 1.5 is right too: the last key comes later and is masked.
+#
+# **Read.** Dai et al., *Transformer-XL*, [arXiv:1901.02860](https://arxiv.org/abs/1901.02860),
+# section 3.3 and appendix B (the shift).
+
+# From here on arguments are tensors, some of them while a graph is traced: compute with
+# `keras.ops`, so that the same code runs on TensorFlow and JAX, compiled too.
+
+
+# %%
+def relative_scores(queries, keys, positions, content_bias, position_bias):
+    """Score each query against each key by content and by distance: Transformer-XL's four terms.
+
+    The queries are the last T of S positions: query t is at S - T + t, key s at s.
+
+    Parameters
+    ----------
+    queries : (batch, heads, T, head_dim)
+    keys : (batch, heads, S, head_dim), S at least T
+    positions : (heads, S, head_dim)
+        r of the distances S - 1, …, 1, 0, in this order.
+    content_bias, position_bias : (heads, head_dim)
+        u and v.
+
+    Returns
+    -------
+    (batch, heads, T, S)
+        (q_t + u) · k_s + (q_t + v) · r_(S - T + t - s), not scaled; without meaning where key s
+        comes after query t.
+
+    Source: Dai et al. (2019), section 3.3 and appendix B.
+    """
+    raise NotImplementedError("5.8")
+
+
+# %% [markdown]
+# ## 5.9 A layer with memory
+#
+# Cut a song into segments of 512 words and the model forgets it at each cut: the first word of a
+# segment is predicted from nothing. Transformer-XL keeps what each layer was given for the last
+# segment, and lets the next one look at it. No gradient goes there: the past is read, not changed,
+# so that a step costs one segment however long the song. But what is kept was itself made from the
+# segment before: 12 layers with a memory of 512 reach 6,144 words back.
+#
+# $$
+# \begin{aligned}
+# h &= \text{norm}_1([\,\text{sg}(m);\ x\,]) && (B, M + T, d) \\
+# A &= \text{softmax}\big(\text{scores}(h_{M:}, h) / \sqrt{d_h}\big)
+#   && (B, \text{heads}, T, M + T) \\
+# y &= x + A V W_o && (B, T, d) \\
+# z &= y + W_2\, \text{relu}(W_1\, \text{norm}_2(y)) && (B, T, d)
+# \end{aligned}
+# $$
+#
+# **By hand.** T = 2 after M = 2, all known: query 0 sees keys 0, 1, 2; query 1 sees 0, 1, 2, 3.
+# With `same_length` every query sees as much as the first: query 1 sees 1, 2, 3. In a new piece's
+# first segment the memory is unknown: query 0 sees key 2 alone.
+#
+# > **Predict.** What does a model that was trained with same_length lose when the memory is halved?
+#
+# **Your number is another?** A gradient at the memory that is not 0: you stopped it at the keys and
+# forgot the values.
+#
+# **Read.** Dai et al., [arXiv:1901.02860](https://arxiv.org/abs/1901.02860), section 3.2.
+
+
+# %%
+class XLLayer(layers.Layer):
+    """A Transformer layer that also looks at a memory: what it was given for earlier positions.
+
+    x ← x + dropout(attention), x ← x + dropout(W_2 relu(W_1 norm_2(x) + b_1) + b_2). Attention is
+    over memory and x, both through `norm_1`: queries of x, keys and values of both, positions the
+    `sinusoids` of the distances through the kernel of `position`; `relative_scores` / √head_dim,
+    softmax in float32, the heads' outputs together through `output_projection`. No gradient goes
+    into the memory.
+
+    A position attends to itself, to those before it, and to the memory where that is known; with
+    `same_length` no further back than the memory is long: distances up to M. Elsewhere scores are
+    lowered by 1e9.
+
+    Call
+    ----
+    x : (batch, T, d_model)
+    memory : (batch, M, d_model), M from 0
+    known : bool (batch, M), what of the memory belongs to the same piece
+    biases : (2, num_heads, head_dim), u and v, which the model's layers share
+
+    Returns
+    -------
+    (batch, T, d_model)
+
+    Weights
+    -------
+    Of `query`, `key`, `value`, `position`: kernel (d_model, num_heads, head_dim); of
+    `output_projection`: kernel (num_heads, head_dim, d_model): none has a bias. Of `expand`,
+    `contract`: kernel and bias; of `norm_1`, `norm_2`: gamma and beta.
+
+    Keras's own attention is not allowed, neither its layers nor `ops.dot_product_attention`.
+
+    Source: Dai et al. (2019), section 3; normalised first as in the published table.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        num_heads: int,
+        ff_dim: int,
+        dropout: float = 0.0,
+        same_length: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if d_model % num_heads:
+            raise ValueError(f"num_heads {num_heads} does not divide d_model {d_model}")
+        self.d_model, self.num_heads, self.head_dim = d_model, num_heads, d_model // num_heads
+        self.ff_dim, self.same_length = ff_dim, same_length
+        self.query, self.key, self.value, self.position = (
+            layers.EinsumDense(
+                "btd,dhk->bhtk", (num_heads, None, self.head_dim), name=f"{self.name}_{part}"
+            )
+            for part in ("query", "key", "value", "position")
+        )
+        self.output_projection = layers.EinsumDense(
+            "bhtk,hkd->btd", (None, d_model), name=f"{self.name}_output_projection"
+        )
+        self.norm_1 = layers.LayerNormalization(epsilon=1e-5, name=f"{self.name}_norm_1")
+        self.norm_2 = layers.LayerNormalization(epsilon=1e-5, name=f"{self.name}_norm_2")
+        self.expand = layers.Dense(ff_dim, activation="relu", name=f"{self.name}_expand")
+        self.contract = layers.Dense(d_model, name=f"{self.name}_contract")
+        self.dropout = layers.Dropout(dropout, name=f"{self.name}_dropout")
+
+    def build(self, input_shape):
+        for layer in (self.query, self.key, self.value, self.position, self.norm_1, self.norm_2):
+            layer.build((None, None, self.d_model))
+        self.output_projection.build((None, self.num_heads, None, self.head_dim))
+        self.expand.build((None, None, self.d_model))
+        self.contract.build((None, None, self.ff_dim))
+
+    def call(self, x, memory, known, biases, training=None):
+        raise NotImplementedError("5.9")
+
+    def place(self, distances):
+        """Turn distances (n,) into the r of `relative_scores`, (num_heads, n, head_dim)."""
+        raise NotImplementedError("5.9")
+
+    def recall(self, memory):
+        """Give the keys and values of a memory, (batch, num_heads, M, head_dim) each.
+
+        They are what the call makes of it: kept from step to step, they need not be made again.
+        """
+        raise NotImplementedError("5.9")
+
+    def step(self, x, slot, known, biases, old_keys, old_values, positions, new_keys, new_values):
+        """Do for one position what the call does, from the keys and values of those before it.
+
+        It attends to itself and to the M positions before it, whatever `same_length` says: as the
+        call does for one position after a memory of M.
+
+        Parameters
+        ----------
+        x : (batch, 1, d_model)
+        slot : int scalar, the slot of the new part that x is written to
+        known : bool (batch, M), of the old part
+        biases : (2, num_heads, head_dim)
+        old_keys, old_values : (batch, num_heads, M, head_dim), of the positions before slot 0
+        positions : (num_heads, M + 1, head_dim), r of the distances M, …, 1, 0
+        new_keys, new_values : (batch, num_heads, slots, head_dim), written up to `slot` - 1
+
+        Returns
+        -------
+        output (batch, 1, d_model), and new_keys, new_values with this position written in.
+        """
+        raise NotImplementedError("5.9")
+
+
+# %% [markdown]
+# ## 5.10 Transformer-XL
+#
+# The model hands its memory out and takes it back in: it owns none. So one model can read twenty
+# pieces side by side, with a memory each; be trained with 256 positions and evaluated with 1,024;
+# and when a row's piece ends, the row's memory is declared unknown, and nothing else changes.
+#
+# **By hand.** Published size: 12 layers, d_model 512, 8 heads, ff_dim 2,048, 332 words.
+#
+# | weights | number |
+# |---|---|
+# | five kernels a layer | 5·512² = 1,310,720 |
+# | feed-forward a layer | 2·512·2,048 + 2,048 + 512 = 2,099,712 |
+# | two norms a layer | 4·512 = 2,048 |
+# | 12 layers | 40,949,760 |
+# | u and v, for all layers | 1,024 |
+# | embedding, output | 169,984 + 170,316 |
+# | together | 41,291,084 |
+#
+# That is the published number, to the last weight.
+#
+# > **Predict.** The memory is 512 and the segment 512. How many keys does the last query see? And
+# > the first?
+#
+# **Your number is another?** 41,302,348: u and v in each layer. 41,121,100: the output uses the
+# embedding's weights.
+#
+# *(Answer: 1,024 and 513; with same_length 513 and 513.)*
+
+
+# %%
+class TransformerXL(keras.Model):
+    """Score what may come next after each word, with a memory of the segments before.
+
+    ids → embedding × √d_model → dropout → `num_layers` × `XLLayer` → output. No norm at the end.
+    Logits are float32 whatever the precision.
+
+    A memory is a list: `known`, bool (batch, M), then for each layer in turn what it was given for
+    the last M positions, (batch, M, d_model). Its length M stays what it is from segment to
+    segment; what is not known yet is zeros.
+
+    Parameters
+    ----------
+    vocab_size, d_model, num_heads, ff_dim, num_layers : int
+    memory_length : int
+        M of an empty memory, if nothing else is said.
+    dropout : float
+    same_length : bool
+        As in `XLLayer`.
+
+    Call
+    ----
+    ids : int (batch, length)
+    training : bool or None
+
+    Returns
+    -------
+    float32 (batch, length, vocab_size)
+        Without any memory.
+
+    Source: Dai et al. (2019), section 3; sizes of the published table: Hsiao et al. (2021),
+    `uncond/Experiments.md` of their code.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        d_model: int,
+        num_heads: int,
+        ff_dim: int,
+        num_layers: int,
+        memory_length: int,
+        dropout: float = 0.0,
+        same_length: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.d_model, self.num_heads, self.memory_length = d_model, num_heads, memory_length
+        self.embedding = layers.Embedding(vocab_size, d_model, name="embedding")
+        self.dropout = layers.Dropout(dropout, name="dropout")
+        self.blocks = [
+            XLLayer(d_model, num_heads, ff_dim, dropout, same_length, name=f"block_{i}")
+            for i in range(num_layers)
+        ]
+        self.output_layer = layers.Dense(vocab_size, dtype="float32", name="output")
+
+    def build(self, input_shape):
+        self.embedding.build(input_shape)
+        for block in self.blocks:
+            block.build((None, None, self.d_model))
+        self.output_layer.build((None, None, self.d_model))
+        self.biases = self.add_weight(
+            shape=(2, self.num_heads, self.d_model // self.num_heads),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+            name="biases",
+        )
+
+    def empty_memory(self, batch_size: int, memory_length: int | None = None) -> list:
+        """Give a memory of zeros of which nothing is known."""
+        raise NotImplementedError("5.10")
+
+    def call(self, ids, training=None):
+        raise NotImplementedError("5.10")
+
+    def read(self, ids, memory, training=None):
+        """Score a segment after a memory.
+
+        Returns
+        -------
+        logits float32 (batch, length, vocab_size), and the memory for the next segment: the last M
+        positions of memory and segment together. No gradient goes through it.
+        """
+        raise NotImplementedError("5.10")
+
+    def start(self, primers, slots: int) -> tuple[list, list]:
+        """Read primers but for their last word, and make room for what is generated.
+
+        Parameters
+        ----------
+        primers : int (batch, primer length), at least one word each
+        slots : int
+            How many steps fit until `move` is needed.
+
+        Returns
+        -------
+        cache : list
+            What steps only read: `known` of a memory of `memory_length`, and for each layer the
+            keys and the values of that memory, and the r of the distances memory_length, …, 1, 0.
+        state : list
+            What steps change: the next slot, an int32 scalar, and for each layer the keys and the
+            values of the new part, zeros (batch, num_heads, slots, head_dim).
+        """
+        raise NotImplementedError("5.10")
+
+    def step(self, words, cache, state) -> tuple:
+        """Read one word a row, (batch,): what the last layer gives, (batch, d_model), and state."""
+        raise NotImplementedError("5.10")
+
+    def move(self, cache, state) -> tuple[list, list]:
+        """Move full new parts into the old ones, of which the last positions stay."""
+        raise NotImplementedError("5.10")
+
+    def draw(self, hidden, noise, temperatures: Sequence[float], top_ps: Sequence[float]):
+        """Draw the next word of each row from what `step` gives.
+
+        The output's logits through `filter_logits` with temperatures[0] and top_ps[0]; then argmax
+        of logits + noise. hidden: (batch, d_model); noise: (batch, vocab_size), Gumbel distributed.
+        Returns int32 (batch,).
+        """
+        raise NotImplementedError("5.10")
+
+
+# %% [markdown]
+# ## 5.11 Streams of pieces
+#
+# Lab 4's crops were cut at random. A memory needs the opposite: what a row reads next must follow
+# what it read last. So each row of a batch reads a piece from its first word to its last, segment
+# by segment, then begins another; and says that it did, for the memory of the old piece means
+# nothing to the new one.
+#
+# **By hand.** Pieces of 5, 2 and 3 words; two rows; segments of 2.
+#
+# | batch | row 0 | row 1 | fresh |
+# |---|---|---|---|
+# | 1 | piece 0: words 0, 1 | piece 1: words 0, 1 | yes, yes |
+# | 2 | piece 0: words 2, 3 | piece 2: words 0, 1 | no, yes |
+# | 3 | piece 0: word 4, – | piece 2: word 2, – | no, no |
+#
+# > **Predict.** Why would sorting pieces by length, as the published code does, bias training?
+#
+# **Your number is another?** Four batches: you began piece 2 when both rows were through.
+
+
+# %%
+def stream_batches(
+    tokens: np.ndarray, offsets: np.ndarray, length: int, batch_size: int, seed: int | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Cut each piece into segments in order, so that a row's memory fits what it reads next.
+
+    Piece i is tokens[offsets[i]:offsets[i + 1]], its end among them. Its targets are its words, its
+    inputs the words before them: before the first stands `START_ID` (in all fields). Every word is
+    a target exactly once. A segment is the next `length` words of its row's piece, or what is left
+    of it. A row whose piece is over begins the next piece with the next batch; of several such rows
+    the first takes the next piece first. When no piece is left, a row is empty. The batches end
+    with the last word.
+
+    Parameters
+    ----------
+    tokens : int array (all words,), or (all words, fields)
+        Possibly memory-mapped: only what a segment needs is read.
+    offsets : int array (pieces + 1,)
+        No piece is empty.
+    length, batch_size : int
+    seed : int, optional
+        Pieces are taken in the order of `np.random.default_rng(seed).permutation`; without a seed
+        as they come.
+
+    Yields
+    ------
+    inputs, targets : int32 arrays (batch_size, length), or with fields at the end
+        To the right of a segment, and in an empty row, inputs are 0 and targets `PAD`.
+    fresh : bool array (batch_size,)
+        Which rows begin a piece: their memory is to be forgotten. Empty rows do not.
+
+    Raises
+    ------
+    EtudeError
+        If `length` or `batch_size` is below 1, at the first batch.
+    """
+    raise NotImplementedError("5.11")
+
+
+# %% [markdown]
+# ## 5.12 Attention without softmax
+#
+# Softmax needs every query with every key: $L^2$ scores. Write a weight as a product instead, of
+# something of the query and something of the key, both positive, and the sum over the keys can be
+# formed before the query is known: $(QK^\top)V = Q(K^\top V)$. What is gained is length; what is
+# lost is the sharp choice: a weight no longer grows with the exponential of the fit.
+#
+# $$
+# \begin{aligned}
+# \varphi(x) &= \text{elu}(x) + 1 = \begin{cases} x + 1 & x > 0 \\ e^x & x \le 0 \end{cases} \\
+# y_t &= \frac{\sum_{s \le t} (\varphi(q_t) \cdot \varphi(k_s))\, v_s}
+#             {\sum_{s \le t} \varphi(q_t) \cdot \varphi(k_s) + 10^{-6}}
+#   && (B, \text{heads}, T, d_h)
+# \end{aligned}
+# $$
+#
+# **By hand.** One number a head. q = 1, -1, 0; k = 0, 1, -1; v = 10, 20, 60: φ(q) = 2, 0.368, 1;
+# φ(k) = 1, 2, 0.368.
+#
+# | t | weights | y |
+# |---|---|---|
+# | 0 | 1 | 10 |
+# | 1 | 1/3, 2/3 | 16.667 |
+# | 2 | 0.297, 0.594, 0.109 | 21.398 |
+#
+# > **Predict.** With one number a head, does the query change anything? With two?
+#
+# **Your number is another?** y_0 = 21.398: not causal. y_2 = 10.7: divided by φ(k)'s sum twice? No:
+# by the number of keys' φ(q) as well.
+#
+# **Read.** Katharopoulos et al., *Transformers are RNNs*,
+# [arXiv:2006.16236](https://arxiv.org/abs/2006.16236), sections 3.2 and 3.3.
+
+
+# %%
+def linear_attention(queries, keys, values):
+    """Attend causally with the weights φ(q) · φ(k), φ(x) = elu(x) + 1, by the definition.
+
+    y_t = Σ_{s ≤ t} (φ(q_t) · φ(k_s)) v_s / (Σ_{s ≤ t} φ(q_t) · φ(k_s) + 1e-6), in float32.
+
+    queries, keys: (batch, heads, T, head_dim); values: (batch, heads, T, value_dim). Returns
+    (batch, heads, T, value_dim), in the values' dtype.
+
+    Source: Katharopoulos et al. (2020), equations 5 and 7; the 1e-6 is that of their code.
+    """
+    raise NotImplementedError("5.12")
+
+
+# %% [markdown]
+# ## 5.13 In chunks
+#
+# The definition makes $T^2$ weights all the same. The sum over all keys up to t is a matrix, $S_t$,
+# that grows by one product a step; but T matrices are too many as well, and a loop over T steps is
+# slow. In between lies what is used: cut the line into chunks. Inside a chunk, the definition; from
+# one chunk to the next, the matrix. Memory: $T c + (T / c)\, d_h^2$ numbers a head, least at
+# $c = d_h$.
+#
+# $$
+# \begin{aligned}
+# S^{(i)} &= \textstyle\sum_{s < ic} \varphi(k_s)\, v_s^\top && (B, \text{heads}, T/c, d_h, d_v) \\
+# z^{(i)} &= \textstyle\sum_{s < ic} \varphi(k_s) && (B, \text{heads}, T/c, d_h) \\
+# a_{ts} &= \varphi(q_t) \cdot \varphi(k_s), \quad ic \le s \le t
+#   && (B, \text{heads}, T/c, c, c) \\
+# y_t &= \frac{\varphi(q_t)^\top S^{(i)} + \sum_s a_{ts} v_s}
+#             {\varphi(q_t) \cdot z^{(i)} + \sum_s a_{ts} + 10^{-6}}
+#   && (B, \text{heads}, T, d_v)
+# \end{aligned}
+# $$
+#
+# **By hand.** The numbers of 5.12 in chunks of 2. Before chunk 1: $S$ = 1·10 + 2·20 = 50, $z$ = 3.
+# So $y_2$ = (1·50 + 0.368·60) / (1·3 + 0.368) = 21.398, as it must be.
+#
+# > **Predict.** Twice as long a song: by what factor grow time and memory, here and in 5.12?
+#
+# **Your number is another?** $y_2$ = 60: the matrix of the chunks before is missing. $y_1$ = 21.398
+# or the like: the sum includes the own chunk.
+
+
+# %%
+def causal_linear_attention(queries, keys, values, chunk: int = 64):
+    """Do `linear_attention` in memory that grows with the length, not with its square.
+
+    Chunks of `chunk` positions, the last one perhaps shorter: within a chunk by the definition,
+    from the chunks before by their sums. All sums are float32, so that half precision does not
+    overflow. No loop over positions.
+
+    Parameters
+    ----------
+    queries, keys : (batch, heads, T, head_dim), T at least 1
+    values : (batch, heads, T, value_dim)
+    chunk : int
+        The result does not depend on it.
+
+    Returns
+    -------
+    output : (batch, heads, T, value_dim), in the values' dtype
+    sums : float32 (batch, heads, head_dim, value_dim)
+        Σ φ(k_s) v_sᵀ over all positions.
+    normaliser : float32 (batch, heads, head_dim)
+        Σ φ(k_s) over all positions.
+
+    Source: Katharopoulos et al. (2020), section 3.3; chunks as in Hua et al. (2022), section 3.2.
+    """
+    raise NotImplementedError("5.13")
+
+
+# %% [markdown]
+# ## 5.14 One step: a Transformer that is an RNN
+#
+# All that a query needs of the past is one matrix and one vector, of the same size after 10 steps
+# and after 10,000. To generate, keep those. XL's cache, with a memory of 512, holds 512 keys and
+# 512 values a head: 65,536 numbers where this is 4,160.
+#
+# $$
+# S \leftarrow S + \varphi(k)\, v^\top, \quad z \leftarrow z + \varphi(k), \quad
+# y = \frac{\varphi(q)^\top S}{\varphi(q) \cdot z + 10^{-6}}
+# $$
+#
+# **By hand.** After the two steps of 5.13, S = 50 and z = 3; the third has φ(k) = 0.368 and v = 60:
+# S = 72.073, z = 3.368, y = 21.398.
+#
+# > **Predict.** What happens to a state that has summed 20,000 steps in float16?
+#
+# **Your number is another?** 16.667: the own key is added after y is taken.
+
+
+# %%
+def linear_attention_step(query, key, value, sums, normaliser):
+    """Do for one position what `linear_attention` does, from the sums over those before it.
+
+    Parameters
+    ----------
+    query, key : (batch, heads, head_dim)
+    value : (batch, heads, value_dim)
+    sums : float32 (batch, heads, head_dim, value_dim)
+    normaliser : float32 (batch, heads, head_dim)
+
+    Returns
+    -------
+    output (batch, heads, value_dim) in the value's dtype, and the sums and the normaliser with this
+    position in them, float32.
+
+    Source: Katharopoulos et al. (2020), equations 18 to 20.
+    """
+    raise NotImplementedError("5.14")
+
+
+# %% [markdown]
+# The layer around it is given: attention, then two dense layers, each added to what went in, and
+# normed afterwards.
+
+
+# %%
+class LinearLayer(layers.Layer):
+    """A Transformer layer with linear attention, normalised after each addition.
+
+    x: (batch, length, d_model). As Hsiao et al.'s, which is `fast_transformers`': biases
+    everywhere, exact gelu.
+    """
+
+    def __init__(self, d_model: int, num_heads: int, ff_dim: int, dropout: float = 0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.d_model, self.num_heads, self.ff_dim = d_model, num_heads, ff_dim
+        head_dim = d_model // num_heads
+        self.query, self.key, self.value = (
+            layers.EinsumDense(
+                "btd,dhk->bhtk",
+                (num_heads, None, head_dim),
+                bias_axes="hk",
+                name=f"{self.name}_{part}",
+            )
+            for part in ("query", "key", "value")
+        )
+        self.output_projection = layers.EinsumDense(
+            "bhtk,hkd->btd", (None, d_model), bias_axes="d", name=f"{self.name}_output_projection"
+        )
+        self.norm_1 = layers.LayerNormalization(epsilon=1e-5, name=f"{self.name}_norm_1")
+        self.norm_2 = layers.LayerNormalization(epsilon=1e-5, name=f"{self.name}_norm_2")
+        self.expand = layers.Dense(ff_dim, activation="gelu", name=f"{self.name}_expand")
+        self.contract = layers.Dense(d_model, name=f"{self.name}_contract")
+        self.dropout = layers.Dropout(dropout, name=f"{self.name}_dropout")
+
+    def build(self, input_shape):
+        for layer in (self.query, self.key, self.value, self.norm_1, self.norm_2, self.expand):
+            layer.build((None, None, self.d_model))
+        self.output_projection.build((None, self.num_heads, None, self.d_model // self.num_heads))
+        self.contract.build((None, None, self.ff_dim))
+
+    def call(self, x, training=None):
+        return self.read(x, training=training)[0]
+
+    def read(self, x, training=None):
+        """Return the result, and the sums and the normaliser after the last position."""
+        heard, *kept = causal_linear_attention(self.query(x), self.key(x), self.value(x))
+        return self._transform(x, self.output_projection(heard), training), *kept
+
+    def step(self, x, sums, normaliser):
+        """Do for one position, x (batch, 1, d_model), what the call does for all."""
+        query, key, value = (
+            project(part, x)[:, :, 0] for part in (self.query, self.key, self.value)
+        )
+        heard, *kept = linear_attention_step(query, key, value, sums, normaliser)
+        heard = project(self.output_projection, heard[:, :, None])
+        return self._transform(x, heard, None), *kept
+
+    def _transform(self, x, heard, training):
+        x = self.norm_1(x + self.dropout(heard, training=training))
+        changed = self.contract(self.expand(x))
+        return self.norm_2(x + self.dropout(changed, training=training))
+
+
+# %% [markdown]
+# ## 5.15 Seven embeddings
+#
+# A row has seven ids. One table for all would have to learn what a tempo and a pitch have in
+# common, which is nothing. So each field has a table of its own, wide where there is much to tell
+# (a pitch 512 numbers, a type 32), and one matrix makes of all seven the vector that the layers
+# want.
+#
+# $$
+# x = [\,\sqrt{w_1} E_1[c_1]; \dots; \sqrt{w_7} E_7[c_7]\,]\, W + b \qquad (B, T, d)
+# $$
+#
+# **By hand.** Published: widths 128 + 256 + 64 + 32 + 512 + 128 + 128 = 1,248; times 512, and 512
+# biases, are 639,488 weights, more than the seven tables together (93,024).
+#
+# > **Predict.** What does a sum of seven embeddings lose that the join keeps?
+#
+# **Your number is another?** Each field √w too small: the tables start small, the matrix expects
+# numbers near 1.
+
+
+# %%
+class CompoundEmbedding(layers.Layer):
+    """Turn rows of seven ids into vectors: a table a field, joined, then projected.
+
+    Each field's vector times the square root of its width; all seven in the order of the fields,
+    through a dense layer.
+
+    Call
+    ----
+    words : int (batch, length, 7)
+
+    Returns
+    -------
+    (batch, length, d_model)
+
+    Weights
+    -------
+    Of `table_0` … `table_6`: embeddings (size, width); of `join`: kernel (sum of widths, d_model),
+    bias.
+
+    Source: Hsiao et al. (2021), section 4.1, equation 4.
+    """
+
+    def __init__(self, sizes: Sequence[int], widths: Sequence[int], d_model: int, **kwargs):
+        super().__init__(**kwargs)
+        self.widths = widths
+        self.tables = [
+            layers.Embedding(size, width, name=f"{self.name}_table_{i}")
+            for i, (size, width) in enumerate(zip(sizes, widths, strict=True))
+        ]
+        self.join = layers.Dense(d_model, name=f"{self.name}_join")
+
+    def build(self, input_shape):
+        for table in self.tables:
+            table.build((None, None))
+        self.join.build((None, None, sum(self.widths)))
+
+    def call(self, words):
+        raise NotImplementedError("5.15")
+
+    def of_types(self, types):
+        """Give types, int (…), their vectors (…, width of the type), scaled as in the call."""
+        raise NotImplementedError("5.15")
+
+
+# %% [markdown]
+# ## 5.16 Seven heads, the type first
+#
+# If the seven fields were drawn side by side, one could decide for a note and another for a bar.
+# So the type comes first, and the other six are told which it is: its vector is joined to the
+# hidden one. In training it is the type that truly comes next; in generation, the one just drawn.
+#
+# > **Predict.** The six are still drawn side by side. Name a mistake that this allows.
+
+
+# %%
+class CompoundHeads(layers.Layer):
+    """Score what the next row may be: its type, and given that the other six fields.
+
+    type logits = type(h); g = join([h; vector of the type]); logits of each other field =
+    field_i(g).
+
+    Call
+    ----
+    hidden : (batch, length, d_model)
+    type_vectors : (batch, length, width)
+        Of the row that comes next.
+
+    Returns
+    -------
+    list of 7 float32 (batch, length, size), in the order of the fields
+
+    Weights
+    -------
+    `field_0` … `field_6`, `field_3` being the type's: kernel (d_model, size), bias; `join`: kernel
+    (d_model + width, d_model), bias.
+
+    Source: Hsiao et al. (2021), section 4.1, equations 5 and 6.
+    """
+
+    def __init__(self, sizes: Sequence[int], type_width: int, d_model: int, **kwargs):
+        super().__init__(**kwargs)
+        self.d_model, self.type_width = d_model, type_width
+        self.fields = [
+            layers.Dense(size, dtype="float32", name=f"{self.name}_field_{i}")
+            for i, size in enumerate(sizes)
+        ]
+        self.join = layers.Dense(d_model, name=f"{self.name}_join")
+
+    def build(self, input_shape, *others):
+        for field in self.fields:
+            field.build((None, None, self.d_model))
+        self.join.build((None, None, self.d_model + self.type_width))
+
+    def call(self, hidden, type_vectors):
+        raise NotImplementedError("5.16")
+
+    def of_type(self, hidden):
+        """Score the type alone: float32 (…, 3)."""
+        raise NotImplementedError("5.16")
+
+
+# %% [markdown]
+# ## 5.17 The compound-word Transformer
+#
+# Everything is there: embed, add positions, twelve linear layers, a last norm, heads. Positions are
+# absolute here: linear attention has no score that a distance could be added to. In a step there is
+# one position, and it is not 0: the published code adds position 0's wave at every step, so its
+# songs are generated by another model than was trained.
+#
+# **By hand.** Published size, the authors' vocabulary:
+#
+# | weights | number |
+# |---|---|
+# | tables, join | 93,024 + 639,488 |
+# | 12 layers of 3,152,384 | 37,828,608 |
+# | last norm | 1,024 |
+# | the type's head, join | 1,539 + 279,040 |
+# | six heads | 173,907 |
+# | together | 39,016,630 |
+#
+# > **Predict.** What would you hear if every step were at position 0?
+#
+# **Your number is another?** 39,015,606: the last norm is missing.
+
+
+# %%
+class CompoundTransformer(keras.Model):
+    """Score what row may come next after each row of seven fields; with linear attention.
+
+    words → `CompoundEmbedding` + `sinusoids` of their positions, from 0 → dropout → `num_layers` ×
+    `LinearLayer` → norm → `CompoundHeads`.
+
+    Parameters
+    ----------
+    sizes : sequence of 7 int
+        The fields' vocabularies.
+    widths : sequence of 7 int
+        Of their vectors.
+    d_model, num_heads, ff_dim, num_layers : int
+    dropout : float
+
+    Call
+    ----
+    words : int (batch, length, 7)
+    types : int (batch, length)
+        Of the row that comes after each: in training the target's.
+    training : bool or None
+
+    Returns
+    -------
+    list of 7 float32 (batch, length, size)
+
+    Source: Hsiao et al. (2021), section 4; the weights are as many as in their code.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        widths: Sequence[int],
+        d_model: int,
+        num_heads: int,
+        ff_dim: int,
+        num_layers: int,
+        dropout: float = 0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.sizes, self.d_model = tuple(sizes), d_model
+        self.embedding = CompoundEmbedding(sizes, widths, d_model, name="embedding")
+        self.dropout = layers.Dropout(dropout, name="dropout")
+        self.blocks = [
+            LinearLayer(d_model, num_heads, ff_dim, dropout, name=f"block_{i}")
+            for i in range(num_layers)
+        ]
+        self.norm = layers.LayerNormalization(epsilon=1e-5, name="norm")
+        self.heads = CompoundHeads(sizes, widths[TYPE], d_model, name="heads")
+
+    def build(self, input_shape, *others):
+        self.embedding.build((None, None, len(self.sizes)))
+        for block in (*self.blocks, self.norm, self.heads):
+            block.build((None, None, self.d_model))
+
+    def call(self, words, types, training=None):
+        raise NotImplementedError("5.17")
+
+    def read(self, words, training=None):
+        """Read rows from position 0.
+
+        Returns
+        -------
+        hidden (batch, length, d_model), after the last norm; and what the layers keep of the rows:
+        a list of the sums and the normaliser of each layer in turn.
+        """
+        raise NotImplementedError("5.17")
+
+    def start(self, primers, slots: int) -> tuple[list, list]:
+        """Read primers but for their last row.
+
+        primers: int (batch, primer length, 7), at least one row each. Returns a cache, which is an
+        empty list, and a state: the next position, an int32 scalar, and what `read` keeps; of a
+        primer of one row that is zeros. `slots` means nothing here.
+        """
+        raise NotImplementedError("5.17")
+
+    def step(self, words, cache, state) -> tuple:
+        """Read one row each, (batch, 7): what the last norm gives, (batch, d_model), and state."""
+        raise NotImplementedError("5.17")
+
+    def move(self, cache, state) -> tuple[list, list]:
+        """Do nothing: the state is as large as it was."""
+        return cache, state
+
+    def draw(self, hidden, noise, temperatures: Sequence[float], top_ps: Sequence[float]):
+        """Draw the next row of each row of the batch: the type, then the others given the type.
+
+        Each field's logits go through `filter_logits` with its own temperature and top-p; then
+        argmax of logits + noise.
+
+        hidden: (batch, d_model); noise: (batch, sum of sizes), Gumbel distributed, the fields'
+        parts side by side in their order. Returns int32 (batch, 7).
+        """
+        raise NotImplementedError("5.17")
+
+
+# %% [markdown]
+# ## 5.18 The loss of a row
+#
+# Seven predictions a row, seven losses. Their mean is what is trained: a field that is easy (a
+# note's tempo is always 0) counts as much as one that is hard.
+#
+# **By hand.** Two rows, one of them padding; in the other every field has two equally likely
+# values: each loss is ln 2 = 0.693, and so is the mean.
+#
+# > **Predict.** Is 0.2 here better than 0.5 nats a word of REMI?
+#
+# **Your number is another?** 0.347: padding was counted. 4.852: the sum of seven.
+
+
+# %%
+def compound_loss(targets, logits):
+    """Average the seven fields' masked cross-entropies.
+
+    Parameters
+    ----------
+    targets : int (batch, length, 7)
+        Rows of `PAD` do not count.
+    logits : list of 7 float (batch, length, size)
+
+    Returns
+    -------
+    float32 scalar, nats
+        The mean over fields of the mean over rows; 0 if all is `PAD`.
+
+    Source: Hsiao et al. (2021), section 4.1; their code's `compute_loss`.
+    """
+    raise NotImplementedError("5.18")
+
+
+# %% [markdown]
+# ## 5.19 Nats a note
+#
+# A loss of 0.2 a field and one of 0.5 a word cannot be compared: a row has easy fields, a note has
+# three words. What can be compared is what the whole piece costs, divided by its notes: both
+# spellings have the same notes. Fields that mean nothing (0) are left out: to play the row, nobody
+# needs them.
+#
+# **By hand.** A bar, a position and a note; every field costs ln 2 = 0.693. The bar carries a type
+# and a bar-beat; the position a type, a tempo, a chord, a bar-beat; the note a type and three:
+# 2 + 4 + 4 = 10 fields, 6.931 nats for one note.
+#
+# > **Predict.** CONTI, "the tempo stays", costs nats too. Does REMI pay for that?
+#
+# **Your number is another?** 14.556: zeros were counted. 4.852: the types are missing.
+#
+# *(Answer: yes: each position's next word might have been a chord or a tempo, and was not.)*
+
+
+# %%
+def nats_and_notes(targets, logits):
+    """Sum what compound words cost over the fields that carry something; and count the notes.
+
+    A row carries its type, and of the other fields those that are not 0. Nats divided by notes are
+    comparable between spellings.
+
+    targets and logits as in `compound_loss`. Returns two float32 scalars: nats, and how many rows
+    are of type Note.
+    """
+    raise NotImplementedError("5.19")
+
+
+# %% [markdown]
+# ## 5.20 Songs that end
+#
+# The published code of Transformer-XL writes 7,680 words and stops; it never asks whether the model
+# wrote an end, so the table cannot say that it did. Yours asks. Both models speak one language
+# here: `start`, `step`, `draw`, and `move` when the slots are full; so one function generates with
+# either, a batch of songs at once, each until its own end.
+#
+# **By hand.** Three steps, two rows; row 0 draws 5, END, 7; row 1 draws 6, 8, 9: what comes back is
+# (5, 0, 0) and (6, 8, 9).
+#
+# > **Predict.** Ten songs in one batch: how many steps does the batch take?
+#
+# **Your number is another?** (5, 0, 7): the row went on after its end.
+
+
+# %%
+def generate(
+    model,
+    primers,
+    noise,
+    temperatures: Sequence[float],
+    top_ps: Sequence[float],
+    slots: int = 64,
+):
+    """Generate a batch of pieces from their primers, each until it ends.
+
+    `model.start` reads the primers but for their last word. Then at each step `model.step` reads
+    the last word, and `model.draw` the noise of this step and gives the next word. A row is done
+    when it has drawn the end: id 0, or a row of type 0. From its end on it is zeros. After each
+    `slots` steps comes `model.move`.
+
+    Parameters
+    ----------
+    model : TransformerXL or CompoundTransformer
+    primers : int (batch, primer length), or (batch, primer length, 7)
+        `START_ID` first (in all fields): without a primer it is all.
+    noise : float (batch, steps, vocab_size), or of all fields together; Gumbel distributed
+        noise[:, t] decides the t-th word.
+    temperatures, top_ps : sequence of float
+        One a field: one, or seven.
+    slots : int
+
+    Returns
+    -------
+    int32 tensor (batch, steps), or (batch, steps, 7)
+        What was generated after the primer, the end included.
+
+    Notes
+    -----
+    Written with `keras.ops` alone, so that it compiles as a whole: the steps that fill the slots
+    are one `ops.while_loop`, which ends early when all rows are done.
+    """
+    raise NotImplementedError("5.20")
