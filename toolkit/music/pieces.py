@@ -6,7 +6,6 @@ split. MAESTRO has splits of its own.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +120,8 @@ def piece_corpus(data: str) -> Corpus:
             f"{data}-pieces",
             source.title,
             "rows of four int32: start, end, pitch, velocity (ticks, 480 a beat); tempi, chords",
-            source.items,
-            partial(_pack, data),
+            lambda: [Item((data, one.item), one.name, one.split) for one in source.items()],
+            _pack,
             (Path(__file__), *MAKERS),
         )
     )
@@ -167,5 +166,6 @@ def unpack_piece(ids: np.ndarray) -> Piece:
     )
 
 
-def _pack(data: str, item: Any) -> np.ndarray | None:
-    return pack_piece(SOURCES[data].read(item))
+def _pack(item: tuple[str, Any]) -> np.ndarray | None:
+    data, file = item
+    return pack_piece(SOURCES[data].read(file))
