@@ -32,7 +32,7 @@ TEMPO, CHORD = -1, -2
 
 @dataclass(frozen=True)
 class Source:
-    """A data set: what it is called, its files, and what reads one (None: it is none of the set).
+    """A data set: what it is called, its files, and what packs one (None: it is none of the set).
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Source:
 
     title: str
     items: Callable[[], list[Item]]
-    read: Callable[[Any], Piece | None]
+    pack: Callable[[Any], np.ndarray | None]
     grouped: bool = True
 
 
@@ -82,69 +82,6 @@ def read_recording(path: Path) -> Piece:
     return Piece(rows, np.array([[0.0, SLICE_TEMPO]]))
 
 
-def pop_songs() -> list[Item]:
-    """List Pop1K7's songs that are here; a name holds the folder of its source."""
-    folder = datasets.dataset_folder("pop1k7") / "midi_analyzed"
-    paths = sorted(folder.glob("*/*.mid"), key=lambda path: (path.parent.name, int(path.stem)))
-    return [Item(path, f"{path.parent.name}/{path.stem}", "train") for path in paths]
-
-
-SOURCES = {
-    "chorales": Source(
-        "Bach's chorales in 4/4, from music21's corpus",
-        lambda: [Item(name, name, "train") for name in score_names()],
-        read_score,
-    ),
-    "pop1k7": Source("Pop1K7", pop_songs, read_piece),
-    "maestro": Source(
-        "MAESTRO v3.0.0, sliced at 120 beats a minute",
-        lambda: recorded(datasets.maestro_table()),
-        read_recording,
-        grouped=False,
-    ),
-}
-MAKERS = (piece, midi, chorales, corpus)
-
-
-def piece_corpus(data: str) -> Corpus:
-    """Open a data set's pieces, read the first time: `unpack_piece` gives each.
-
-    Raises
-    ------
-    EtudeError
-        If the data set is not here.
-    """
-    source = SOURCES[data]
-    return prepare(
-        Preparation(
-            f"{data}-pieces",
-            source.title,
-            "rows of four int32: start, end, pitch, velocity (ticks, 480 a beat); tempi, chords",
-            lambda: [Item((data, one.item), one.name, one.split) for one in source.items()],
-            _pack,
-            (Path(__file__), *MAKERS),
-        )
-    )
-
-
-def piece_splits(data: str, pieces: Corpus) -> list[str]:
-    """Say in which split each of a data set's pieces is."""
-    if not SOURCES[data].grouped:
-        return pieces.header["split"]
-    runs = [shared_runs(unpack_piece(pieces[index])) for index in range(len(pieces))]
-    names = pieces.names
-    strata = [name.rpartition("/")[0] for name in names]
-    return split_groups(names, connected(runs), strata)
-
-
-def shared_runs(found: Piece) -> np.ndarray:
-    """Hash a piece's runs of `RUN` notes by their distances in steps and semitones: uint64."""
-    steps, pitches = np.round(found.notes[:, 0] / (TICKS_PER_BEAT / 4)), found.notes[:, 2]
-    order = np.lexsort([-pitches, steps])
-    codes = np.diff(steps[order]).astype(np.int64) * 256 + np.diff(pitches[order]) + 128
-    return ngram_hashes(codes, RUN - 1)
-
-
 def pack_piece(found: Piece | None) -> np.ndarray | None:
     """Turn a piece into the uint16 ids of a corpus: its int32 rows, two ids a number."""
     if found is None:
@@ -166,6 +103,86 @@ def unpack_piece(ids: np.ndarray) -> Piece:
     )
 
 
-def _pack(item: tuple[str, Any]) -> np.ndarray | None:
-    data, file = item
-    return pack_piece(SOURCES[data].read(file))
+def pack_score(name: str) -> np.ndarray | None:
+    """Read a score by Bach as ids."""
+    return pack_piece(read_score(name))
+
+
+def pack_song(path: Path) -> np.ndarray | None:
+    """Read a song of Pop1K7 as ids."""
+    return pack_piece(read_piece(path))
+
+
+def pack_recording(path: Path) -> np.ndarray | None:
+    """Read a recording without beats as ids."""
+    return pack_piece(read_recording(path))
+
+
+def pop_songs() -> list[Item]:
+    """List Pop1K7's songs that are here; a name holds the folder of its source."""
+    folder = datasets.dataset_folder("pop1k7") / "midi_analyzed"
+    paths = sorted(folder.glob("*/*.mid"), key=lambda path: (path.parent.name, int(path.stem)))
+    return [Item(path, f"{path.parent.name}/{path.stem}", "train") for path in paths]
+
+
+SOURCES = {
+    "chorales": Source(
+        "Bach's chorales in 4/4, from music21's corpus",
+        lambda: [Item(name, name, "train") for name in score_names()],
+        pack_score,
+    ),
+    "pop1k7": Source("Pop1K7", pop_songs, pack_song),
+    "maestro": Source(
+        "MAESTRO v3.0.0, sliced at 120 beats a minute",
+        lambda: recorded(datasets.maestro_table()),
+        pack_recording,
+        grouped=False,
+    ),
+}
+MAKERS = (piece, midi, chorales, corpus)
+
+
+def piece_corpus(data: str) -> Corpus:
+    """Open a data set's pieces, read the first time: `unpack_piece` gives each.
+
+    Raises
+    ------
+    EtudeError
+        If the data set is not here.
+    """
+    source = SOURCES[data]
+    return prepare(
+        Preparation(
+            f"{data}-pieces",
+            source.title,
+            "rows of four int32: start, end, pitch, velocity (ticks, 480 a beat); tempi, chords",
+            source.items,
+            source.pack,
+            MAKERS,
+        )
+    )
+
+
+def piece_splits(data: str, pieces: Corpus) -> list[str]:
+    """Say in which split each of a data set's pieces is."""
+    if not SOURCES[data].grouped:
+        return pieces.header["split"]
+    runs = [shared_runs(unpack_piece(pieces[index])) for index in range(len(pieces))]
+    names = pieces.names
+    strata = [name.rpartition("/")[0] for name in names]
+    return split_groups(names, connected(runs), strata)
+
+
+def shared_runs(found: Piece) -> np.ndarray:
+    """Hash a piece's runs of `RUN` notes, whatever their key: uint64."""
+    return ngram_hashes(note_codes(found), RUN - 1)
+
+
+def note_codes(found: Piece) -> np.ndarray:
+    """Number each note's distance from the note before, in steps and semitones: int64 (notes - 1,).
+
+    Notes come by step, those of one step from the highest down.
+    """
+    steps, pitches = np.round(found.notes[:, 0] / (TICKS_PER_BEAT / 4)), found.notes[:, 2]
+    order = np.lexsort([-pitches, steps])
+    return np.diff(steps[order]).astype(np.int64) * 256 + np.diff(pitches[order]) + 128
