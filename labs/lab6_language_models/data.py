@@ -3,9 +3,7 @@
 The processes that prepare them import this module, and neither Keras nor TensorFlow.
 """
 
-from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 

@@ -42,6 +42,8 @@ class Settings(MusicSettings):
     learning_rate: Positive = 3e-3
     # of the steps in which the rate rises
     warmup: Fraction = 0.05
+    # a MIDI file to continue; None takes held-out pieces
+    primer: str | None = None
     # held-out pieces that each model and decoding continues, and their bars
     primers: Count = 20
     primer_bars: Count = 2

@@ -1,23 +1,33 @@
 """Building, training and scoring the models, all alike: equal parameters, equal tokens."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from labs.lab6_language_models.data import VELOCITIES
 from labs.lab6_language_models.settings import Settings
+from toolkit import console
 from toolkit.data.corpus import Split
 from toolkit.errors import EtudeError
 from toolkit.music import grid
-from toolkit.training.fit import Batches, EpochBatches, fit
-from toolkit.training.runs import Log, Run
+from toolkit.training.fit import EpochBatches, fit
+from toolkit.training.ngram import count_pairs, fit_ngrams
+from toolkit.training.ngram import nats_per_token as ngram_nats
+from toolkit.training.runs import Log, Run, load_weights
 from toolkit.training.runtime import Runtime
 from toolkit.training.schedules import warmup_cosine
 
 PAD = 0
 CHECKPOINTS = "epochs/{epoch:04d}.weights.h5"
+COMPARED = "compared.weights.h5"
+SMOOTHED = 3  # epochs, of whose training loss the mean is taken
+FOLDS = 5  # of the training pieces, by which the bigram's smoothing is chosen
+MODELS = {"gpt2": "GPT-2", "llama": "LLaMA"}
 
 
 def check(settings: Settings, runtime: Runtime) -> None:
@@ -71,8 +81,14 @@ def steps_to_llama(tasks: Any, settings: Settings) -> dict[str, dict[str, Any]]:
     return models
 
 
+def both_models(tasks: Any, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Give the options of GPT-2 and of LLaMA."""
+    first, *_, last = steps_to_llama(tasks, settings).values()
+    return dict(zip(MODELS, (first, last), strict=True))
+
+
 def build(
-    tasks: Any, settings: Settings, runtime: Runtime, vocab_size: int, name: str, options: Mapping
+    tasks: Any, settings: Settings, runtime: Runtime, name: str, options: Mapping[str, Any]
 ) -> keras.Model:
     """Make one of the student's models with its weights, as large as the settings say.
 
@@ -82,7 +98,7 @@ def build(
         If no width of the network gives about so many parameters.
     """
     sizes = {
-        "vocab_size": vocab_size,
+        "vocab_size": grid.vocab_size(VELOCITIES[settings.data]),
         "d_model": settings.d_model,
         "num_heads": settings.num_heads,
         "num_layers": settings.num_layers,
@@ -234,7 +250,130 @@ def train(
     )
 
 
-def evaluate(model: keras.Model, windows: tuple[np.ndarray, np.ndarray], batch_size: int) -> float:
-    """Measure nats a token over windows."""
-    batches = Batches(*windows, min(batch_size, len(windows[0])))
-    return model.evaluate(batches, verbose=0, return_dict=True)["nats_per_token"]  # type: ignore[arg-type]
+def smoothed(log: Log) -> np.ndarray:
+    """Mean training loss of each epoch and the two before it, nats a token."""
+    losses = np.array(log["nats_per_token"])
+    return np.array([losses[max(0, i + 1 - SMOOTHED) : i + 1].mean() for i in range(len(losses))])
+
+
+def equal_epochs(logs: Sequence[Log]) -> list[int]:
+    """Find for each model the first epoch (from 1) at or below the worst final training loss."""
+    worst = max(smoothed(log)[-1] for log in logs)
+    return [int(np.argmax(smoothed(log) <= worst)) + 1 for log in logs]
+
+
+@dataclass
+class Trained:
+    """One of the two models, with the weights that are compared.
+
+    Attributes
+    ----------
+    epoch : whose weights they are, from 1
+    loss, final : smoothed training loss there, and after the last epoch, nats a token
+    nats, best : on validation there, and the least over all epochs, nats a note
+    """
+
+    name: str
+    model: keras.Model
+    log: Log
+    epoch: int = 0
+    loss: float = float("nan")
+    final: float = float("nan")
+    nats: float = float("nan")
+    best: float = float("nan")
+
+
+def train_models(
+    tasks: Any, settings: Settings, run: Run, runtime: Runtime, splits: Mapping[str, Split]
+) -> list[Trained]:
+    """Train both alike; each has in the end the weights at which their training losses are equal.
+
+    Raises
+    ------
+    EtudeError
+        If training was stopped before an epoch was over.
+    """
+    trained: list[tuple[Trained, Run]] = []
+    for name, options in both_models(tasks, settings).items():
+        part = run.part(name)
+        model = build(tasks, settings, runtime, name, options)
+        console.say(f"{MODELS[name]}: {model.count_params():,} parameters")
+        log = train(tasks, settings, part, runtime, model, splits, settings.epochs)
+        if log:
+            trained.append((Trained(MODELS[name], model, log), part))
+        if part.interrupted:
+            run.interrupt(f"{part.interrupted} of {MODELS[name]}")
+            break
+    if not trained:
+        raise EtudeError("training was stopped before an epoch was over: nothing to compare")
+    for (one, part), epoch in zip(
+        trained, equal_epochs([one.log for one, _ in trained]), strict=True
+    ):
+        load_weights(one.model, part.path(CHECKPOINTS.format(epoch=epoch)))
+        one.model.save_weights(part.path(COMPARED))
+        notes = nats_per_note(one.log, splits["validation"])
+        one.epoch, one.loss, one.final = epoch, smoothed(one.log)[epoch - 1], smoothed(one.log)[-1]
+        one.nats, one.best = float(notes[epoch - 1]), float(notes.min())
+        if not run.interrupted:
+            shutil.rmtree(part.path(CHECKPOINTS).parent)
+    _, best = min(trained, key=lambda pair: pair[0].best)
+    shutil.copy(best.best_weights, run.best_weights)  # by which a run is known to be trained
+    return [one for one, _ in trained]
+
+
+def nats_per_note(log: Log, split: Split) -> np.ndarray:
+    """Turn the validation losses of all epochs into nats a note."""
+    tokens, notes = count_tokens(split)
+    return np.array(log["val_nats_per_token"]) * tokens / notes
+
+
+def count_tokens(split: Split) -> tuple[int, int]:
+    """Count a split's tokens, and its notes, one at least."""
+    tokens = split.tokens[split.offsets[0] : split.offsets[-1]]
+    return len(tokens), max(grid.count_notes(tokens), 1)
+
+
+def bigram_nats(tasks: Any, settings: Settings, splits: Mapping[str, Split]) -> float:
+    """Measure a smoothed bigram of the training pieces in all keys, on validation: nats a note."""
+    size = grid.vocab_size(VELOCITIES[settings.data])
+
+    def pairs(ids: np.ndarray) -> np.ndarray:
+        return count_pairs(np.concatenate([[tasks.START], ids[:-1]]), ids, size, tasks.PAD)
+
+    train, validation = splits["train"], splits["validation"]
+    folds = np.zeros((FOLDS, size, size), np.int64)
+    for index in range(len(train)):
+        for semitones in settings.semitones:
+            folds[index % FOLDS] += pairs(grid.transpose(train.piece(index), semitones))
+    _, bigram = fit_ngrams(folds)
+    held_out = sum(pairs(validation.piece(index)) for index in range(len(validation)))
+    tokens, notes = count_tokens(validation)
+    return ngram_nats(bigram, np.asarray(held_out)) * tokens / notes
+
+
+STEPS = ("model", "parameters", "nats a note", "lowest", "highest", "change")
+
+
+def study_steps(
+    tasks: Any, settings: Settings, run: Run, runtime: Runtime, splits: Mapping[str, Split]
+) -> list[list]:
+    """Train the models from GPT-2 to LLaMA with several seeds each: a row of `STEPS` each."""
+    rows: list[list] = []
+    for number, (title, options) in enumerate(steps_to_llama(tasks, settings).items()):
+        found = []
+        for seed in range(settings.step_seeds):
+            part = run.part(f"step-{number}-seed-{seed}")
+            seeded = replace(runtime, seed=settings.seed + seed)
+            model = build(tasks, settings, seeded, f"step_{number}", options)
+            console.say(f"{title}, seed {seed + 1} of {settings.step_seeds}")
+            log = train(tasks, settings, part, seeded, model, splits, settings.step_epochs)
+            if part.interrupted:
+                run.interrupt(f"{part.interrupted} of {title}")
+                return rows
+            found.append(float(nats_per_note(log, splits["validation"]).min()))
+            shutil.rmtree(part.path(CHECKPOINTS).parent)
+        change = np.mean(found) - rows[-1][2] if rows else ""
+        rows.append(
+            [title, model.count_params(), float(np.mean(found)), min(found), max(found), change]
+        )
+    return rows
