@@ -58,7 +58,7 @@ __all__ = [
 # what `make lab6-continue` can set: the trained models do not depend on it
 CONTINUABLE = (
     *("instrument", "soundfont", "tempo", "primer", "seed", "precision", "primers", "primer_bars"),
-    *("bars", "temperature", "top_p", "num_beams", "alpha", "shown"),
+    *("bars", "temperature", "top_p", "num_beams", "alpha", "slots", "shown"),
 )
 
 

@@ -122,13 +122,16 @@ def generate_pieces(
     luck = np.random.default_rng(settings.seed).gumbel(size=shape).astype(np.float32)
 
     def by_noise(ids: Any, noise: Any) -> Any:
-        return tasks.generate(model, ids, noise, settings.temperature, 0, settings.top_p)
+        return tasks.generate(
+            model, ids, noise, settings.temperature, 0, settings.top_p, settings.slots
+        )
 
     def by_beams(ids: Any) -> Any:
-        return tasks.beam_search(model, ids, steps, settings.num_beams, settings.alpha)[0]
+        return tasks.beam_search(
+            model, ids, steps, settings.num_beams, settings.alpha, settings.slots
+        )[0]
 
-    draw = compiled(by_noise, model)
-    search = compiled(by_beams, model)
+    draw, search = compiled(by_noise, model), compiled(by_beams, model)
     with warnings.catch_warnings():
         # Keras warns of a softmax over one position
         warnings.simplefilter("ignore", UserWarning)

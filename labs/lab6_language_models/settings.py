@@ -32,13 +32,13 @@ class Settings(MusicSettings):
     num_heads: Count = 4
     # LLaMA's: heads that share keys and values; GPT-2 has as many as heads
     num_kv_heads: Count = 2
-    num_layers: Count = 3
+    num_layers: Count = 2
     # positions there are, of training and of generation
     context: Count = 1024
     dropout: FractionBelowOne = 0.0
-    epochs: Count = 20
-    steps_per_epoch: Count = 15
-    batch_size: Count = 4
+    epochs: Count = 15
+    steps_per_epoch: Count = 52
+    batch_size: Count = 2
     learning_rate: Positive = 3e-3
     # of the steps in which the rate rises
     warmup: Fraction = 0.05
@@ -53,6 +53,8 @@ class Settings(MusicSettings):
     top_p: FractionAboveZero = 0.95
     num_beams: Count = 3
     alpha: PositiveOrZero = 1.0
+    # of the cache's new part, which each step copies: fewer are quicker, and compile longer
+    slots: Count = 96
     # networks of each kind between GPT-2 and LLaMA, trained with seeds of their own; 0 leaves out
     step_seeds: CountOrZero = 0
     step_epochs: Count = 5
