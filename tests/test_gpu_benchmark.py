@@ -119,15 +119,6 @@ def test_a_call_in_a_folder_that_another_works_in_is_refused(tmp_path):
             gpu.run(Namespace(folder=tmp_path, minutes=1, reserve=0.5))
 
 
-def test_the_rate_falls_to_nothing_in_the_end():
-    from toolkit.training.schedules import Cooldown
-
-    rate = Cooldown(lambda step: 2.0, 6, 10)
-    np.testing.assert_allclose(
-        [float(rate(step)) for step in (0, 6, 8, 9, 10, 11)], [2, 2, 1, 0.5, 0, 0]
-    )
-
-
 def test_ids_survive_packing():
     ids = np.random.default_rng(0).integers(0, 391, 1000).astype(np.uint16)
     np.testing.assert_array_equal(gpu.unpack_ids(gpu.pack_ids(ids)), ids)

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def format_cell(value: Any) -> str:
     return f"{number:,.0f}" if whole else f"{number:#.3g}".rstrip(".")
 
 
-def table(*columns: str, rows: list[tuple], title: str | None = None) -> None:
+def table(*columns: str, rows: Sequence[Sequence[Any]], title: str | None = None) -> None:
     """Print a table of plain values, as wide as it is where no terminal ends the line."""
     sheet = Table(title=title, box=None, title_justify="left", pad_edge=False)
     for column in columns:

@@ -8,9 +8,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from grading.checks.assertions import assert_array, assert_close, assert_equal, assert_holds
+from grading.checks.assertions import (
+    assert_array,
+    assert_close,
+    assert_equal,
+    assert_frequencies,
+    assert_holds,
+)
 from grading.checks.losses import ragged
-from grading.checks.networks import draws_of, give_learned
+from grading.checks.networks import give_learned
+from grading.checks.sampling import DRAWS, counts, draws_of
 from grading.sandbox.proxy import Code, Handle
 
 # What is right by definition
@@ -84,15 +91,32 @@ def assert_no_overflow(loss: Callable, rng: np.random.Generator) -> None:
 
 
 def assert_gradient_despite(
-    size: float | np.ndarray, student: Code, targets: np.ndarray, logits: np.ndarray
+    size: float | np.ndarray, student: Code, loss: str, targets: np.ndarray, logits: np.ndarray
 ) -> None:
-    """Demand the gradient by the logits, whatever the size of those at padding."""
+    """Demand a loss's gradient by the logits, whatever the size of those at padding."""
     is_token = (targets != 0)[..., None]
     given = np.where(is_token, logits, size * np.sign(logits)).astype("f4")
-    assert_close(student.build("loss_gradient", targets, given), nats_gradient(targets, logits))
+    got = student.build("loss_gradient", targets, given, loss)
+    assert_close(got, nats_gradient(targets, logits))
 
 
 # Sampling
+
+
+def assert_independent_rows(
+    student: Code, rng: np.random.Generator, vocab_size: int, probabilities: Callable
+) -> None:
+    """Demand that rows are drawn independently, each from its own logits.
+
+    `probabilities` are those that a row's logits stand for.
+    """
+    two = rng.normal(size=(2, vocab_size))
+    ids = student.sample_next(np.tile(two, (DRAWS, 1)), seed=int(rng.integers(1000)))
+    ids = assert_array(ids, (2 * DRAWS,), "iu").astype(int).reshape(-1, 2)
+    inside = ((ids >= 0) & (ids < vocab_size)).all()
+    assert_holds(inside, f"an id outside 0 … {vocab_size - 1} was drawn")
+    pairs = counts(ids[:, 0] * vocab_size + ids[:, 1], vocab_size**2, DRAWS)
+    assert_frequencies(pairs, np.outer(*map(probabilities, two)).ravel())
 
 
 def assert_seeds(student: Code, rng: np.random.Generator) -> None:

@@ -76,13 +76,16 @@ def assert_padding_ignored(loss: Callable, rng: np.random.Generator) -> None:
 
 
 def assert_gradient(
-    student: Code, solution: Code, rng: np.random.Generator, *smoothing: float
+    student: Code, solution: Code, loss: str, rng: np.random.Generator, *smoothing: float
 ) -> None:
-    """Demand the gradient that the solution has where Keras trains the logits (`loss_step`)."""
+    """Demand the gradient that the solution has where Keras trains the logits (`loss_step`).
+
+    `loss` is the task's name.
+    """
     targets, logits = ragged(rng)
-    want = solution.build("loss_step", targets, logits, *smoothing)
+    want = solution.build("loss_step", targets, logits, loss, *smoothing)
     # the gradient is what a step changed in logits of up to 8: six roundings of 5e-7
-    got = student.build("loss_step", targets, logits, *smoothing)
+    got = student.build("loss_step", targets, logits, loss, *smoothing)
     with naming("the loss's gradient by the logits"):
         assert_close(got, want, atol=3e-6)
 

@@ -1,4 +1,4 @@
-"""What the checks of several labs' networks share: weights, training, steps, draws; NumPy only.
+"""What the checks of several labs' networks share: weights, training, steps; NumPy only.
 
 A lab passes `names`, a pattern of its layers' names: a weight is known by the layers so named on
 its path and its own name, ("block_0", "query", "kernel"); what else lies between is the author's.
@@ -22,7 +22,6 @@ from grading.checks.assertions import (
 from grading.sandbox.proxy import Code, Handle, model
 
 NEVER = -50.0  # a logit: exp(-50) is below one in 10^21
-DRAWS = 4_000  # in one call, where frequencies are tested
 MAX_NUMBERS = 1_000_000  # more weights than any model of a check has, and more logits a step
 
 Weights = dict[tuple[str, ...], np.ndarray]
@@ -230,29 +229,6 @@ def assert_same_in_steps(got: Any, call: Any, atol: float) -> None:
         raise
 
 
-# Draws
-
-
 def floats(rng: np.random.Generator, *shape: int) -> np.ndarray:
     """Draw an array of float32."""
     return rng.normal(size=shape).astype("f4")
-
-
-def rows_of(probabilities: list[float], draws: int = DRAWS) -> np.ndarray:
-    """Repeat the logits of one distribution; a probability of 0 is a logit of −inf."""
-    with np.errstate(divide="ignore"):
-        return np.tile(np.log(probabilities), (draws, 1))
-
-
-def counts(ids: Any, vocab_size: int, draws: int) -> np.ndarray:
-    """Count how often each id was drawn."""
-    ids = assert_array(ids, (draws,), "iu")
-    inside = (ids >= 0) & (ids < vocab_size)
-    assert_holds(inside.all(), f"an id outside 0 … {vocab_size - 1} was drawn")
-    return np.bincount(ids.astype(np.int64), minlength=vocab_size)
-
-
-def draws_of(answer: Any, times: int, batch: int) -> list[np.ndarray]:
-    """Demand so many arrays of ids."""
-    parts = assert_parts(answer, *(f"draw {number}" for number in range(1, times + 1)))
-    return [assert_array(ids, (batch,), "iu") for ids in parts]

@@ -8,13 +8,9 @@ import music21
 import numpy as np
 from keras import ops
 
-from grading.sandbox.worker.fixtures import (
-    Calls,
-    counted,
-    gradient_by_logits,
-    logits_model,
-    step_by_logits,
-)
+from grading.sandbox.worker.fixtures import Calls, counted, logits_model
+from grading.sandbox.worker.fixtures import loss_gradient as loss_gradient
+from grading.sandbox.worker.fixtures import loss_step as loss_step
 from grading.sandbox.worker.fixtures import num_calls as num_calls
 from grading.sandbox.worker.fixtures import sample_with_generator as sample_with_generator
 
@@ -103,16 +99,6 @@ def scripted_stepper(table: np.ndarray, units: int, num_layers: int, calls: Call
     states = [keras.Input((units,)) for _ in range(2 * num_layers)]
     inputs = [keras.Input((1,), dtype="int32"), *states]
     return counted(inputs, Script(table, units, num_layers)(inputs), calls)
-
-
-def loss_step(targets: np.ndarray, logits: np.ndarray, submission: Any) -> np.ndarray:
-    """Let Keras train logits with `masked_cross_entropy`: the gradient."""
-    return step_by_logits(submission.masked_cross_entropy, targets, logits)
-
-
-def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> Any:
-    """Differentiate `masked_cross_entropy` by the logits."""
-    return gradient_by_logits(submission.masked_cross_entropy, targets, logits)
 
 
 def no_loss(targets: Any, logits: Any) -> Any:

@@ -15,7 +15,8 @@ from grading.checks.assertions import (
     assert_holds,
     naming,
 )
-from grading.checks.networks import counts, step_through, two_models
+from grading.checks.networks import step_through, two_models
+from grading.checks.sampling import counts
 from grading.sandbox.proxy import Code, Handle
 
 END = 2

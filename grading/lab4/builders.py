@@ -11,15 +11,12 @@ import note_seq
 import numpy as np
 from keras import ops
 
+from grading.sandbox.worker.fixtures import descend as descend
 from grading.sandbox.worker.fixtures import do as do
-from grading.sandbox.worker.fixtures import (
-    gradient_by_logits,
-    half_precision,
-    step_by_logits,
-    step_of_descent,
-    tensors,
-)
+from grading.sandbox.worker.fixtures import half_precision, step_by_logits, tensors
 from grading.sandbox.worker.fixtures import keras_used as keras_used
+from grading.sandbox.worker.fixtures import loss_gradient as loss_gradient
+from toolkit.training.runtime import compiled
 
 # Tasks 4.1 to 4.3: music
 
@@ -150,11 +147,6 @@ def in_half_precision(
         return do(made, method, x)
 
 
-def descend(layer: Any, target: np.ndarray, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Take one step of descent on the squared error of a layer's output."""
-    return step_of_descent(layer, lambda inputs: layer(*inputs), target, [x])
-
-
 # Tasks 4.15 to 4.17
 
 
@@ -186,19 +178,14 @@ def rate_in_training(peak: float, warmup: int, steps: int, submission: Any) -> l
 
 
 def loss_step(
-    targets: np.ndarray, logits: np.ndarray, smoothing: float, submission: Any
+    targets: np.ndarray, logits: np.ndarray, loss: str, smoothing: float, submission: Any
 ) -> np.ndarray:
-    """Let Keras train logits with `masked_cross_entropy`: the gradient."""
+    """Let Keras train logits with a task, a loss of integer targets: the gradient."""
 
-    def loss(targets: Any, logits: Any) -> Any:
-        return submission.masked_cross_entropy(ops.cast(targets, "int32"), logits, smoothing)
+    def smoothed(targets: Any, logits: Any) -> Any:
+        return getattr(submission, loss)(ops.cast(targets, "int32"), logits, smoothing)
 
-    return step_by_logits(loss, targets, logits)
-
-
-def loss_gradient(targets: np.ndarray, logits: np.ndarray, submission: Any) -> Any:
-    """Differentiate `masked_cross_entropy` by the logits."""
-    return gradient_by_logits(submission.masked_cross_entropy, targets, logits)
+    return step_by_logits(smoothed, targets, logits)
 
 
 # Task 4.20: a script in the place of the model's computation
@@ -257,21 +244,12 @@ def num_steps(model: Any) -> int:
     return model.num_steps
 
 
-class Player(keras.Model):
-    """`generate` as one program."""
-
-    def __init__(self, submission: Any, model: Any, options: dict[str, Any]):
-        super().__init__()
-        self.submission, self.model, self.options = submission, model, options
-        self.compile(jit_compile=keras.backend.backend() == "jax")
-
-    def call(self, inputs: Any) -> Any:
-        """Primers and noise → ids."""
-        return self.submission.generate(self.model, *inputs, **self.options)
-
-
 def generate_in_graph(
     model: Any, primers: np.ndarray, noise: np.ndarray, options: dict[str, Any], submission: Any
 ) -> Any:
-    """Generate in a compiled model, as the lab's experiment does."""
-    return Player(submission, model, options).predict_on_batch([primers, noise])
+    """Generate in a compiled function, as the lab's experiment does."""
+
+    def generate(primers: Any, noise: Any) -> Any:
+        return submission.generate(model, primers, noise, **options)
+
+    return compiled(generate, model)(primers, noise)

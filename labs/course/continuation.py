@@ -1,7 +1,8 @@
 """Generate again with a model that is trained, from another primer say (`make lab4-continue`).
 
 A lab that can has, in its `experiment.py`, `CONTINUABLE`, the settings that may differ from those
-of the training, and `continue_experiment(tasks, settings, run, weights)`.
+of the training, and `continue_experiment(tasks, settings, run, trained)`; `trained` is the folder
+of a run, whose weights stand in it or, of several networks, in a folder each.
 """
 
 import argparse
@@ -17,9 +18,8 @@ from labs.course.run import load_experiment, make_settings
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, shown
-from toolkit.training.runs import Run
+from toolkit.training.runs import WEIGHTS, Run
 
-WEIGHTS = "best.weights.h5"
 OPTIONS = ("primer", "instrument", "soundfont", "seed")  # settings with an option of their own
 
 
@@ -39,7 +39,7 @@ def main() -> None:
     code = before.get("code")
     tasks = load_tasks(lab, None if code == "tasks.py" else code)
     with Run.create(lab.slug, "continued", dataclasses.asdict(settings)) as run:
-        experiment.continue_experiment(tasks, settings, run, trained / WEIGHTS)
+        experiment.continue_experiment(tasks, settings, run, trained)
         run.begin()
     console.say(f"report: {shown(run.folder / 'report.html')}")
 
@@ -65,14 +65,18 @@ def find_run(lab: Lab, folder: str | None, root: Path | None = None) -> Path:
     name = f"lab{lab.number}"
     if folder is not None:
         found = Path(folder)
-        if not (found / WEIGHTS).is_file() or not (found / "settings.json").is_file():
+        if not _has_weights(found) or not (found / "settings.json").is_file():
             raise EtudeError(f"{folder} is no run with trained weights: give runs/{name}/…")
         return found
     for found in sorted((root or RUNS / name).glob("*-*"), reverse=True):
         status = found / "status.json"
-        if (found / WEIGHTS).is_file() and '"finished"' in status.read_text():
+        if _has_weights(found) and '"finished"' in status.read_text():
             return found
     raise EtudeError(f"there is no finished run of Lab {lab.number} yet: make {name} first")
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(folder.glob(WEIGHTS)) or any(folder.glob(f"*/{WEIGHTS}"))
 
 
 def read_settings(lab: Lab, experiment: types.ModuleType, folder: Path) -> dict[str, Any]:

@@ -52,7 +52,7 @@ FEMININE = {
 WITH_FEMININE = frozenset(
     ["Croatia", "Czech", "Georgia", "Poland", "Polish", "Russia", "Russian", "Slovakia", "Ukraine"]
 )
-# what a transliteration letter by letter would spell "oy"
+# what a transliteration letter by letter would make "oy"
 DIGRAPHS = {"ου": "ou", "Ου": "Ou", "ού": "ou", "Ού": "Ou"}
 NAME = re.compile(r"[A-Z][A-Za-z]*(?:[ '-]+[A-Za-z]+)+|[A-Z][A-Za-z]+")
 
@@ -83,7 +83,7 @@ class Names:
             name for lists in self.split.values() for theirs in lists.values() for name in theirs
         )
 
-    def spelled_with(self, vocabulary: Iterable[str]) -> "Names":
+    def within(self, vocabulary: Iterable[str]) -> "Names":
         """Leave out the held-out names that have a character no training name has."""
         characters = set(vocabulary)
         split = {
@@ -205,7 +205,7 @@ def _clean(
     names: set[str] = set()
     repaired = 0
     for line in lines:
-        name, mended = spell(line)
+        name, mended = to_ascii(line)
         if "first page" in name.lower():
             dropped["page furniture"] += 1
         elif not NAME.fullmatch(name):
@@ -225,16 +225,16 @@ def _clean(
     return sorted(names), repaired
 
 
-def spell(line: str) -> tuple[str, bool]:
-    """Spell a line in ASCII, and say whether something stray was cut off it.
+def to_ascii(line: str) -> tuple[str, bool]:
+    """Transliterate a line to ASCII, and say whether something stray was cut off it.
 
     Spaces, digits and punctuation are cut off both ends, runs of spaces become one, the first
     letter becomes a capital. An apostrophe stays if the line is in Latin letters ("O'Brien"); one
     that transliteration makes of a soft sign or an ejective consonant goes.
     """
     text = " ".join(unicodedata.normalize("NFC", line).split())
-    for digraph, spelling in DIGRAPHS.items():
-        text = text.replace(digraph, spelling)
+    for digraph, letters in DIGRAPHS.items():
+        text = text.replace(digraph, letters)
     latin = all("LATIN" in unicodedata.name(letter, "") for letter in text if letter.isalpha())
     name = anyascii(text) if latin else anyascii(text).replace("'", "")
     kept = re.sub(r"^[^A-Za-z]+|[^A-Za-z]+$", "", name)

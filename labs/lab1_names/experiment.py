@@ -1,54 +1,42 @@
 """What `make lab1` runs: surnames → four networks on equal terms → names, measured and judged."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-from labs.course.promises import promises
-from labs.lab1_names.data import DATA_SETS, SPLITS, Names, at_most, draw_rows, load_names
-from labs.lab1_names.fidelity import CountryClassifier, Share, fidelity, new_names
+from labs.course.report import lab_report
+from labs.lab1_names.data import DATA_SETS, SPLITS, Names, load_names
+from labs.lab1_names.generate import generate, generate_free
+from labs.lab1_names.measure import Judgement, Share, judge
+from labs.lab1_names.train import PLACES, build, packed_model, score, train
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.report.plots import plot_comparison
-from toolkit.report.report import Picture, Report
-from toolkit.training.fit import fit
+from toolkit.report.report import Picture
 from toolkit.training.runs import Log, Run, best_epoch
 from toolkit.training.runtime import Runtime, configure
 from toolkit.training.settings import (
+    CommonSettings,
     Count,
     Fraction,
     FractionBelowOne,
     Positive,
     PositiveOrZero,
-    Seed,
 )
 
-__all__ = ["DATA_SETS", "PRESETS", "Settings", "run"]
+__all__ = ["DATA_SETS", "PRESETS", "Settings", "run_experiment"]
 
-# the characters of a name, END among them
-PLACES = {
-    "1st": slice(0, 1),
-    "2nd": slice(1, 2),
-    "3rd": slice(2, 3),
-    "4th and 5th": slice(3, 5),
-    "later": slice(5, None),
-}
-SPELLED = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "transformer": "Transformer"}
+TITLES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "transformer": "Transformer"}
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """What a run does; any field can be set on the command line."""
 
     data: str = "faker"
-    seed: Seed = 0
-    precision: str = "auto"
-    devices: str | None = None
     # "Greece,Russia"; None takes all
     countries: str | None = None
     # 1 draws every country equally often in training, 0 as often as it has names
@@ -137,8 +125,8 @@ class Trained:
     sampling: float
 
 
-def run(tasks: Any, settings: Settings, run: Run) -> None:
-    """Train the student's four networks and let them write; all goes into the run's folder."""
+def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
+    """Train the student's four networks and let them generate; all goes into the run's folder."""
     runtime = configure(settings.seed, settings.precision, settings.devices)
     chosen = settings.countries and [name.strip() for name in settings.countries.split(",")]
     names = load_names(settings.data, chosen or None, settings.max_characters, settings.seed)
@@ -146,7 +134,7 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
     vocabulary = tasks.build_vocabulary(
         name for theirs in names.split["train"].values() for name in theirs
     )
-    names = names.spelled_with(vocabulary)
+    names = names.within(vocabulary)
     check_starts(settings, vocabulary)
     begin = time.perf_counter()
     trained = []
@@ -154,12 +142,12 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
     for architecture in tasks.ARCHITECTURES:
         part = run.part(architecture)
         parts.append(part)
-        trained.append(train(tasks, settings, part, runtime, names, vocabulary, architecture))
+        trained.append(study(tasks, settings, part, runtime, names, vocabulary, architecture))
         if part.interrupted:
-            run.interrupt(f"{part.interrupted} of the {SPELLED[architecture]}")
+            run.interrupt(f"{part.interrupted} of the {TITLES[architecture]}")
             break
-    write_names(run, trained)
-    real, judgements = judge(names, trained)
+    save_names(run, trained)
+    real, judgements = judge(names, {one.architecture: one.judged for one in trained})
     obtained = figures(trained, judgements, time.perf_counter() - begin)
     console.table(
         *COLUMNS[:10], rows=[row[:10] for row in rows(settings, trained, real, judgements)]
@@ -177,10 +165,7 @@ def check_starts(settings: Settings, vocabulary: Sequence[str]) -> None:
         raise EtudeError(f"starts has {unknown[0]!r}, which no name has: choose from {letters}")
 
 
-# Training
-
-
-def train(
+def study(
     tasks: Any,
     settings: Settings,
     run: Run,
@@ -189,59 +174,20 @@ def train(
     vocabulary: list[str],
     architecture: str,
 ) -> Trained:
-    """Train one network, measure it and let it write."""
-    console.heading(SPELLED[architecture])
+    """Train one network, score it and let it generate."""
+    console.heading(TITLES[architecture])
     keras.utils.set_random_seed(settings.seed)
-    is_transformer = architecture == "transformer"
     with runtime.scope():
-        model, stepper = tasks.build_name_model(
-            architecture,
-            len(vocabulary),
-            len(names.countries),
-            settings.embedding_dim,
-            getattr(settings, f"{architecture}_units"),
-            settings.transformer_layers if is_transformer else settings.recurrent_layers,
-            settings.transformer_dropout if is_transformer else settings.recurrent_dropout,
-            settings.max_characters + 1,
-            settings.num_heads,
-        )
+        model, stepper = build(tasks, settings, len(vocabulary), len(names.countries), architecture)
         packed = packed_model(model)
-    steps = settings.epochs * settings.steps_per_epoch
     peak = getattr(settings, f"{architecture}_rate")
-
-    def optimizer() -> keras.optimizers.Optimizer:
-        rate = keras.optimizers.schedules.CosineDecay(
-            peak / 50, steps - steps // 20, 0.02, warmup_target=peak, warmup_steps=steps // 20
-        )
-        return keras.optimizers.Adam(rate, clipnorm=1.0)
-
     begin = time.perf_counter()
-    log = fit(
-        packed,
-        run,
-        runtime,
-        loss=tasks.nats_per_character,
-        metrics={},
-        train=encode(tasks, names.split["train"], vocabulary, settings.balance, settings.seed),
-        validation=encode(
-            tasks, at_most(names.split["validation"], settings.validation_names), vocabulary
-        ),
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        optimizer=optimizer,
-        steps_per_epoch=settings.steps_per_epoch,
-    )
+    log = train(tasks, settings, run, runtime, packed, names, vocabulary, peak)
     seconds = None if run.resumed else time.perf_counter() - begin
-    predicted = {s: predict(tasks, packed, names.split[s], vocabulary) for s in SPLITS}
-    nats = {split: evaluate(tasks, *predicted[split]) for split in SPLITS}
-    owners, targets, logits = predicted["test"]
-    places = {
-        name: evaluate(tasks, owners, targets[:, some], logits[:, some])
-        for name, some in PLACES.items()
-    }
-    free, judged, sampling = write_free(tasks, settings, stepper, vocabulary, names)
+    nats, places = score(tasks, packed, names, vocabulary)
+    free, judged, sampling = generate_free(tasks, settings, stepper, vocabulary, names)
     letters = list(settings.starts or "")
-    lettered = write(tasks, settings, stepper, vocabulary, names, letters, settings.seed)
+    lettered = generate(tasks, settings, stepper, vocabulary, names, letters, settings.seed)
     return Trained(
         architecture,
         model.count_params(),
@@ -256,155 +202,7 @@ def train(
     )
 
 
-def packed_model(model: keras.Model) -> keras.Model:
-    """Wrap a model so that a row's country stands before its ids, as one array."""
-    rows = keras.Input((None,), dtype="int32", name="country_and_ids")
-    return keras.Model(rows, model([rows[:, 1:], rows[:, 0]]), name=f"{model.name}_packed")
-
-
-def encode(
-    tasks: Any,
-    names: Mapping[str, Sequence[str]],
-    vocabulary: Sequence[str],
-    balance: float = 1.0,
-    seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Spell names as rows of a country's number and ids, beside their targets."""
-    countries = list(names)
-    drawn = draw_rows({name: len(theirs) for name, theirs in names.items()}, balance, seed)
-    inputs, targets, _ = tasks.encode_names(
-        [names[country][index] for country, index in drawn], vocabulary
-    )
-    numbers = np.array([countries.index(country) for country, _ in drawn], np.int32)
-    return np.concatenate([numbers[:, None], inputs], axis=1), targets
-
-
-def predict(
-    tasks: Any, model: keras.Model, names: Mapping[str, Sequence[str]], vocabulary: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Ask the model about all names, without dropout.
-
-    Returns
-    -------
-    owners : (names,), each one's country
-    targets : (names, length)
-    logits : (names, length, vocab_size)
-    """
-    owners = np.array([place for place, theirs in enumerate(names.values()) for _ in theirs])
-    inputs, targets, _ = tasks.encode_names(
-        [name for t in names.values() for name in t], vocabulary
-    )
-    rows = np.concatenate([owners[:, None], inputs], axis=1).astype(np.int32)
-    return owners, targets, model.predict(rows, batch_size=512, verbose=0)
-
-
-def evaluate(tasks: Any, owners: np.ndarray, targets: np.ndarray, logits: np.ndarray) -> float:
-    """Nats a character, countries weighing equally."""
-    nats = []
-    for place in np.unique(owners):
-        theirs = owners == place
-        if targets[theirs].any():
-            nats.append(float(tasks.nats_per_character(targets[theirs], logits[theirs])))
-    return float(np.mean(nats)) if nats else float("nan")
-
-
-def write_free(
-    tasks: Any,
-    settings: Settings,
-    stepper: keras.Model,
-    vocabulary: Sequence[str],
-    names: Names,
-) -> tuple[dict[str, list[str]], dict[str, list[str]], float]:
-    """Write names with nothing given, one batch of all countries after another.
-
-    Returns
-    -------
-    free : country -> the first batch's names, `names` of them
-    judged : country -> those of all batches, `judged` of them
-    seconds : what a batch took, the first aside, which compiles the step
-    """
-    starts = [""] * settings.names
-    batches, seconds = [], []
-    for number in range(max(2, -(-settings.judged // settings.names))):
-        begin = time.perf_counter()
-        seed = settings.seed + number
-        batches.append(write(tasks, settings, stepper, vocabulary, names, starts, seed))
-        seconds.append(time.perf_counter() - begin)
-    judged = {
-        country: [name for batch in batches for name in batch[country]][: settings.judged]
-        for country in names.countries
-    }
-    return batches[0], judged, float(np.median(seconds[1:]))
-
-
-def write(
-    tasks: Any,
-    settings: Settings,
-    stepper: keras.Model,
-    vocabulary: Sequence[str],
-    names: Names,
-    starts: list[str],
-    seed: int,
-) -> dict[str, list[str]]:
-    """Write a name for each country and start, all in one batch."""
-    wanted = [country for country in names.countries for _ in starts]
-    written = tasks.generate_names(
-        stepper,
-        vocabulary,
-        names.countries,
-        wanted,
-        starts * len(names.countries),
-        settings.max_characters,
-        settings.temperature,
-        seed,
-    )
-    count = len(starts)
-    return {
-        country: written[place * count : (place + 1) * count]
-        for place, country in enumerate(names.countries)
-    }
-
-
-# Judgement
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What became of an architecture's names: how many are new, how many fit their country."""
-
-    new: Share
-    faithful: Share
-    faithful_new: Share
-
-
-def judge(names: Names, trained: Sequence[Trained]) -> tuple[Share, dict[str, Judgement]]:
-    """Judge real held-out names and each architecture's by a classifier of the training names.
-
-    Names that several countries have are neither learnt from nor judged.
-
-    Returns
-    -------
-    real : the classifier's accuracy on held-out names
-    judgements : by architecture
-    """
-    own = {
-        split: {
-            country: [name for name in theirs if name not in names.shared]
-            for country, theirs in names.split[split].items()
-        }
-        for split in SPLITS
-    }
-    classifier = CountryClassifier(own["train"])
-    held_out = {name: own["validation"][name] + own["test"][name] for name in names.countries}
-    judgements = {}
-    for one in trained:
-        new, fresh = new_names(one.judged, names.known)
-        judgements[one.architecture] = Judgement(
-            new,
-            fidelity(classifier, one.judged, names.shared),
-            fidelity(classifier, fresh, names.shared),
-        )
-    return fidelity(classifier, held_out, names.shared), judgements
+# Results
 
 
 COLUMNS = (
@@ -433,7 +231,7 @@ def rows(
         epochs = len(one.log.get("epoch", []))
         table.append(
             (
-                SPELLED[one.architecture],
+                TITLES[one.architecture],
                 f"{one.parameters:,}",
                 f"{epochs * settings.steps_per_epoch:,}",
                 str(best_epoch(one.log)),
@@ -480,54 +278,54 @@ def write_report(
     obtained: dict[str, float],
 ) -> None:
     """Draw the curves and write report.html."""
-    report = Report(run, "Lab 1: names from countries", LEADS[settings.data])
-    judged = PRESETS[run.preset] == settings
-    kept = promises(Path(__file__).parent, run, obtained, judged=judged)
-    report.add_promises("Promised and obtained", kept)
+    judged = PRESETS.get(run.preset) == settings
     curves = run.path("curves.png")
-    logs = {SPELLED[one.architecture]: one.log for one in trained if one.log}
+    logs = {TITLES[one.architecture]: one.log for one in trained if one.log}
     plot_comparison(logs, curves, "nats_per_token", "loss (nats a character)")
-    report.add_pictures(
-        "Four networks on equal terms",
-        [Picture(curves, "loss over the epochs of each network, training and validation")],
-        "Equal batches of the same names in the same order, as many updates, about as many "
-        "parameters. Training is measured as it goes, with dropout where there is any, so "
-        "it may lie above validation.",
-    )
-    table = rows(settings, trained, real, judgements)
-    report.add_table("Losses and names", COLUMNS, table, EXPLAINED)
-    report.add_table(
-        "Where in a name the loss is",
-        ["network", *PLACES],
-        [
-            (SPELLED[one.architecture], *(f"{nats:.3f}" for nats in one.places.values()))
-            for one in trained
-        ],
-        "Nats a character of test names by its place in the name, END among them, countries "
-        "weighing equally.",
-    )
-    lists = [(SPELLED[one.architecture], one.free) for one in trained]
-    beside = [
-        [country, *(", ".join(theirs[country]) for _, theirs in lists)]
-        for country in names.countries
-    ]
-    note = (
-        f"Nothing given but the country, temperature {settings.temperature}; new or not. All four "
-        "draw by the same random numbers, so where they agree on the odds they write the same."
-    )
-    report.add_table(
-        "Names by country, side by side", ["country", *(name for name, _ in lists)], beside, note
-    )
-    letters = list(settings.starts or "")
-    for one in trained if letters else ():
-        report.add_table(
-            f"{SPELLED[one.architecture]}: a name for each first letter",
-            ["country", *letters],
-            [(country, *theirs) for country, theirs in one.lettered.items()],
+    title, lead = "names from countries", LEADS[settings.data]
+    with lab_report(run, tasks, title, lead, obtained, judged=judged) as report:
+        report.add_pictures(
+            "Four networks on equal terms",
+            [Picture(curves, "loss over the epochs of each network, training and validation")],
+            "Equal batches of the same names in the same order, as many updates, about as many "
+            "parameters. Training is measured as it goes, with dropout where there is any, so "
+            "it may lie above validation.",
         )
-    report.add_text("The data", *names.describe().splitlines())
-    report.add_code("Whose code ran", tasks.describe())
-    report.write()
+        table = rows(settings, trained, real, judgements)
+        report.add_table("Losses and names", COLUMNS, table, EXPLAINED)
+        report.add_table(
+            "Where in a name the loss is",
+            ["network", *PLACES],
+            [
+                (TITLES[one.architecture], *(f"{nats:.3f}" for nats in one.places.values()))
+                for one in trained
+            ],
+            "Nats a character of test names by its place in the name, END among them, countries "
+            "weighing equally.",
+        )
+        lists = [(TITLES[one.architecture], one.free) for one in trained]
+        beside = [
+            [country, *(", ".join(theirs[country]) for _, theirs in lists)]
+            for country in names.countries
+        ]
+        note = (
+            f"Nothing given but the country, temperature {settings.temperature}; new or not. All "
+            "four draw by the same random numbers: where their odds agree, so do the names."
+        )
+        report.add_table(
+            "Names by country, side by side",
+            ["country", *(name for name, _ in lists)],
+            beside,
+            note,
+        )
+        letters = list(settings.starts or "")
+        for one in trained if letters else ():
+            report.add_table(
+                f"{TITLES[one.architecture]}: a name for each first letter",
+                ["country", *letters],
+                [(country, *theirs) for country, theirs in one.lettered.items()],
+            )
+        report.add_text("The data", *names.describe().splitlines())
 
 
 EXPLAINED = (
@@ -545,8 +343,8 @@ LEADS = {
 }
 
 
-def write_names(run: Run, trained: Sequence[Trained]) -> None:
-    """Keep all names that were written, as names.json."""
+def save_names(run: Run, trained: Sequence[Trained]) -> None:
+    """Keep all names that were generated, as names.json."""
     run.write_json(
         "names.json",
         {

@@ -64,7 +64,7 @@ def load_numbers(tasks: Any, settings: Any) -> Numbers:
     for digits in (*BEYOND, FURTHER):
         count = settings.beyond + (settings.few if digits != FURTHER else 0)
         drawn = np.unique(rng.integers(10 ** (digits - 1), 10**digits, 2 * count))
-        pairs = spell(rng.permutation(drawn)[:count].tolist(), language)
+        pairs = in_words(rng.permutation(drawn)[:count].tolist(), language)
         beyond[digits], extra = pairs[: settings.beyond], pairs[settings.beyond :]
         few += extra
     texts = [words for _, words in split["train"] + few]
@@ -94,7 +94,7 @@ def load_numbers(tasks: Any, settings: Any) -> Numbers:
     )
 
 
-def spell(numbers: Sequence[int], language: str) -> Pairs:
+def in_words(numbers: Sequence[int], language: str) -> Pairs:
     """Put each number beside its words."""
     return [(number, num2words(number, lang=language)) for number in numbers]
 
@@ -113,7 +113,7 @@ def check_language(language: str) -> None:
 
 
 def check_numbers(numbers: Sequence[str]) -> None:
-    """Make sure before training that what shall be translated can be read as digits.
+    """Make sure before training that what is asked for can be read as digits.
 
     Raises
     ------

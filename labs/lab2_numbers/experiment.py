@@ -3,37 +3,34 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from num2words import num2words
 
-from labs.course.promises import promises
-from labs.lab2_numbers.data import BEYOND, FURTHER, Numbers, Pairs, load_numbers, spell
-from labs.lab2_numbers.translating import Answers, Translator, looking
+from labs.course.report import lab_report
+from labs.lab2_numbers.data import BEYOND, FURTHER, Numbers, Pairs, in_words, load_numbers
+from labs.lab2_numbers.generate import WordGenerator
+from labs.lab2_numbers.measure import Answers, look_at_digits, percent
+from labs.lab2_numbers.train import train
 from toolkit import console
 from toolkit.report.plots import plot_attention, plot_iterations
 from toolkit.report.report import Picture, Report
-from toolkit.training.fit import fit
 from toolkit.training.runs import Log, Run
 from toolkit.training.runtime import Runtime, configure
-from toolkit.training.settings import Count, FractionBelowOne, Positive, Seed
+from toolkit.training.settings import CommonSettings, Count, FractionBelowOne, Positive
 
-__all__ = ["PRESETS", "Settings", "run"]
+__all__ = ["PRESETS", "Settings", "run_experiment"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(CommonSettings):
     """What a run does; any field can be set on the command line."""
 
     # as num2words takes it
     language: str = "en"
-    seed: Seed = 0
-    precision: str = "auto"
-    devices: str | None = None
-    # numbers that the report translates too
+    # numbers that the report puts into words, too
     numbers: tuple[str, ...] = ("1033",)
     num_pairs: Count = 100_000
     max_digits: Count = 9
@@ -91,7 +88,7 @@ class Trained:
     looks : share of digit words whose digit is looked at, and by chance
     """
 
-    translator: Translator
+    generator: WordGenerator
     log: Log
     test: Answers
     beyond: dict[int, Answers]
@@ -107,7 +104,7 @@ class Trained:
     @property
     def name(self) -> str:
         """The model's name."""
-        return self.translator.name
+        return self.generator.name
 
 
 SPECIAL = (101001001001, 1001001001001)
@@ -116,7 +113,7 @@ SHOWN = 5  # numbers whose attention is drawn
 Parts = tuple[keras.Model, keras.Model, keras.Model]
 
 
-def run(tasks: Any, settings: Settings, run: Run) -> None:
+def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     """Train the student's two models and ask them; everything goes into the run's folder."""
     runtime = configure(settings.seed, settings.precision, settings.devices)
     numbers = load_numbers(tasks, settings)
@@ -143,8 +140,8 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
         keras.utils.set_random_seed(settings.seed)
         with runtime.scope():
             parts = build()
-        translator = Translator(tasks, name, parts, numbers, settings.decode_batch)
-        trained.append(study(tasks, settings, run, runtime, translator))
+        generator = WordGenerator(tasks, name, parts, numbers, settings.decode_batch)
+        trained.append(study(tasks, settings, run, runtime, generator))
         if run.interrupted:
             break
     obtained = figures(trained, time.perf_counter() - begin)
@@ -156,34 +153,36 @@ def run(tasks: Any, settings: Settings, run: Run) -> None:
 
 
 def study(
-    tasks: Any, settings: Settings, run: Run, runtime: Runtime, translator: Translator
+    tasks: Any, settings: Settings, run: Run, runtime: Runtime, generator: WordGenerator
 ) -> Trained:
     """Train one model, ask it, train it on by the remedy, ask again."""
-    numbers = translator.numbers
-    short = translator.name.lower()
+    numbers = generator.numbers
+    short = generator.name.lower()
     log = train(
         tasks,
         run,
         runtime,
         settings,
-        translator,
+        generator.model,
+        numbers,
         folder=short,
         pairs=numbers.split["train"],
         widths=(settings.max_digits + 1, numbers.in_length),
         epochs=getattr(settings, f"{short}_epochs"),
         rate=getattr(settings, f"{short}_rate"),
     )
-    translator.write([0])  # compiles
+    generator.ids([0])  # compiles
     begin = time.perf_counter()
     never_seen = numbers.split["test"][: settings.test_numbers]
-    test = translator.answer(never_seen)
+    test = generator.answer(never_seen)
     speed = len(test.pairs) / (time.perf_counter() - begin)
-    beyond = {digits: translator.answer(pairs) for digits, pairs in numbers.beyond.items()}
-    special, asked = translator.translate(SPECIAL), translator.translate(settings.numbers)
+    beyond = {digits: generator.answer(pairs) for digits, pairs in numbers.beyond.items()}
+    special, asked = generator.words(SPECIAL), generator.words(settings.numbers)
     five = [number for number, _ in longest_pairs(never_seen)[:SHOWN]]
-    attention = translator.attention(five)
+    attention = generator.attention(five)
     digit_words = {num2words(digit, lang=numbers.language): str(digit) for digit in range(1, 10)}
-    looks = looking(translator, never_seen[:500], digit_words)
+    some = [number for number, _ in never_seen[:500]]
+    looks = look_at_digits(some, *generator.attention(some), digit_words)
     if not run.interrupted:
         # three rows in range for one out of it
         repeats = max(1, len(numbers.split["train"]) // max(1, 3 * len(numbers.few)))
@@ -192,7 +191,8 @@ def study(
             run,
             runtime,
             settings,
-            translator,
+            generator.model,
+            numbers,
             folder=f"{short}_remedy",
             pairs=numbers.split["train"] + repeats * numbers.few,
             widths=(FURTHER, numbers.length),
@@ -200,7 +200,7 @@ def study(
             rate=getattr(settings, f"{short}_rate") / 4,
         )
     return Trained(
-        translator=translator,
+        generator=generator,
         log=log,
         test=test,
         beyond=beyond,
@@ -209,82 +209,15 @@ def study(
         speed=speed,
         attention=attention,
         looks=looks,
-        remedied={digits: translator.answer(pairs) for digits, pairs in numbers.beyond.items()},
-        test_remedied=translator.answer(never_seen),
-        special_remedied=translator.translate(SPECIAL),
+        remedied={digits: generator.answer(pairs) for digits, pairs in numbers.beyond.items()},
+        test_remedied=generator.answer(never_seen),
+        special_remedied=generator.words(SPECIAL),
     )
 
 
 def longest_pairs(pairs: Pairs) -> Pairs:
     """Order pairs by falling number of digits; equal ones stay as they come."""
     return sorted(pairs, key=lambda pair: -len(str(pair[0])))
-
-
-def train(
-    tasks: Any,
-    run: Run,
-    runtime: Runtime,
-    settings: Settings,
-    translator: Translator,
-    *,
-    folder: str,
-    pairs: Pairs,
-    widths: tuple[int, int],
-    epochs: int,
-    rate: float,
-) -> Log:
-    """Fit one model; the learning rate rises for an eighth of the time and falls as a cosine.
-
-    Parameters
-    ----------
-    folder : where below the run's folder log, weights and backup go
-    widths : columns for digits and for words
-    """
-    part = run.part(folder)
-    numbers = translator.numbers
-    validation = numbers.split["validation"][: settings.validation_numbers]
-    steps = epochs * settings.steps_per_epoch
-
-    def optimizer() -> keras.optimizers.Optimizer:
-        schedule = keras.optimizers.schedules.CosineDecay(
-            rate / 50, steps - steps // 8, 0.02, warmup_target=rate, warmup_steps=steps // 8
-        )
-        return keras.optimizers.Adam(schedule, beta_2=settings.beta_2, clipnorm=1.0)
-
-    def encode(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
-        digits = tasks.encode_digits([number for number, _ in pairs], widths[0])
-        texts = [words for _, words in pairs]
-        inputs, targets = tasks.encode_words(texts, numbers.vocabulary, widths[1], numbers.language)
-        return np.concatenate([digits, inputs], axis=1), targets
-
-    def best(function: Callable) -> Callable:
-        return lambda targets, logits: function(targets, keras.ops.argmax(logits, axis=-1))
-
-    with runtime.scope():
-        model = packed(translator.model, *widths)
-    log = fit(
-        model,
-        part,
-        runtime,
-        loss=tasks.masked_cross_entropy,
-        metrics={"token_accuracy": best(tasks.token_accuracy)},
-        row_metrics={"exact_match": best(tasks.exact_match)},
-        train=encode(pairs),
-        validation=encode(validation),
-        epochs=epochs,
-        batch_size=settings.batch_size,
-        optimizer=optimizer,
-        steps_per_epoch=settings.steps_per_epoch,
-    )
-    if part.interrupted:
-        run.interrupt(f"{part.interrupted} of {folder}")
-    return log
-
-
-def packed(model: keras.Model, digits: int, words: int) -> keras.Model:
-    """Give the model one input, digits and words side by side: a batch is then one array."""
-    both = keras.Input((digits + words,), dtype="int32", name="digits_and_words")
-    return keras.Model(both, model([both[:, :digits], both[:, digits:]]), name=model.name)
 
 
 # Results
@@ -302,13 +235,6 @@ def figures(trained: list[Trained], seconds: float) -> dict[str, float]:
         ]
         obtained[f"{short}_remedied"] = min(out_of_range)
     return obtained
-
-
-def percent(share: float) -> str:
-    """Spell a share, never rounding up to 100 %."""
-    if np.isnan(share):
-        return "–"
-    return f"{np.floor(share * 1e4 + 1e-9) / 100:.2f} %"
 
 
 def digit_rows(trained: list[Trained]) -> list[tuple]:
@@ -374,33 +300,30 @@ def write_report(
     obtained: dict[str, float],
 ) -> None:
     """Draw the plots and write report.html."""
-    report = Report(run, "Lab 2: from numbers to words", LEAD)
-    judged = PRESETS[run.preset] == settings
-    kept = promises(Path(__file__).parent, run, obtained, judged=judged, digits=5)
-    report.add_promises("Promised and obtained", kept)
-    report.add_pictures("Training", draw_training(settings, run, trained), TRAINED)
-    head = ["never seen", "numbers", *columns(trained, "exact match", "token accuracy")]
-    report.add_table("Numbers never seen", head, digit_rows(trained), GREEDY)
-    add_answers(report, settings, numbers, trained)
-    report.add_pictures(
-        "Where the decoder looks", draw_attention(run, trained), attention_note(trained)
-    )
-    head = [
-        "out of range",
-        *columns(trained, "exact match", "token accuracy", "exact match after the remedy"),
-    ]
-    report.add_table("Out of range", head, beyond_rows(trained), beyond_note(trained))
-    rows: list[tuple] = []
-    for at, (number, words) in enumerate(spell(SPECIAL, numbers.language)):
-        rows.append((str(number), "num2words", words))
-        rows += [(str(number), f"{one.name}, as trained", one.special[at]) for one in trained]
-        rows += [
-            (str(number), f"{one.name}, remedied", one.special_remedied[at]) for one in trained
+    judged = PRESETS.get(run.preset) == settings
+    title = "from numbers to words"
+    with lab_report(run, tasks, title, LEAD, obtained, judged=judged, digits=5) as report:
+        report.add_pictures("Training", draw_training(settings, run, trained), TRAINED)
+        head = ["never seen", "numbers", *columns(trained, "exact match", "token accuracy")]
+        report.add_table("Numbers never seen", head, digit_rows(trained), GREEDY)
+        add_answers(report, settings, numbers, trained)
+        report.add_pictures(
+            "Where the decoder looks", draw_attention(run, trained), attention_note(trained)
+        )
+        head = [
+            "out of range",
+            *columns(trained, "exact match", "token accuracy", "exact match after the remedy"),
         ]
-    report.add_table("What they say of two of them", ["number", "who", "words"], rows)
-    report.add_text("Why", *why(settings, trained))
-    report.add_code("Whose code ran", tasks.describe())
-    report.write()
+        report.add_table("Out of range", head, beyond_rows(trained), beyond_note(trained))
+        rows: list[tuple] = []
+        for at, (number, words) in enumerate(in_words(SPECIAL, numbers.language)):
+            rows.append((str(number), "num2words", words))
+            rows += [(str(number), f"{one.name}, as trained", one.special[at]) for one in trained]
+            rows += [
+                (str(number), f"{one.name}, remedied", one.special_remedied[at]) for one in trained
+            ]
+        report.add_table("What they say of two of them", ["number", "who", "words"], rows)
+        report.add_text("Why", *why(settings, trained))
 
 
 LEAD = "Digits in, words out: a GRU encoder-decoder with attention, and a Transformer."
@@ -408,7 +331,7 @@ LEAD = "Digits in, words out: a GRU encoder-decoder with attention, and a Transf
 TRAINED = (
     "Loss a token of the training batches and exact match on validation numbers, over iterations. "
     "Exact match needs no decoding here: if every word is the likeliest after the right words "
-    "before it, then greedy decoding writes just these words, and the other way round."
+    "before it, then greedy decoding generates just these words, and the other way round."
 )
 
 GREEDY = "By greedy decoding, no right word given. Numbers of one digit are all in training."
@@ -452,7 +375,7 @@ def attention_note(trained: list[Trained]) -> str:
 
 def beyond_note(trained: list[Trained]) -> str:
     """Say what the remedy is."""
-    few = len(trained[0].translator.numbers.few) // len(BEYOND)
+    few = len(trained[0].generator.numbers.few) // len(BEYOND)
     count = len(trained[0].beyond[FURTHER].pairs)
     return (
         f"{count} test numbers of each length. The remedy: training goes on for a few hundred "

@@ -10,8 +10,8 @@ from labs.lab3_notes.data import Pieces
 from labs.lab3_notes.measure import TokenMeasures, measure, relative
 from toolkit.music.copying import SeenRuns
 from toolkit.music.midi import import_note_seq
-from toolkit.music.samples import Generated, write_samples
 from toolkit.report.report import Sample
+from toolkit.report.samples import Generated, write_samples
 from toolkit.training.fit import PAD
 from toolkit.training.runs import Run
 

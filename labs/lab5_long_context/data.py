@@ -16,7 +16,15 @@ from toolkit.data.preparation import Preparation, open_splits, prepare
 from toolkit.music import piece, remi
 from toolkit.music.piece import Piece
 from toolkit.music.pieces import SOURCES, piece_corpus, piece_splits, unpack_piece
-from toolkit.music.remi import AUTHORS, BEFORE_COMPOUND, COMPOUND, FIELDS, SCORE, Spelling
+from toolkit.music.remi import (
+    AUTHORS,
+    BEFORE_COMPOUND,
+    COMPOUND,
+    FIELDS,
+    SCORE,
+    Spelling,
+    transposed_ids,
+)
 
 # the authors' words of a whole piece: what starts on its last bar line stays
 WHOLE = Spelling("whole", clamped="last")
@@ -88,7 +96,7 @@ class Words:
             vocabularies = [self.spelling.vocabulary]
         else:
             vocabularies = [COMPOUND[field] for field in FIELDS]
-        return [_moved(vocabulary, semitones) for vocabulary in vocabularies]
+        return [transposed_ids(vocabulary, semitones) for vocabulary in vocabularies]
 
 
 def chord_changes(names: list[str]) -> tuple[tuple[int, str], ...]:
@@ -144,8 +152,9 @@ def _corpus(tasks: Any, data: str, words: Words, pieces: Corpus) -> Corpus:
             f"{SOURCES[data].title}: {words.name}",
             f"{words.name}, spelling {words.spelling.name}; 0 is the end",
             lambda: [
-                Item(index, piece_name, split)
-                for index, (piece_name, split) in enumerate(zip(pieces.names, splits, strict=True))
+                # a child gets the piece itself
+                Item(pieces[index].tobytes(), name, splits[index])
+                for index, name in enumerate(pieces.names)
             ],
             _encode,
             (
@@ -153,37 +162,20 @@ def _corpus(tasks: Any, data: str, words: Words, pieces: Corpus) -> Corpus:
                 *(Path(__file__), piece, remi, pieces.header["made_by"]),
             ),
             initializer=_start,
-            initargs=(tasks, data, words),
+            initargs=(tasks, words),
         )
     )
 
 
-def _start(tasks: Any, data: str, words: Words) -> None:
-    global _tasks, _words, _pieces
-    _tasks, _words, _pieces = tasks, words, piece_corpus(data)
-
-
-def _encode(index: int) -> np.ndarray:
-    return _words.encode(_tasks, unpack_piece(_pieces[index])).reshape(-1)
-
-
 _tasks: Any
 _words: Words
-_pieces: Corpus
 
 
-def _moved(vocabulary: tuple[str, ...], semitones: int) -> np.ndarray:
-    """Find the id of each word that is moved by so many semitones."""
-    ids = {word: id for id, word in enumerate(vocabulary)}
-    return np.array([ids.get(_move(word, semitones), id) for word, id in ids.items()])
+def _start(tasks: Any, words: Words) -> None:
+    global _tasks, _words
+    _tasks, _words = tasks, words
 
 
-def _move(word: str, semitones: int) -> str:
-    prefix, _, name = word.rpartition("Chord_")
-    root, _, quality = name.partition("_")
-    if root in piece.ROOTS:
-        moved = piece.ROOTS[(piece.ROOTS.index(root) + semitones) % 12]
-        return f"{'Chord_' if word.startswith('Chord_') else ''}{moved}_{quality}"
-    if word.startswith("Note_Pitch_"):
-        return f"Note_Pitch_{int(word.removeprefix('Note_Pitch_')) + semitones}"
-    return word
+def _encode(packed: bytes) -> np.ndarray:
+    found = unpack_piece(np.frombuffer(packed, np.uint16))
+    return _words.encode(_tasks, found).reshape(-1)

@@ -325,7 +325,7 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 
 # %%
 def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
-    """Spell a piece as words of REMI.
+    """Encode a piece as words of REMI.
 
     1. Notes in the order of their starts (in ticks, not rounded), of one start by falling pitch,
        rising if `spelling.lowest_first`; as they come if equal. A start goes to the nearest step of
@@ -418,8 +418,8 @@ def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
 #
 # > **Predict.** Encode what you decoded. Are the words the same?
 #
-# **Your number is another?** 3: a note that is left unfinished counts all its words. Two notes: a
-# position between pitch and length ends the note.
+# **Your number is another?** 3 words: a note that is left unfinished counts all its words. Two
+# notes: a position between pitch and length ends the note.
 #
 # *(Answer: of the authors' own words, in 1,453 of 1,747 songs, but for the order within a step: raw
 # starts are gone. In most others the last notes stand on a bar line, and are dropped again.)*
@@ -596,7 +596,7 @@ def remi_to_compound(words: Sequence[str]) -> np.ndarray:
 
 # %%
 def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
-    """Spell compound words out as words of REMI, whatever they are; count rows that say nothing.
+    """Turn compound words into words of REMI, whatever they are; count rows that say nothing.
 
     A row says what its type says: the end, which is the last word; a bar; a position, with its
     chord and then its tempo, unless they are 0 or CONTI; or a note: pitch, velocity, duration.
@@ -725,19 +725,19 @@ def sinusoids(positions, d_model: int):
 # shifted, as in Lab 4: pad, reshape, drop.
 #
 # **By hand.** One head of one number; two queries 1 and 2 after a memory of one; keys 1, 0, 1;
-# u = 0.5, v = -1; r = 30, 20, 10 at the distances 2, 1, 0.
+# u = 0.5, v = 1; r = 30, 20, 10 at the distances 2, 1, 0.
 #
 # | query | (a) + (c) | (b) + (d) by distance 2, 1, 0 | (b) + (d) by key | sum |
 # |---|---|---|---|---|
-# | 1 | 1.5, 0, 1.5 | 0, 0, 0 | 0, 0, – | 1.5, 0, – |
-# | 2 | 2.5, 0, 2.5 | 30, 20, 10 | 30, 20, 10 | 32.5, 20, 12.5 |
+# | 1 | 1.5, 0, 1.5 | 60, 40, 20 | 40, 20, – | 41.5, 20, – |
+# | 2 | 2.5, 0, 2.5 | 90, 60, 30 | 90, 60, 30 | 92.5, 60, 32.5 |
 #
 # > **Predict.** Which of the four terms stay the same when a song is transposed? When it is played
 # > from its second bar on?
 #
 # **Your number is another?** 77.5 in the second row: you added u to both queries: (2 + 0.5) · 30.
-# 32.5, 20, 12.5 in the first: you did not shift. What stands at the first row's last key is free:
-# it comes later, and will be masked.
+# 61.5, 40 in the first: you did not shift. What stands at the first row's last key is free: it
+# comes later, and will be masked.
 #
 # *(Answer: transposed, (b) and (d), which know distances only; from the second bar on, all four.)*
 #
@@ -1052,7 +1052,12 @@ class TransformerXL(keras.Model):
             XLLayer(d_model, num_heads, ff_dim, dropout, same_length, name=f"block_{i}")
             for i in range(num_layers)
         ]
-        self.output_layer = layers.Dense(vocab_size, dtype="float32", name="output")
+        self.output_layer = layers.Dense(
+            vocab_size,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+            dtype="float32",
+            name="output",
+        )
 
     def build(self, input_shape):
         self.embedding.build(input_shape)
@@ -1293,8 +1298,8 @@ def stream_batches(
 #
 # *(Answer: no, it cancels; with two it decides which of them counts.)*
 #
-# **Your number is another?** $y_0$ = 21.4: not causal. $y_1$ = 50: not divided by the weights' sum,
-# which is 1.104 here.
+# **Your number is another?** $y_0$ = 21.4: not causal. $y_1$ = 18.394: not divided by the weights'
+# sum, which is 1.104 here.
 #
 # **Read.** Katharopoulos et al., *Transformers are RNNs*,
 # [arXiv:2006.16236](https://arxiv.org/abs/2006.16236), sections 3.2 and 3.3.
@@ -1837,7 +1842,7 @@ class CompoundTransformer(keras.Model):
 #
 # > **Predict.** Is 0.2 here better than 0.5 nats a word of REMI?
 #
-# *(Answer: nobody can say: 0.2 is a mean over seven fields of a row, most of them certain. See 5.19.)*
+# *(Answer: nobody can say: 0.2 is a mean over seven fields, most of them certain. See 5.19.)*
 #
 # **Your number is another?** 0.347: padding was counted. 4.852: the sum of seven.
 

@@ -8,9 +8,10 @@ from labs.lab6_language_models.measure import Group, self_similarity
 from labs.lab6_language_models.settings import Settings
 from toolkit.music import grid
 from toolkit.music.midi import write_midi
-from toolkit.music.samples import Generated, write_samples
+from toolkit.music.pieces import to_sequence
 from toolkit.report.plots import plot_attention
 from toolkit.report.report import Picture, Sample
+from toolkit.report.samples import Generated, write_samples
 from toolkit.training.runs import Run
 
 
@@ -23,7 +24,8 @@ def write_pieces(
     pieces = []
     for group in groups:
         for number, ids in enumerate(group.ids):
-            sequence = grid.to_sequence(grid.decode(ids, velocities)[0], settings.tempo)
+            rows, _ = grid.decode(ids, velocities)
+            sequence = to_sequence(grid.to_piece(rows, settings.tempo))
             name = f"{group.name}, piece {number + 1}"
             if sequence.notes:
                 write_midi(

@@ -316,8 +316,6 @@ def train_models(
         one.nats, one.best = float(notes[epoch - 1]), float(notes.min())
         if not run.interrupted:
             shutil.rmtree(part.path(CHECKPOINTS).parent)
-    _, best = min(trained, key=lambda pair: pair[0].best)
-    shutil.copy(best.best_weights, run.best_weights)  # by which a run is known to be trained
     return [one for one, _ in trained]
 
 

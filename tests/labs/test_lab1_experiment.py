@@ -10,8 +10,8 @@ import pytest
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
 from labs.course.run import make_settings
-from labs.lab1_names import data, experiment
-from labs.lab1_names.fidelity import CountryClassifier, fidelity, new_names, share
+from labs.lab1_names import data, experiment, train
+from labs.lab1_names.measure import CountryClassifier, Judgement, fidelity, new_names, share
 from toolkit.errors import EtudeError
 from toolkit.training.runs import Run
 from toolkit.training.runtime import configure
@@ -38,7 +38,7 @@ def finished(tmp_path_factory):
     tasks = load_tasks(load_lab(1), "solution")
     root = tmp_path_factory.mktemp("runs")
     run = Run.create("lab1_names", "quick", dataclasses.asdict(TINY), root=root)
-    experiment.run(tasks, TINY, run)
+    experiment.run_experiment(tasks, TINY, run)
     return run
 
 
@@ -69,14 +69,14 @@ def test_a_resumed_run_does_not_tell_how_long_its_networks_trained(finished, mon
     vocabulary = tasks.build_vocabulary(
         name for some in names.split["train"].values() for name in some
     )
-    names = names.spelled_with(vocabulary)
+    names = names.within(vocabulary)
     runtime = configure(TINY.seed, TINY.precision, TINY.devices)
-    monkeypatch.setattr(experiment, "fit", lambda *_args, **_settings: finished.part("rnn").log())
+    monkeypatch.setattr(train, "fit", lambda *_args, **_settings: finished.part("rnn").log())
     for resumed, told in ((False, r"\d+"), (True, "–")):
         run = dataclasses.replace(finished, resumed=resumed)
-        one = experiment.train(tasks, TINY, run, runtime, names, vocabulary, "rnn")
+        one = experiment.study(tasks, TINY, run, runtime, names, vocabulary, "rnn")
         every = share({"Greece": [True]})
-        judged = {"rnn": experiment.Judgement(every, every, every)}
+        judged = {"rnn": Judgement(every, every, every)}
         row, _ = experiment.rows(TINY, [one], every, judged)
         cell = row[experiment.COLUMNS.index("seconds to train")]
         assert re.fullmatch(told, cell), cell
@@ -105,7 +105,7 @@ def test_what_cannot_run_is_said_before_training(tmp_path, change, words):
     settings = dataclasses.replace(TINY, **change)
     run = Run.create("lab1_names", "quick", dataclasses.asdict(settings), root=tmp_path)
     with pytest.raises(EtudeError, match=words):
-        experiment.run(load_tasks(load_lab(1), "solution"), settings, run)
+        experiment.run_experiment(load_tasks(load_lab(1), "solution"), settings, run)
     assert not run.path("rnn").exists()
 
 
@@ -163,8 +163,8 @@ def test_the_split_is_always_the_same():
         ("van Dijk", "Van Dijk", False),
     ],
 )
-def test_lines_are_spelled_in_ascii_without_what_is_stray(line, name, mended):
-    assert data.spell(line) == (name, mended)
+def test_lines_become_ascii_without_what_is_stray(line, name, mended):
+    assert data.to_ascii(line) == (name, mended)
 
 
 def test_lines_are_dropped_for_a_reason_and_counted():

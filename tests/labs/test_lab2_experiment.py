@@ -7,7 +7,7 @@ import pytest
 
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
-from labs.lab2_numbers import data, experiment, translating
+from labs.lab2_numbers import data, experiment, measure
 from toolkit.errors import EtudeError
 from toolkit.training.runs import Run
 
@@ -34,7 +34,7 @@ SMALL = experiment.Settings(
 
 def test_a_small_run_ends_in_a_report_of_both_models(tmp_path):
     run = Run.create("lab2_numbers", "quick", {}, root=tmp_path)
-    experiment.run(load_tasks(load_lab(2), "solution"), SMALL, run)
+    experiment.run_experiment(load_tasks(load_lab(2), "solution"), SMALL, run)
     page = (run.folder / "report.html").read_text()
     for text in ("All failures of the GRU", "All failures of the Transformer", "14 digits", "1033"):
         assert text in page
@@ -66,12 +66,12 @@ def test_an_unknown_language_is_answered_with_the_nearest():
 
 
 def test_a_share_is_never_rounded_up_to_all():
-    assert experiment.percent(0.99999) == "99.99 %"
-    assert experiment.percent(1.0) == "100.00 %"
+    assert measure.percent(0.99999) == "99.99 %"
+    assert measure.percent(1.0) == "100.00 %"
 
 
 def test_accuracies_are_of_rows_and_of_tokens():
-    answers = translating.Answers(
+    answers = measure.Answers(
         [(7, "seven"), (21, "twenty-one")],
         ["seven", "twenty-two"],
         np.array([True, False]),

@@ -22,7 +22,6 @@ from toolkit.errors import EtudeError
 from toolkit.music.copying import SeenRuns
 from toolkit.music.midi import read_midi, write_midi
 from toolkit.paths import ROOT
-from toolkit.training.memory import enough_memory
 from toolkit.training.runs import Run, load_weights
 
 pytestmark = pytest.mark.xdist_group("lab4")  # a run is made once
@@ -157,19 +156,6 @@ def test_a_bad_primer_leaves_no_run_behind(finished, monkeypatch, tmp_path):
     with pytest.raises(EtudeError, match="not a MIDI file"):
         continuation.main()
     assert not list((tmp_path / "runs").rglob("*-continued"))
-
-
-@pytest.mark.parametrize(
-    "error", [RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying"), MemoryError()]
-)
-def test_a_full_device_is_told_with_what_to_lower(error):
-    with (
-        pytest.raises(EtudeError, match=r'batch_size 8 .*SET="batch_size=4", then length'),
-        enough_memory("batch_size", 8, "length"),
-    ):
-        raise error
-    with pytest.raises(RuntimeError, match="something else"), enough_memory("a", 1, "b"):
-        raise RuntimeError("something else")
 
 
 def test_promises_are_of_figures_that_a_run_obtains():

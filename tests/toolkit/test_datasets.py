@@ -563,26 +563,3 @@ def test_a_part_of_groove_as_its_zip_unpacks_works(real, tmp_path, monkeypatch, 
     )
     assert {row.path.parts[-3] for row in groove_table()} == {"drummer9"}
     assert len(groove_table()) == len(files) - 1
-
-
-def test_the_command_lists_what_there_is_and_ends_with_2_for_a_mistake():
-    def command(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "toolkit.data.datasets", *arguments],
-            cwd=ROOT,
-            env={**os.environ, "NO_COLOR": "1"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    listed = command()
-    assert listed.returncode == 0
-    for name in ("maestro", "groove", "names18", "pop1k7"):
-        assert name in listed.stdout
-    assert listed.stdout.splitlines()[-1].startswith("next: ")
-    for arguments in (("--name", "bach"), ("--from", "somewhere")):
-        mistaken = command(*arguments)
-        assert mistaken.returncode == 2
-        assert mistaken.stderr.startswith("stopped: ")
-        assert mistaken.stderr.count("\n") == 1

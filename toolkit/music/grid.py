@@ -3,15 +3,9 @@
 Ids are arithmetic: `PITCH` + 60 is the pitch 60. PAD, START and END come before them.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from toolkit.music.midi import import_note_seq
 from toolkit.music.piece import TICKS_PER_BEAT, Piece
-
-if TYPE_CHECKING:
-    from note_seq import NoteSequence
 
 STEP = TICKS_PER_BEAT // 4  # ticks
 STEPS_PER_BAR = 16
@@ -113,24 +107,16 @@ def transpose(ids: np.ndarray, semitones: int) -> np.ndarray:
     return np.where(kinds(ids) == _PITCH, moved, ids)
 
 
-def to_sequence(rows: np.ndarray, tempo: float) -> "NoteSequence":
-    """Make of rows of the grid what can be played, at so many beats a minute.
+def to_piece(rows: np.ndarray, tempo: float) -> Piece:
+    """Make of rows of the grid a piece in beats, at so many a minute.
 
     A key that is struck again ends its note; struck twice at once it sounds once.
     """
     bar, position, pitch, duration, velocity = rows.T
     start = STEPS_PER_BAR * bar + position
-    end = start + duration
     order = np.lexsort([duration, start, pitch])
-    again = np.where(np.diff(pitch[order]) == 0, start[order][1:], np.iinfo(int).max)
-    end[order[:-1]] = np.minimum(end[order[:-1]], again)
-    seconds = 60 / tempo * STEP / TICKS_PER_BEAT
-    sequence = import_note_seq().NoteSequence(ticks_per_quarter=220)
-    sequence.tempos.add(qpm=tempo)
-    for key, loud, begin, stop in np.column_stack([pitch, velocity, start, end]).tolist():
-        if stop > begin:
-            sequence.notes.add(
-                pitch=key, velocity=loud, start_time=begin * seconds, end_time=stop * seconds
-            )
-    sequence.total_time = max((note.end_time for note in sequence.notes), default=0.0)
-    return sequence
+    again = np.where(np.diff(pitch[order]) == 0, np.diff(start[order]), duration.max(initial=0))
+    lasts = duration.copy()
+    lasts[order[:-1]] = np.minimum(duration[order[:-1]], again)
+    notes = np.column_stack([STEP * start, STEP * (start + lasts), pitch, velocity])
+    return Piece(notes[lasts > 0], np.array([[0.0, tempo]]))

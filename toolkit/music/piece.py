@@ -45,8 +45,8 @@ def read_piece(path: Path | str) -> Piece:
     Raises
     ------
     EtudeError
-        If the file cannot be read, holds no notes, has no beats or another metre than 4/4, or has
-        a marker that names no chord.
+        If the file cannot be read, holds no notes, has no beats or another metre than 4/4, a tempo
+        of 0, or a marker that names no chord.
     """
     import mido
 
@@ -76,7 +76,9 @@ def read_piece(path: Path | str) -> Piece:
                     metre = f"{message.numerator}/{message.denominator}"
                     raise _bad(path, f"it is in {metre}, and only bars of 4/4 can be encoded")
             elif message.type == "set_tempo":
-                tempi.append((tick * scale, 6e7 / max(message.tempo, 1)))
+                if not message.tempo:
+                    raise _bad(path, "it has a tempo of 0 microseconds a beat")
+                tempi.append((tick * scale, 6e7 / message.tempo))
             elif (
                 message.type == "marker"
                 and number == 0

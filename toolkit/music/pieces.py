@@ -7,7 +7,7 @@ split. MAESTRO has splits of its own.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +19,15 @@ from toolkit.data.preparation import Preparation, prepare, recorded
 from toolkit.music import chorales, midi, piece
 from toolkit.music.chorales import score_names
 from toolkit.music.copying import ngram_hashes
-from toolkit.music.midi import read_notes
+from toolkit.music.midi import import_note_seq, read_notes
 from toolkit.music.piece import CHORDS, TICKS_PER_BEAT, Piece, read_piece
+
+if TYPE_CHECKING:
+    from note_seq import NoteSequence
 
 # Notes. Of 16 notes, four chords, many are cadences: such runs join half of the chorales.
 RUN = 20
+PLAYED_AT = 90.0  # beats a minute, where a piece says nothing
 VELOCITY = 64  # of scores
 SLICE_TEMPO = 120.0  # beats a minute that a recording without beats is cut by
 # what stands in the place of a pitch where a row is none of a note
@@ -186,3 +190,30 @@ def note_codes(found: Piece) -> np.ndarray:
     steps, pitches = np.round(found.notes[:, 0] / (TICKS_PER_BEAT / 4)), found.notes[:, 2]
     order = np.lexsort([-pitches, steps])
     return np.diff(steps[order]).astype(np.int64) * 256 + np.diff(pitches[order]) + 128
+
+
+def to_sequence(found: Piece) -> "NoteSequence":
+    """Turn a piece in beats into a NoteSequence, its notes in their order."""
+    sequence = import_note_seq().NoteSequence(ticks_per_quarter=TICKS_PER_BEAT)
+    changes = _tempo_changes(found)
+    for time, (_, bpm) in zip(seconds_at(found, changes[:, 0]).tolist(), changes, strict=True):
+        sequence.tempos.add(time=time, qpm=bpm)
+    times = seconds_at(found, found.notes[:, :2]).tolist()
+    for (begin, end), (pitch, velocity) in zip(times, found.notes[:, 2:].tolist(), strict=True):
+        sequence.notes.add(pitch=pitch, velocity=velocity, start_time=begin, end_time=end)
+    sequence.total_time = max((note.end_time for note in sequence.notes), default=0.0)
+    return sequence
+
+
+def seconds_at(found: Piece, tick: np.ndarray) -> np.ndarray:
+    """Say when ticks of a piece are, in seconds."""
+    ticks, tempi = _tempo_changes(found).T
+    before = np.cumsum([0.0, *(np.diff(ticks) * 60 / (tempi[:-1] * TICKS_PER_BEAT))])
+    place = np.searchsorted(ticks, tick, side="right") - 1
+    return before[place] + (tick - ticks[place]) * 60 / (tempi[place] * TICKS_PER_BEAT)
+
+
+def _tempo_changes(found: Piece) -> np.ndarray:
+    """Rows of tick and beats a minute, from tick 0 on."""
+    begin = [] if len(found.tempi) and found.tempi[0, 0] <= 0 else [[0.0, PLAYED_AT]]
+    return np.array([*begin, *found.tempi.tolist()])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import EtudeError
-from toolkit.music.piece import CHORDS, NO_CHORD, TICKS_PER_BEAT
+from toolkit.music.piece import CHORDS, NO_CHORD, ROOTS, TICKS_PER_BEAT
 
 STEP = TICKS_PER_BEAT // 4
 STEPS_PER_BAR = 16
@@ -216,6 +216,26 @@ def nearest(values: range, value: float) -> int:
     """Find the nearest of evenly spaced values; of two as near the lower."""
     steps = -(-(2 * (value - values.start) - values.step) // (2 * values.step))
     return values[int(min(max(steps, 0), len(values) - 1))]
+
+
+def transposed_ids(vocabulary: tuple[str, ...], semitones: int) -> np.ndarray:
+    """Give the id of each word moved by so many semitones: int array (words,).
+
+    Chords (`Chord_A_M7`, or of compound words `A_M7`) move round the octave; a pitch that would
+    leave 0 to 127 stays, as all other words do.
+    """
+    ids = {word: id for id, word in enumerate(vocabulary)}
+    return np.array([ids.get(_transposed(word, semitones), id) for word, id in ids.items()])
+
+
+def _transposed(word: str, semitones: int) -> str:
+    root, _, quality = word.removeprefix("Chord_").partition("_")
+    if root in ROOTS:
+        moved = ROOTS[(ROOTS.index(root) + semitones) % 12]
+        return word.removesuffix(f"{root}_{quality}") + f"{moved}_{quality}"
+    if word.startswith("Note_Pitch_"):
+        return f"Note_Pitch_{int(word.removeprefix('Note_Pitch_')) + semitones}"
+    return word
 
 
 AUTHORS = Spelling("authors", drops_end=True)

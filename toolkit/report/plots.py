@@ -218,14 +218,16 @@ def plot_iterations(
     path: Path,
     label: str,
     logarithmic: bool = False,
+    across: str = "iterations",
 ) -> None:
     """Draw one measure of several models over training iterations, as a PNG.
 
     Parameters
     ----------
-    curves : model -> (iterations, values)
+    curves : model -> (iterations or times, values)
     label : what the vertical axis says, with its unit
     logarithmic : the vertical axis, for a loss that falls by orders of magnitude
+    across : what the horizontal axis says
     """
     figure = Figure((NARROW, 3.9), dpi=DPI, layout="constrained")
     axes = figure.subplots()
@@ -236,7 +238,7 @@ def plot_iterations(
     if logarithmic:
         axes.set_yscale("log")
     axes.legend(frameon=False, fontsize=10.5)
-    axes.set_xlabel("iterations")
+    axes.set_xlabel(across)
     axes.set_ylabel(label)
     axes.margins(x=0.02, y=0.08)
     _save(figure, path)

@@ -35,6 +35,18 @@ from toolkit.training.runtime import (
 PAD = 0
 
 TokenFunction = Callable[[Any, Any], Any]  # (targets, logits) -> mean over targets != PAD
+Counter = Callable[[Any], Any]  # targets -> how many they are
+
+
+def count_tokens(targets: Any) -> Any:
+    """Count what is not PAD."""
+    return ops.sum(ops.cast(ops.not_equal(targets, PAD), "float32"))
+
+
+def count_rows(targets: Any) -> Any:
+    """Count the rows, of (batch, length), that are not filled up with PAD."""
+    is_row = ops.any(ops.not_equal(targets, PAD), axis=-1)
+    return ops.sum(ops.cast(is_row, "float32"))
 
 
 class PerToken(keras.metrics.Metric):
@@ -42,8 +54,9 @@ class PerToken(keras.metrics.Metric):
 
     Parameters
     ----------
-    function : (targets, logits) -> scalar, the mean over the batch's tokens other than PAD
+    function : (targets, logits) -> scalar, the mean over the batch's tokens
     name : the column in the log
+    counted : targets -> how many tokens the batch has; by default those other than PAD
 
     Notes
     -----
@@ -51,9 +64,9 @@ class PerToken(keras.metrics.Metric):
     Keras does with a plain function, weighs a batch with little music like a full one.
     """
 
-    def __init__(self, function: TokenFunction, name: str):
+    def __init__(self, function: TokenFunction, name: str, counted: Counter = count_tokens):
         super().__init__(name=name)
-        self.function = function
+        self.function, self.counted = function, counted
         self.total = self.add_variable((), "zeros", name="total")
         self.count = self.add_variable((), "zeros", name="count")
 
@@ -64,22 +77,9 @@ class PerToken(keras.metrics.Metric):
         self.total.assign_add(ops.cast(self.function(targets, logits), "float32") * count)
         self.count.assign_add(count)
 
-    def counted(self, targets: Any) -> Any:
-        """How many things the function's mean over the batch is of."""
-        return _tokens(targets)
-
     def result(self) -> Any:
         """Mean over all tokens so far; 0 before the first."""
         return self.total / ops.maximum(self.count, 1.0)
-
-
-class PerRow(PerToken):
-    """The same for a function that is a mean over the rows that hold a token."""
-
-    def counted(self, targets: Any) -> Any:
-        """How many rows are not filled up with PAD."""
-        is_row = ops.any(ops.not_equal(targets, PAD), axis=-1)
-        return ops.sum(ops.cast(is_row, "float32"))
 
 
 class PerTokenLoss(keras.losses.Loss):
@@ -88,23 +88,19 @@ class PerTokenLoss(keras.losses.Loss):
     Keras's own wrapper would turn the targets into floats and average over rows.
     """
 
-    def __init__(self, function: TokenFunction):
+    def __init__(self, function: TokenFunction, counted: Counter = count_tokens):
         super().__init__(name="loss")
-        self.function = function
+        self.function, self.counted = function, counted
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Mean loss a token of targets (batch, length) and logits (batch, length, vocab_size)."""
         targets, logits = _exact(y_true, y_pred)
-        return self.function(targets, logits) * share_of_tokens(_tokens(targets))
+        return self.function(targets, logits) * share_of_tokens(self.counted(targets))
 
 
 def _exact(targets: Any, logits: Any) -> tuple[Any, Any]:
     # with 16-bit layers the softmax and its logarithm still need 32 bits
     return ops.cast(targets, "int32"), ops.cast(logits, "float32")
-
-
-def _tokens(targets: Any) -> Any:
-    return ops.sum(ops.cast(ops.not_equal(targets, PAD), "float32"))
 
 
 class EpochBatches(keras.utils.PyDataset):
@@ -168,6 +164,20 @@ class Batches(EpochBatches):
         return inputs, targets
 
 
+class _First(keras.utils.PyDataset):
+    """The first few of other batches."""
+
+    def __init__(self, batches: EpochBatches, count: int):
+        super().__init__()
+        self.batches, self.count = batches, min(count, len(batches))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Any:
+        return self.batches[index]
+
+
 class Backup(keras.callbacks.Callback):
     """Everything training needs to go on, written whole after each epoch.
 
@@ -225,12 +235,13 @@ def fit(
     metrics: Mapping[str, TokenFunction],
     row_metrics: Mapping[str, TokenFunction] | None = None,
     train: tuple[np.ndarray, np.ndarray] | EpochBatches,
-    validation: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray] | EpochBatches,
     epochs: int,
     batch_size: int,
     optimizer: Callable[[], keras.optimizers.Optimizer],
     steps_per_epoch: int | None = None,
     objective: TokenFunction | None = None,
+    counted: Counter = count_tokens,
 ) -> Log:
     """Train, keep what there is on Ctrl-C, and leave the best weights in the model.
 
@@ -240,11 +251,12 @@ def fit(
     loss : (targets, logits) -> mean nats a token; logged as "nats_per_token", exact over an epoch
     metrics : name in the log -> (targets, logits) -> mean a token
     row_metrics : likewise -> mean over the rows that hold a token
-    train, validation : (inputs, targets), each (rows, length) int32, padded with PAD; `train` may
-        make its batches itself, each of a size that the devices share evenly
+    train, validation : (inputs, targets), each (rows, length) int32, padded with PAD; or they make
+        their batches themselves, each of a size that the devices share evenly
     optimizer : makes the optimizer; called in `runtime.scope()`, such as `lambda: Adam(1e-3)`
     steps_per_epoch : batches that an epoch takes from `train`, drawn anew in each; None takes all
     objective : what is minimised, if it is not `loss` itself
+    counted : targets -> how many tokens they are, where PAD is not what they are padded with
 
     Returns
     -------
@@ -264,14 +276,17 @@ def fit(
     else:
         size = -(-min(batch_size, len(train[0])) // share) * share
         batches = Batches(*train, size, runtime.seed, steps_per_epoch)
-    held_out = Batches(*validation, size)
+    held_out = validation if isinstance(validation, EpochBatches) else Batches(*validation, size)
     measures = {"nats_per_token": loss, **metrics}
 
     def compile_model(jit: bool) -> None:
         with runtime.scope():
-            means: list = [PerToken(function, name) for name, function in measures.items()]
-            means += [PerRow(function, name) for name, function in (row_metrics or {}).items()]
-            criterion = PerTokenLoss(objective or loss)
+            means = [PerToken(function, name, counted) for name, function in measures.items()]
+            means += [
+                PerToken(function, name, count_rows)
+                for name, function in (row_metrics or {}).items()
+            ]
+            criterion = PerTokenLoss(objective or loss, counted)
             model.compile(optimizer(), criterion, metrics=means, jit_compile=jit)
 
     _compile(model, runtime, compile_model, batches, epochs)
@@ -293,7 +308,7 @@ def _fit(
     run: Run,
     runtime: Runtime,
     batches: EpochBatches,
-    held_out: Batches,
+    held_out: EpochBatches,
     first: int,
     epochs: int,
 ) -> None:
@@ -425,9 +440,7 @@ def _compile(
 ) -> None:
     """Compile with or without XLA, whichever trains faster; the weights are as before."""
     batches.start(0)
-    first = [batches[index] for index in range(min(4, len(batches)))]
-    inputs, targets = (np.concatenate(parts) for parts in zip(*first, strict=True))
-    trial = Batches(inputs, targets, batches.shape[0])
+    trial = _First(batches, 4)
     compiled: bool | None = None
     at_first: list[np.ndarray] = []
 

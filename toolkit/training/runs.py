@@ -20,6 +20,7 @@ from toolkit.paths import RUNS, hold, shown, write_whole
 Log = dict[str, list[float]]
 # what the best weights are best at: least of it
 MONITOR = "val_nats_per_token"
+WEIGHTS = "best.weights.h5"
 # states in status.json of a run that RESUME goes on with; others are "preparing", "finished" and
 # "crashed before training"
 UNFINISHED = ("training", "interrupted", "crashed")
@@ -34,7 +35,7 @@ class Run:
 
     Attributes
     ----------
-    folder : `runs/lab3/<time>-<preset>/`
+    folder : `runs/<lab>/<time>-<preset>/`
     settings : what the run was asked to do, as it stands in settings.json
     resumed : whether this process goes on with a run that another began
     interrupted : None, or such as "interrupted in epoch 3 of 10"
@@ -68,7 +69,7 @@ class Run:
 
         Parameters
         ----------
-        lab_slug : such as "lab3_notes"; the folder is named after its first part
+        lab_slug : the name of the lab's folder; the run's is named after its first part
         settings : what must agree for a run to be the same run; JSON values or others
         resume : go on with the newest unfinished run of this lab, preset and settings, or with
             that in this folder
@@ -151,7 +152,7 @@ class Run:
     @property
     def best_weights(self) -> Path:
         """The weights of the epoch with the best monitored value."""
-        return self.folder / "best.weights.h5"
+        return self.folder / WEIGHTS
 
     def interrupt(self, reason: str) -> None:
         """Note that training stopped early; the run stays one that RESUME=1 goes on with."""

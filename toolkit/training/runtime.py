@@ -22,7 +22,7 @@ from toolkit.errors import EtudeError
 from toolkit.paths import CACHE, write_whole
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-# Below this many seconds of training, XLA costs more than it can win: a step of Lab 2's networks
+# Below this many seconds of training, XLA costs more than it can win: a step of a small network
 # takes 0.8 of the time with it, and compiling 10 s more, once to try it and once in earnest.
 WORTH_MEASURING = 120.0
 
@@ -276,9 +276,7 @@ def _visible_device() -> str:
     return _cpu()
 
 
-def compiled(
-    function: Callable[..., Any], *models: Any, xla: bool = False
-) -> Callable[..., np.ndarray]:
+def compiled(function: Callable[..., Any], *models: Any, xla: bool = False) -> Callable[..., Any]:
     """Compile `function(*arrays)` as a whole, so that loops in it do not run in Python.
 
     Parameters
@@ -290,17 +288,20 @@ def compiled(
 
     Returns
     -------
-    arrays -> result as a NumPy array. A `tf.function` on TensorFlow, `jax.jit` on JAX, where
-    weights are arguments, not constants.
+    arrays -> result, or several of them in a list, as NumPy arrays. A `tf.function` on TensorFlow,
+    `jax.jit` on JAX, where weights are arguments, not constants.
     """
     import keras
+
+    def as_arrays(result: Any) -> Any:
+        return keras.tree.map_structure(np.asarray, result)
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         # without AutoGraph: it reads the source anew, which may have been edited in the meantime
         run = tf.function(function, autograph=False, jit_compile=xla or None)
-        return lambda *arrays: np.asarray(run(*map(tf.convert_to_tensor, arrays)))
+        return lambda *arrays: as_arrays(run(*map(tf.convert_to_tensor, arrays)))
     import jax
 
     variables = list({id(v): v for model in models for v in model.variables}.values())
@@ -310,4 +311,4 @@ def compiled(
             return function(*arrays)
 
     jitted = jax.jit(stateless)
-    return lambda *arrays: np.asarray(jitted([v.value for v in variables], *arrays))
+    return lambda *arrays: as_arrays(jitted([v.value for v in variables], *arrays))

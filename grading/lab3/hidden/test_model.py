@@ -14,15 +14,14 @@ from grading.checks.assertions import (
     check,
 )
 from grading.checks.networks import (
-    DRAWS,
     NEVER,
     Weights,
     assert_changed,
     by_layer,
-    counts,
     randomize_both,
     set_layers,
 )
+from grading.checks.sampling import DRAWS, counts
 from grading.lab3.networks import END, LAYER, continuations, networks, steps_from_zeros
 
 # Task 3.5: the network
@@ -96,7 +95,7 @@ def test_loss_large(student, rng):
 def test_loss_hidden_gradient(student, rng):
     targets, logits = hidden.any_ragged(rng, 2)
     size = np.where(np.arange(targets.shape[1]) % 2, 1.0, 1e4)[:, None]  # of logits at padding
-    hidden.assert_gradient_despite(size, student, targets, logits)
+    hidden.assert_gradient_despite(size, student, "masked_cross_entropy", targets, logits)
 
 
 # Task 3.7: accuracy
@@ -168,11 +167,7 @@ def test_sample_random(student, rng):
 
 @check("3.8", says="rows are drawn independently, each from its own logits", weight=2, hidden=True)
 def test_sample_rows(student, rng):
-    two = rng.normal(size=(2, 4))
-    ids = student.sample_next(np.tile(two, (DRAWS, 1)), seed=int(rng.integers(1000)))
-    ids = assert_array(ids, (2 * DRAWS,), "iu").astype(int).reshape(-1, 2)
-    both = np.outer(cut(two[0]), cut(two[1])).ravel()
-    assert_frequencies(counts(ids[:, 0] * 4 + ids[:, 1], 16, DRAWS), both)
+    hidden.assert_independent_rows(student, rng, 4, cut)
 
 
 @check("3.8", says="among equals the lower id is likelier; −inf means never", hidden=True)

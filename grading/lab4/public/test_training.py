@@ -152,7 +152,7 @@ def test_loss_padding(student, rng):
 
 @check("4.16", says="its gradient", weight=2)
 def test_loss_gradient(student, solution, rng):
-    losses.assert_gradient(student, solution, rng, 0.2)
+    losses.assert_gradient(student, solution, "masked_cross_entropy", rng, 0.2)
 
 
 # Task 4.17: accuracy

@@ -5,7 +5,7 @@ counts of calls by model, which lie where no attribute leads.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -115,15 +115,15 @@ def half_precision() -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def step_of_descent(
-    layer: Any, output: Callable[[list], Any], target: np.ndarray, arrays: Sequence[np.ndarray]
-) -> dict[str, np.ndarray]:
-    """Take one step of descent on the squared error of what `output` makes of a layer's inputs.
+def descend(layer: Any, target: np.ndarray, *arrays: np.ndarray) -> dict[str, np.ndarray]:
+    """Take one step of descent on the squared error of a layer's first output.
 
-    Returns what it changed in each of the layer's weights: minus the gradient.
+    The layer is called with one tensor, or with a list of several. Returns what the step changed in
+    each of its weights: minus the gradient.
     """
     inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
-    model = keras.Model(inputs, output(inputs))
+    outputs = layer(inputs if len(inputs) > 1 else inputs[0])
+    model = keras.Model(inputs, outputs[0] if isinstance(outputs, (list, tuple)) else outputs)
     on_jax = keras.backend.backend() == "jax"
     model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=on_jax, run_eagerly=not on_jax)
     before = [np.array(weight) for weight in layer.weights]
@@ -166,6 +166,16 @@ def step_by_logits(loss: Callable, targets: np.ndarray, logits: np.ndarray) -> n
     model.optimizer.build(model.trainable_variables)
     model.train_on_batch(inputs, targets)
     return logits - model.get_weights()[0].reshape(logits.shape)
+
+
+def loss_step(targets: np.ndarray, logits: np.ndarray, loss: str, submission: Any) -> np.ndarray:
+    """Let Keras train logits with a task, a loss: the gradient."""
+    return step_by_logits(getattr(submission, loss), targets, logits)
+
+
+def loss_gradient(targets: np.ndarray, logits: np.ndarray, loss: str, submission: Any) -> Any:
+    """Differentiate a task, a loss, by the logits."""
+    return gradient_by_logits(getattr(submission, loss), targets, logits)
 
 
 def sample_with_generator(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labs.lab1_names.data import SPLITS, Names
+
 ORDERS = (1, 2, 3)
 SMOOTHING = 0.05  # chosen on validation names; 0.02 to 0.1 make a point's difference
 Z = 1.96
@@ -102,3 +104,48 @@ def new_names(
         country: [name for name in theirs if name not in known] for country, theirs in names.items()
     }
     return share(fresh), kept
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of an architecture's names: how many are new, how many fit their country."""
+
+    new: Share
+    faithful: Share
+    faithful_new: Share
+
+
+def judge(
+    names: Names, generated: Mapping[str, Mapping[str, Sequence[str]]]
+) -> tuple[Share, dict[str, Judgement]]:
+    """Judge real held-out names and each architecture's by a classifier of the training names.
+
+    Names that several countries have are neither learnt from nor judged.
+
+    Parameters
+    ----------
+    generated : architecture -> country -> names
+
+    Returns
+    -------
+    real : the classifier's accuracy on held-out names
+    judgements : by architecture
+    """
+    own = {
+        split: {
+            country: [name for name in theirs if name not in names.shared]
+            for country, theirs in names.split[split].items()
+        }
+        for split in SPLITS
+    }
+    classifier = CountryClassifier(own["train"])
+    held_out = {name: own["validation"][name] + own["test"][name] for name in names.countries}
+    judgements = {}
+    for architecture, theirs in generated.items():
+        new, fresh = new_names(theirs, names.known)
+        judgements[architecture] = Judgement(
+            new,
+            fidelity(classifier, theirs, names.shared),
+            fidelity(classifier, fresh, names.shared),
+        )
+    return fidelity(classifier, held_out, names.shared), judgements

@@ -78,7 +78,7 @@ def write_samples(
 
 
 def _file_name(name: str) -> str:
-    return name.replace(", ", "-").replace(" ", "-")
+    return name.replace(", ", "-").replace(" + ", "-").replace(" ", "-")
 
 
 def _render(
