@@ -1,6 +1,5 @@
 """What the worker builds or runs for Lab 6's checks; copied there alone."""
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +43,21 @@ def losses_of_fit(model: Any, ids: np.ndarray, targets: np.ndarray, steps: int) 
 
 
 def read_file(content: np.ndarray, submission: Any) -> Any:
-    """Let `read_safetensors` read a file of these bytes."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        path = Path(folder) / "model.safetensors"
-        path.write_bytes(content.tobytes())
-        return submission.read_safetensors(path)
+    """Let `read_safetensors` read a file of these bytes; a truth value comes back as one."""
+    path = Path("model.safetensors")
+    path.write_bytes(content.tobytes())
+    try:
+        found = submission.read_safetensors(path)
+    finally:
+        path.unlink()
+    if type(found) is not dict:
+        return found
+    return {
+        name: array.view("u1") != 0
+        if isinstance(array, np.ndarray) and array.dtype.kind == "b"
+        else array
+        for name, array in found.items()
+    }
 
 
 # Task 6.10: a script in the place of a model
