@@ -50,10 +50,14 @@ lab3: ## [PRESET=full ...]|an LSTM that writes notes: train, plot, play (options
 
 lab4: ## [PRESET=maestro DATA=groove PRIMER=file.mid ...]|a Music Transformer: train, generate, measure
 
+lab5: ## [PRESET=full DATA=pop1k7 PRIMER=file.mid ...]|Transformer-XL on REMI beside a linear Transformer on compound words
+
 lab%-continue: $(READY)
 	@$(ETUDE) labs.course.continuation $(call quoted,$*) $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
 
 lab4-continue: ## [RUN=folder PRIMER=file.mid INSTRUMENT=...]|generate again with a model that is trained
+
+lab5-continue: ## [RUN=folder PRIMER=file.mid SET=...]|the same; SET='network="REMI + XL"' chooses the network
 
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)

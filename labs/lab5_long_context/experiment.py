@@ -1,5 +1,6 @@
 """What `make lab5` runs: pieces → words → networks → nats a note, songs, the published table."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,10 +34,12 @@ from labs.lab5_long_context.settings import (
     XL,
     Network,
     Settings,
+    batch_shape,
     check,
     networks,
+    steps_per_epoch,
 )
-from labs.lab5_long_context.train import build, train
+from labs.lab5_long_context.train import build, train, training_memory
 from toolkit import console
 from toolkit.data.parallel import available_cores
 from toolkit.errors import EtudeError
@@ -108,6 +111,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
         for network in networks(settings)
     ]
     scores = evaluate(tasks, settings, trained)
+    memory = memory_rows(tasks, settings, trained)
     kinds = generate(tasks, settings, trained, given)
     samples = write_songs(run, settings, kinds)
     obtained = {
@@ -121,7 +125,8 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
         report.add_pictures("Training", draw_losses(run, trained), TRAINED)
         report.add_table("Training", TRAINING, training_rows(settings, trained))
         report.add_table("Nats a note", SCORES, scores, SCORED)
-        add_comparison(report, settings, trained, kinds)
+        report.add_table("Memory of a training step", MEMORY, memory, MEASURED_MEMORY)
+        add_comparison(report, settings, trained, kinds, memory)
         report.add_pictures(
             "Where Transformer-XL looks", attention(tasks, settings, run, trained), LOOKS
         )
@@ -176,10 +181,9 @@ def train_network(
     """Build and train one network in a folder of its own."""
     model = build(tasks, settings, runtime, network, words)
     begin = time.process_time()
-    setting, value = "batch_size", settings.batch_size
-    if network.kind == "linear":
-        setting, value = "linear_batch_size", settings.linear_batch_size
-    with enough_memory(setting, value, "length"):
+    prefix = "linear_" if network.kind == "linear" else ""
+    value = getattr(settings, f"{prefix}batch_size")
+    with enough_memory(f"{prefix}batch_size", value, f"{prefix}length"):
         log = train(tasks, settings, run.part(folder_of(network)), runtime, network, model, words)
     spent = time.process_time() - begin
     console.say(f"{network.name}: {spent:.0f} CPU-seconds")
@@ -194,12 +198,30 @@ def training_rows(settings: Settings, trained: Sequence[Trained]) -> list[list]:
     """Say what each network's training was: rows of `TRAINING`."""
     rows = []
     for one in trained:
-        size = settings.batch_size * settings.length
-        if one.network.kind == "linear":
-            size = settings.linear_batch_size * settings.linear_length
-        batches = settings.epochs * getattr(settings, f"{one.network.kind}_steps")
+        size = math.prod(batch_shape(settings, one.network))
+        batches = settings.epochs * steps_per_epoch(settings, one.network)
         weights = one.inner.count_params()
         rows.append([one.network.name, weights, size, batches, one.cpu_seconds, size * batches])
+    return rows
+
+
+MEMORY = ("network", "batch", "MB", "batch ", "MB ", "batch  ", "MB  ")
+MEASURED_MEMORY = (
+    "What one step takes at its peak above the network itself: activations, gradients, Adam's "
+    "moments; step by step as TensorFlow does it uncompiled. python -m benchmarks.long_context "
+    "measures it compiled, and by length."
+)
+
+
+def memory_rows(tasks: Any, settings: Settings, trained: Sequence[Trained]) -> list[list]:
+    """Measure training steps at a quarter, half and all of the batch size: rows of `MEMORY`."""
+    rows = []
+    for one in trained:
+        row: list = [one.network.name]
+        for share in (0.25, 0.5, 1.0):
+            batch, peak = training_memory(tasks, settings, one.network, one.inner, one.words, share)
+            row += [batch, None if peak is None else round(peak / 1e6)]
+        rows.append(row)
     return rows
 
 
@@ -366,7 +388,11 @@ def add_music(report: Report, run: Run, kinds: Sequence[Kind], samples: Sequence
 
 
 def add_comparison(
-    report: Report, settings: Settings, trained: Sequence[Trained], kinds: Sequence[Kind]
+    report: Report,
+    settings: Settings,
+    trained: Sequence[Trained],
+    kinds: Sequence[Kind],
+    memory: Sequence[Sequence],
 ) -> None:
     """Add the published table, ours beside it."""
     ours: dict[Network, dict[str, Any]] = {XL: {}, LINEAR: {}}
@@ -377,6 +403,7 @@ def add_comparison(
         linear = one.network == LINEAR
         split = one.words.splits["train"]
         lengths = np.diff(split.offsets)
+        (taken,) = [row[-1] for row in memory if row[0] == one.network.name]
         rate = settings.linear_learning_rate if linear else settings.learning_rate
         ours[one.network] = {
             "learning rate": f"{rate:g}",
@@ -390,6 +417,7 @@ def add_comparison(
             if linear
             else f"{settings.length}, and {settings.memory_length} of memory",
             "batch size": settings.linear_batch_size if linear else settings.batch_size,
+            "training memory, GB": None if taken is None else f"{taken / 1e3:.2f}",
             "seconds a song, mean": float(np.mean([song.seconds for song in songs])),
             "ends by itself": f"{np.mean([song.ended for song in songs]):.0%} of {len(songs)}",
         }

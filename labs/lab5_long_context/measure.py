@@ -8,8 +8,8 @@ from keras import ops
 
 from labs.lab5_long_context.data import Words
 from labs.lab5_long_context.generate import Song
-from labs.lab5_long_context.settings import Network, Settings
-from labs.lab5_long_context.train import Losses, whole_batch
+from labs.lab5_long_context.settings import Network, Settings, batch_shape
+from labs.lab5_long_context.train import Losses, read_segment, types_of, whole_batch
 from toolkit.data.corpus import Split
 from toolkit.music.copying import SeenRuns
 from toolkit.music.measures import Measures, pitch_class_entropy
@@ -38,7 +38,8 @@ def nats_by_piece(
     so many words.
     """
     if network.kind == "linear":
-        return _whole_pieces(tasks, settings, inner, words, words.splits[split])
+        rows, _ = batch_shape(settings, network)
+        return _whole_pieces(tasks, rows, inner, words, words.splits[split])
     return _streams(tasks, settings, inner, words, words.splits[split], memory_length)
 
 
@@ -47,10 +48,9 @@ def _streams(
 ) -> np.ndarray:
     losses, rows = Losses(tasks, words), settings.batch_size
 
-    def read(ids: Any, targets: Any, fresh: Any, known: Any, *hiddens: Any) -> list:
-        known = ops.logical_and(known, ops.logical_not(fresh)[:, None])
-        logits, memory = inner.read(ids, [known, *hiddens])
-        return [_by_row(losses, targets, logits, rows), *memory]
+    def read(ids: Any, types: Any, targets: Any, fresh: Any, *memory: Any) -> list:
+        logits, kept = read_segment(inner, ids, types, fresh, [*memory])
+        return [_by_row(losses, targets, logits, rows), *kept]
 
     program = compiled(read, inner)
     memory = [ops.convert_to_numpy(part) for part in inner.empty_memory(rows, memory_length)]
@@ -61,15 +61,13 @@ def _streams(
     for ids, targets, fresh in batches:
         at[fresh] = np.arange(pieces, pieces + fresh.sum())  # pieces come in their order
         pieces += int(fresh.sum())
-        found, *memory = program(ids, targets, fresh, *memory)
+        found, *memory = program(ids, types_of(tasks, targets), targets, fresh, *memory)
         np.add.at(nats, at, found)
     return nats
 
 
-def _whole_pieces(
-    tasks: Any, settings: Settings, inner: Any, words: Words, split: Split
-) -> np.ndarray:
-    losses, rows = Losses(tasks, words), settings.linear_batch_size
+def _whole_pieces(tasks: Any, rows: int, inner: Any, words: Words, split: Split) -> np.ndarray:
+    losses = Losses(tasks, words)
 
     def read(inputs: Any, types: Any, targets: Any) -> list:
         logits = ops.concatenate(inner(inputs, types), axis=-1)

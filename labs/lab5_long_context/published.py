@@ -17,7 +17,7 @@ PUBLISHED: dict[str, tuple[Any, Any]] = {
     "receptive field in training": ("512, and 512 of memory", "3,584"),
     "batch size": ("4, 10", "4"),
     "training memory, GB": ("4, 10", "10"),
-    "seconds a song, mean": (195.25, 20.92),
+    "seconds a song, mean": ("195.25", "20.92"),
     "ends by itself": ("no", "yes"),
 }
 COLUMNS = ("", "REMI + XL, published", "ours", "CP + linear, published", "ours ")
@@ -26,6 +26,12 @@ COLUMNS = ("", "REMI + XL, published", "ours", "CP + linear, published", "ours "
 def comparison(xl: Mapping[str, Any], linear: Mapping[str, Any]) -> list[list[Any]]:
     """Put our values, by the names of `PUBLISHED`, beside the published ones: rows of `COLUMNS`."""
     return [
-        [name, theirs_xl, xl.get(name), theirs_linear, linear.get(name)]
+        [name, *map(_text, (theirs_xl, xl.get(name), theirs_linear, linear.get(name)))]
         for name, (theirs_xl, theirs_linear) in PUBLISHED.items()
     ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "–" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -30,6 +30,11 @@ PLAIN = Network("REMI, no memory", "REMI", "plain")
 LINEAR = Network("CP + linear", "CP", "linear")
 NETWORKS = {
     "three": (XL, PLAIN, LINEAR),
+    "all": (
+        *(XL, PLAIN, LINEAR),
+        Network("REMI + linear", "REMI", "linear"),
+        Network("CP + XL", "CP", "xl"),
+    ),
 }
 
 
@@ -53,7 +58,8 @@ class Settings(MusicSettings):
     memory_length: CountOrZero = 256
     batch_size: Count = 8
     learning_rate: Positive = 2e-3
-    # the linear Transformer reads pieces of so many rows at most; longer ones it does not learn
+    # the linear Transformer reads pieces of so many rows at most (of twice as many words of REMI,
+    # half as many pieces at a time); longer ones it does not learn
     linear_length: Count = 512
     linear_batch_size: Count = 8
     linear_learning_rate: Positive = 2e-3
@@ -62,6 +68,8 @@ class Settings(MusicSettings):
     xl_steps: Count = 40
     plain_steps: Count = 50
     linear_steps: Count = 40
+    remi_linear_steps: Count = 40
+    cp_xl_steps: Count = 40
     # validation batches after each epoch at most
     eval_batches: Count | None = None
     # lengths of memory that networks over segments are evaluated with
@@ -80,7 +88,36 @@ class Settings(MusicSettings):
     network: str = "CP + linear"
 
 
-PRESETS = {"quick": Settings()}
+# the sizes of the published table
+FULL = Settings(
+    data="pop1k7",
+    d_model=512,
+    num_heads=8,
+    ff_dim=2048,
+    num_layers=12,
+    dropout=0.1,
+    same_length=True,
+    length=512,
+    memory_length=512,
+    batch_size=10,
+    learning_rate=2e-4,
+    linear_length=3584,
+    linear_batch_size=4,
+    linear_learning_rate=1e-4,
+    epochs=50,
+    xl_steps=800,
+    plain_steps=800,
+    linear_steps=350,
+    remi_linear_steps=350,
+    cp_xl_steps=800,
+    eval_batches=200,
+    memories=(0, 512, 1024, 2048),
+    songs=50,
+    max_notes=4000,
+    samples=4,
+    primer_bars=(1, 8),
+)
+PRESETS = {"quick": Settings(), "full": FULL}
 
 
 def networks(settings: Settings) -> tuple[Network, ...]:
@@ -94,6 +131,21 @@ def networks(settings: Settings) -> tuple[Network, ...]:
     if settings.models not in NETWORKS:
         raise EtudeError(f'models is "{settings.models}": give {" or ".join(NETWORKS)}')
     return NETWORKS[settings.models]
+
+
+def batch_shape(settings: Settings, network: Network) -> tuple[int, int]:
+    """Give the rows and the length of a network's batches."""
+    if network.kind != "linear":
+        return settings.batch_size, settings.length
+    if network.words == "CP":
+        return settings.linear_batch_size, settings.linear_length
+    return max(1, settings.linear_batch_size // 2), 2 * settings.linear_length
+
+
+def steps_per_epoch(settings: Settings, network: Network) -> int:
+    """Give how many batches an epoch of a network has."""
+    fields = {("REMI", "linear"): "remi_linear_steps", ("CP", "xl"): "cp_xl_steps"}
+    return getattr(settings, fields.get((network.words, network.kind), f"{network.kind}_steps"))
 
 
 def check(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count, islice
 from typing import Any
 
@@ -10,11 +11,13 @@ import numpy as np
 from keras import ops
 
 from labs.lab5_long_context.data import Words
-from labs.lab5_long_context.settings import Network, Settings
+from labs.lab5_long_context.mixed import linear_over_words, xl_over_rows
+from labs.lab5_long_context.settings import Network, Settings, batch_shape, steps_per_epoch
 from toolkit import console
 from toolkit.data.corpus import Split
 from toolkit.errors import EtudeError
-from toolkit.training.fit import EpochBatches, fit
+from toolkit.training.fit import EpochBatches, PerTokenLoss, fit
+from toolkit.training.memory import peak_bytes
 from toolkit.training.runs import Log, Run
 from toolkit.training.runtime import Runtime
 from toolkit.training.schedules import warmup_cosine
@@ -26,8 +29,8 @@ WIDTHS = (0.25, 0.5, 0.125, 0.0625, 1.0, 0.25, 0.25)
 class Streaming(keras.Model):
     """A Transformer-XL for `fit`: it keeps its memory from one batch to the next.
 
-    Call: (ids (batch, length), fresh bool (batch,)) -> logits. Where a piece begins, what is in
-    memory is unknown.
+    Call: (ids (batch, length), types of the next, fresh bool (batch,)) -> logits. Where a piece
+    begins, what is in memory is unknown.
     """
 
     def __init__(self, inner: Any, batch_size: int, memory_length: int):
@@ -49,19 +52,35 @@ class Streaming(keras.Model):
         """Do nothing: the network has its weights."""
 
     def call(self, inputs: Any, training: Any = None) -> Any:
-        ids, fresh = inputs
-        if not self.memory:
-            return self.inner(ids, training=training)
-        known, *hiddens = (ops.convert_to_tensor(part) for part in self.memory)
-        known = ops.logical_and(known, ops.logical_not(fresh)[:, None])
-        logits, kept = self.inner.read(ids, [known, *hiddens], training=training)
-        for part, new in zip(self.memory, kept, strict=True):
+        ids, types, fresh = inputs
+        memory = [ops.convert_to_tensor(part) for part in self.memory]
+        if not memory:
+            memory = self.inner.empty_memory(ops.shape(ids)[0], 0)
+        logits, kept = read_segment(self.inner, ids, types, fresh, memory, training)
+        for part, new in zip(self.memory, kept, strict=False):
             part.assign(new)
         return logits
 
 
+def read_segment(
+    inner: Any, ids: Any, types: Any, fresh: Any, memory: list, training: Any = None
+) -> tuple[Any, list]:
+    """Read a segment with a Transformer-XL; what is in memory of rows that begin is unknown.
+
+    Returns
+    -------
+    logits, of compound words all fields' side by side; and the memory for the next segment
+    """
+    known = ops.logical_and(memory[0], ops.logical_not(fresh)[:, None])
+    logits, kept = inner.read(ids, [known, *memory[1:]], training=training)
+    if hasattr(inner, "heads"):
+        fields = inner.heads(logits, inner.embedding.of_types(types))
+        logits = ops.concatenate(fields, axis=-1)
+    return logits, kept
+
+
 class Whole(keras.Model):
-    """A linear Transformer for `fit`: (words, types of the next) -> all fields' logits, joined."""
+    """A linear Transformer for `fit`: (words, types of the next) -> logits, all fields joined."""
 
     def __init__(self, inner: Any):
         super().__init__(name="whole")
@@ -83,17 +102,26 @@ def build(
     with runtime.scope():
         # each network's weights depend on the seed alone, not on what was built before
         keras.utils.set_random_seed(settings.seed)
-        if network.kind == "linear":
-            widths = [max(1, round(share * settings.d_model)) for share in WIDTHS]
+        widths = [max(1, round(share * settings.d_model)) for share in WIDTHS]
+        xl = (settings.memory_length, settings.dropout, settings.same_length)
+        if network.kind == "linear" and network.words == "CP":
             inner = tasks.CompoundTransformer(words.sizes, widths, *sizes, settings.dropout)
-            inner.build((None, None, len(words.sizes)))
-            return Whole(inner)
-        inner = tasks.TransformerXL(
-            *words.sizes, *sizes, settings.memory_length, settings.dropout, settings.same_length
-        )
-        inner.build((None, None))
-        memory = settings.memory_length if network.kind == "xl" else 0
-        return Streaming(inner, settings.batch_size, memory)
+        elif network.kind == "linear":
+            inner = linear_over_words(tasks)(words.sizes, widths, *sizes, settings.dropout)
+        elif network.words == "CP":
+            inner = xl_over_rows(tasks)(words.sizes, widths, *sizes, *xl)
+        else:
+            inner = tasks.TransformerXL(*words.sizes, *sizes, *xl)
+        inner.build((None, None, len(words.sizes)))
+        return for_fit(settings, network, inner, settings.batch_size)
+
+
+def for_fit(settings: Settings, network: Network, inner: Any, batch_size: int) -> keras.Model:
+    """Wrap a network for `fit`."""
+    if network.kind == "linear":
+        return Whole(inner)
+    memory = settings.memory_length if network.kind == "xl" else 0
+    return Streaming(inner, batch_size, memory)
 
 
 # Batches
@@ -105,25 +133,37 @@ class Streams(EpochBatches):
     Parameters
     ----------
     steps : batches an epoch; None is one pass, the pieces as they come
+    shape : rows of a batch, and their length
     """
 
-    def __init__(self, tasks: Any, split: Split, settings: Settings, moves: Any, steps: int | None):
+    def __init__(
+        self,
+        tasks: Any,
+        split: Split,
+        settings: Settings,
+        moves: Any,
+        steps: int | None,
+        shape: tuple[int, int],
+    ):
         super().__init__()
         self.tasks, self.split, self.settings, self.moves = tasks, split, settings, moves
         self.steps = steps
-        self.shape = (settings.batch_size, settings.length)
+        self.shape = shape
         self.start(0)
 
     def start(self, epoch: int) -> None:
         """Cut the batches of `epoch` (from 0)."""
         passes = self._passes(epoch)
         stream = passes if self.steps is None else islice(passes, self.steps)
-        self.batches = [((inputs, fresh), targets) for inputs, targets, fresh in stream]
+        self.batches = [
+            ((inputs, types_of(self.tasks, targets), fresh), targets)
+            for inputs, targets, fresh in stream
+        ]
 
     def _passes(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         first, offsets = self.split.offsets[0], self.split.offsets - self.split.offsets[0]
         tokens = self.split.tokens[first : self.split.offsets[-1]]
-        length, rows = self.settings.length, self.settings.batch_size
+        rows, length = self.shape
         if self.steps is None:
             most = self.settings.eval_batches
             yield from islice(self.tasks.stream_batches(tokens, offsets, length, rows), most)
@@ -143,23 +183,30 @@ class Streams(EpochBatches):
 
 
 class WholePieces(EpochBatches):
-    """Whole pieces of compound words, filled up to one length; longer ones are left out.
+    """Whole pieces, filled up to one length; longer ones are left out.
 
     Parameters
     ----------
+    shape : rows of a batch, and their length
     steps : batches an epoch, of pieces drawn anew; None is all pieces as they come
     """
 
-    def __init__(self, tasks: Any, split: Split, settings: Settings, moves: Any, steps: int | None):
+    def __init__(
+        self,
+        tasks: Any,
+        split: Split,
+        settings: Settings,
+        moves: Any,
+        steps: int | None,
+        shape: tuple[int, int],
+    ):
         super().__init__()
         self.tasks, self.split, self.settings, self.moves = tasks, split, settings, moves
         self.steps = steps
-        self.shape = (settings.linear_batch_size, settings.linear_length)
-        self.short = np.flatnonzero(np.diff(split.offsets) <= settings.linear_length)
+        self.shape = shape
+        self.short = np.flatnonzero(np.diff(split.offsets) <= shape[1])
         if not len(self.short):
-            raise EtudeError(
-                f"no piece has at most {settings.linear_length} rows: give a longer linear_length"
-            )
+            raise EtudeError(f"no piece has at most {shape[1]} rows: give a longer linear_length")
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -190,12 +237,17 @@ def whole_batch(
     tasks: Any, pieces: list[np.ndarray], rows: int, length: int
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
     """Fill pieces up to a batch: (words, types of the next), targets."""
-    targets = np.full((rows, length, len(tasks.FIELDS)), tasks.PAD, np.int32)
+    targets = np.full((rows, length, *pieces[0].shape[1:]), tasks.PAD, np.int32)
     inputs = np.full_like(targets, tasks.START_ID)
     for row, piece in enumerate(pieces):
         targets[row, : len(piece)] = piece
         inputs[row, 1 : len(piece)] = piece[:-1]
-    return (inputs, np.maximum(targets[..., tasks.TYPE], 0)), targets
+    return (inputs, types_of(tasks, targets)), targets
+
+
+def types_of(tasks: Any, targets: np.ndarray) -> np.ndarray:
+    """Give the types of rows, where they are filled up 0; of words of REMI, which have none, 0."""
+    return np.maximum(targets[..., tasks.TYPE], 0) if targets.ndim == 3 else targets * 0
 
 
 def transpose(
@@ -251,6 +303,39 @@ class Losses:
         return ops.split(logits, np.cumsum(self.words.sizes)[:-1].tolist(), axis=-1)
 
 
+def training_memory(
+    tasks: Any, settings: Settings, network: Network, inner: Any, words: Words, share: float
+) -> tuple[str, int | None]:
+    """Take one training step that changes nothing, at a share of the batch size.
+
+    Returns
+    -------
+    batch : in words
+    peak : bytes that the step takes above the network itself, Adam's moments among them; None where
+        that cannot be measured
+    """
+    rows, length = batch_shape(settings, network)
+    rows = max(1, round(rows * share))
+    model = for_fit(settings, network, inner, rows)
+    losses = Losses(tasks, words)
+    model.compile(
+        keras.optimizers.Adam(0.0), loss=PerTokenLoss(losses.objective, losses.count),
+        run_eagerly=keras.backend.backend() == "tensorflow",
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    first = words.splits["train"].offsets[0]
+    tokens = words.splits["train"].tokens[first:]
+    pieces = [
+        tokens[begin : begin + length]
+        for begin in rng.integers(max(len(tokens) - length, 1), size=rows)
+    ]
+    inputs, targets = whole_batch(tasks, pieces, rows, length)
+    if network.kind != "linear":
+        inputs = (*inputs, np.zeros(rows, bool))
+    peak = peak_bytes(lambda: model.train_on_batch(inputs, targets))
+    return f"{rows} of {length:,}", peak
+
+
 def train(
     tasks: Any,
     settings: Settings,
@@ -261,11 +346,12 @@ def train(
     words: Words,
 ) -> Log:
     """Fit a network; the log's nats are a word of REMI, or a row of compound words."""
-    linear = network.kind == "linear"
-    kind = WholePieces if linear else Streams
     moves = [words.transposed(semitones) for semitones in settings.semitones]
-    steps = getattr(settings, f"{network.kind}_steps")
+    steps = steps_per_epoch(settings, network)
+    shape = batch_shape(settings, network)
+    linear = network.kind == "linear"
     rate = settings.linear_learning_rate if linear else settings.learning_rate
+    kind = partial(WholePieces if linear else Streams, tasks, settings=settings, shape=shape)
     losses = Losses(tasks, words)
     console.say(f"{network.name}: {model.inner.count_params():,} weights")
     return fit(
@@ -276,8 +362,8 @@ def train(
         objective=losses.objective,
         counted=losses.count,
         metrics={},
-        train=kind(tasks, words.splits["train"], settings, moves, steps),
-        validation=kind(tasks, words.splits["validation"], settings, moves, None),
+        train=kind(split=words.splits["train"], moves=moves, steps=steps),
+        validation=kind(split=words.splits["validation"], moves=moves, steps=None),
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         optimizer=lambda: keras.optimizers.Adam(

@@ -52,7 +52,8 @@ def load_score(name: str) -> "Score":
     paths = _score_paths()
     if name not in paths:
         raise EtudeError(f"there is no score {name} by Bach in music21's corpus: try bwv269")
-    return music21.converter.parseFile(paths[name], forceSource=True, storePickle=False)
+    score: Any = music21.converter.parseFile(paths[name], forceSource=True, storePickle=False)
+    return score
 
 
 def load_chorale(name: str) -> "Score | None":

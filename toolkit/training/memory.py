@@ -1,7 +1,8 @@
-"""What to say when a device's memory is full."""
+"""A device's memory: how much a call takes, and what to say when it is full."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from toolkit.errors import EtudeError
 
@@ -37,3 +38,35 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether an error says that the memory is full."""
     words = f"{type(error).__name__} {error}"
     return any(sign in words for sign in FULL)
+
+
+def peak_bytes(function: Callable[[], object]) -> int | None:
+    """Call a function and measure what memory it takes at its peak, above what was in use before.
+
+    On a GPU that TensorFlow sees it is the GPU's, elsewhere the process's; None where neither can
+    be measured.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if tf.config.list_logical_devices("GPU"):
+            tf.config.experimental.reset_memory_stats("GPU:0")
+            before = tf.config.experimental.get_memory_info("GPU:0")["current"]
+            function()
+            return tf.config.experimental.get_memory_info("GPU:0")["peak"] - before
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak begins anew
+        before = _status("VmRSS")
+        function()
+        return max(_status("VmHWM") - before, 0)
+    except (OSError, LookupError):
+        return None
+
+
+def _status(name: str) -> int:
+    """Read a line of /proc/self/status, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    found = {line.partition(":")[0]: line.partition(":")[2] for line in lines}
+    return int(found[name].split()[0]) * 1024
