@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from toolkit.data.corpus import Corpus, Split
+from toolkit.data.corpus import ID, Split
 from toolkit.data.preparation import Piece, Preparation, open_splits, prepare
 from toolkit.music import grid, piece
 from toolkit.music.pieces import SOURCES, piece_corpus, piece_splits, unpack_piece
@@ -41,27 +41,23 @@ def load_splits(data: str, max_pieces: int | None = None) -> dict[str, Split]:
                 SOURCES[data].title,
                 f"REMI without chords and tempi, velocities: {VELOCITIES[data]}",
                 lambda: [
-                    Piece(index, name, split)
-                    for index, (name, split) in enumerate(zip(pieces.names, splits, strict=True))
+                    # a child gets the piece itself
+                    Piece(pieces[index].tobytes(), name, splits[index])
+                    for index, name in enumerate(pieces.names)
                 ],
-                _encode,
+                encode_played if VELOCITIES[data] else encode_score,
                 (grid, piece, pieces.header["made_by"]),
-                initializer=_start,
-                initargs=(data,),
             )
         ),
         max_pieces,
     )
 
 
-def _start(data: str) -> None:
-    global _pieces, _velocities
-    _pieces, _velocities = piece_corpus(data), VELOCITIES[data]
+def encode_score(packed: bytes) -> np.ndarray:
+    """Encode a piece of a corpus without velocities."""
+    return grid.encode(grid.to_grid(unpack_piece(np.frombuffer(packed, ID))), velocities=False)
 
 
-def _encode(index: int) -> np.ndarray:
-    return grid.encode(grid.to_grid(unpack_piece(_pieces[index])), _velocities)
-
-
-_pieces: Corpus
-_velocities: bool
+def encode_played(packed: bytes) -> np.ndarray:
+    """Encode a piece of a corpus with velocities."""
+    return grid.encode(grid.to_grid(unpack_piece(np.frombuffer(packed, ID))), velocities=True)
