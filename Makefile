@@ -52,12 +52,16 @@ lab4: ## [PRESET=maestro DATA=groove PRIMER=file.mid ...]|a Music Transformer: t
 
 lab5: ## [PRESET=full DATA=pop1k7 PRIMER=file.mid ...]|Transformer-XL on REMI beside a linear Transformer on compound words
 
+lab6: ## [PRESET=full DATA=pop1k7 PRIMER=file.mid ...]|GPT-2 and LLaMA, three decodings, what measures of music see
+
 lab%-continue: $(READY)
 	@$(ETUDE) labs.course.continuation $(call quoted,$*) $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
 
 lab4-continue: ## [RUN=folder PRIMER=file.mid INSTRUMENT=...]|generate again with a model that is trained
 
 lab5-continue: ## [RUN=folder PRIMER=file.mid SET=...]|the same; SET='network="REMI + XL"' chooses the network
+
+lab6-continue: ## [RUN=folder PRIMER=file.mid SET=...]|generate again with both models that are trained
 
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)

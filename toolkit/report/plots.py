@@ -296,6 +296,30 @@ def plot_histograms(
     _save(figure, path)
 
 
+def plot_points(
+    points: Mapping[str, tuple[float, float]], path: Path, across: str, upward: str
+) -> None:
+    """Draw named points in a plane, as a PNG; those with a nan are left out.
+
+    Parameters
+    ----------
+    across, upward : what the axes say
+    """
+    figure = Figure((WIDTH, 5.2), dpi=DPI, layout="constrained")
+    axes = figure.subplots()
+    _style(axes)
+    known = {name: point for name, point in points.items() if np.isfinite(point).all()}
+    for number, (name, (x, y)) in enumerate(known.items()):
+        marker = "osD^vP*Xh<>p"[number % 12]
+        colour = COLOURS[number % len(COLOURS)]
+        axes.scatter([x], [y], s=60, marker=marker, color=colour, label=name, clip_on=False)
+    axes.set_xlabel(across)
+    axes.set_ylabel(upward)
+    axes.margins(0.06)
+    axes.legend(frameon=False, fontsize=9.5, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    _save(figure, path)
+
+
 def plot_attention_roll(
     sequence: Any,
     heads: Mapping[str, np.ndarray],
