@@ -221,7 +221,7 @@ def test_a_refused_run_leaves_no_folder_and_the_one_before_is_gone_on_with(
         patch.setattr(experiment, "run_experiment", crash)
         with pytest.raises(OSError, match="disk"):
             run("9", "--code", "solution")
-        patch.setattr(experiment, "run", refuse)
+        patch.setattr(experiment, "run_experiment", refuse)
         with pytest.raises(EtudeError, match="PRECISION"):
             run("9", "--code", "solution")
     runs = tmp_path / "runs" / "lab9"
