@@ -118,10 +118,10 @@ def build(
 
 def for_fit(settings: Settings, network: Network, inner: Any, batch_size: int) -> keras.Model:
     """Wrap a network for `fit`."""
-    if network.kind == "linear":
-        return Whole(inner)
     memory = settings.memory_length if network.kind == "xl" else 0
-    return Streaming(inner, batch_size, memory)
+    model = Whole(inner) if network.kind == "linear" else Streaming(inner, batch_size, memory)
+    model.build()
+    return model
 
 
 # Batches
