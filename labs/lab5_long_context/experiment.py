@@ -88,14 +88,14 @@ class Kind:
 
     Attributes
     ----------
-    songs : None of real pieces
+    songs : none of real pieces
     seam : tick at which the primer is over, None without one
     """
 
     name: str
     pieces: list[Piece]
     measures: list[SongMeasures]
-    songs: list[Song] | None = None
+    songs: Sequence[Song] = ()
     seam: int | None = None
 
 

@@ -213,7 +213,7 @@ class WholePieces(EpochBatches):
         """Choose the pieces of `epoch` (from 0), and move them."""
         rows = self.shape[0]
         if self.steps is None:
-            self.pieces = [self.split.piece(index) for index in self.short]
+            self.pieces = [self.split.piece(int(index)) for index in self.short]
             most = self.settings.eval_batches
             self.pieces = self.pieces if most is None else self.pieces[: most * rows]
             return
@@ -329,6 +329,7 @@ def training_memory(
         tokens[begin : begin + length]
         for begin in rng.integers(max(len(tokens) - length, 1), size=rows)
     ]
+    inputs: tuple[np.ndarray, ...]
     inputs, targets = whole_batch(tasks, pieces, rows, length)
     if network.kind != "linear":
         inputs = (*inputs, np.zeros(rows, bool))

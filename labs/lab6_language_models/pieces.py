@@ -33,7 +33,11 @@ def write_pieces(
                 )
             if number < settings.shown:
                 one = group.excerpts[number]
-                measured = {"bars": one.bars, "notes": len(one.notes), "ends": one.ends}
+                measured: dict[str, float] = {
+                    "bars": one.bars,
+                    "notes": len(one.notes),
+                    "ends": one.ends,
+                }
                 measured["runs copied"] = float(group.runs[number])
                 seam = primers.bars[number] * beats
                 pieces.append(Generated(name, group.name, sequence, measured, seam))

@@ -1268,9 +1268,9 @@ def beam_search(
             hope = ops.where(done, -np.inf, totals / steps**alpha)
             decided = ops.max(finished, axis=1) >= ops.max(hope, axis=1)
             rows = ops.reshape(first_rows + ops.cast(origin, first_rows.dtype), (-1,))
-            cache = [ops.take(part, rows, axis=0) for part in ((*old, *new) if begin else new)]
+            kept = [ops.take(part, rows, axis=0) for part in ((*old, *new) if begin else new)]
             last = ops.reshape(last, (-1,))
-            return step + 1, last, written, totals, lengths, done, decided, *cache
+            return step + 1, last, written, totals, lengths, done, decided, *kept
 
         state = (step, last, written, totals, lengths, done, decided)
         cache = [*(old if begin else []), *room(old, end - begin)]

@@ -1,7 +1,7 @@
 """The words of REMI and of compound words: closed vocabularies, and what each word means.
 
 A `Spelling` says how positions, chords, tempi and notes are named; which of them a piece has, and
-in which order, is the encoder's business (Lab 5).
+in which order, is the encoder's business.
 """
 
 from functools import cached_property

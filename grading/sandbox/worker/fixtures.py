@@ -5,7 +5,7 @@ counts of calls by model, which lie where no attribute leads.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -121,8 +121,17 @@ def descend(layer: Any, target: np.ndarray, *arrays: np.ndarray) -> dict[str, np
     The layer is called with one tensor, or with a list of several. Returns what the step changed in
     each of its weights: minus the gradient.
     """
+    return step_of_descent(
+        layer, lambda all: layer(all if len(all) > 1 else all[0]), target, arrays
+    )
+
+
+def step_of_descent(
+    layer: Any, output: Callable[[list], Any], target: np.ndarray, arrays: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Take one step of descent on what `output` makes of a layer's inputs: as `descend`."""
     inputs = [keras.Input(array.shape[1:], dtype=array.dtype.name) for array in arrays]
-    outputs = layer(inputs if len(inputs) > 1 else inputs[0])
+    outputs = output(inputs)
     model = keras.Model(inputs, outputs[0] if isinstance(outputs, (list, tuple)) else outputs)
     on_jax = keras.backend.backend() == "jax"
     model.compile(keras.optimizers.SGD(1.0), loss="mse", jit_compile=on_jax, run_eagerly=not on_jax)
