@@ -126,7 +126,7 @@ def test_hundreds_of_gradings_with_the_grader_killed(tmp_path, record_property):
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         try:
-            output, _ = grader.communicate(timeout=rng.uniform(0.5, 15))
+            output, _ = grader.communicate(timeout=rng.uniform(0.5, 15 + kills))
             break
         except subprocess.TimeoutExpired:
             grader.send_signal(rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))

@@ -141,7 +141,7 @@ class Stage:
 
     def close(self) -> None:
         """Take the stage down."""
-        del os.environ["ETUDE_SECRET"]
+        os.environ.pop("ETUDE_SECRET", None)
         for one in self.sockets.values():
             one.close()
         shutil.rmtree(self.folder)
