@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Lab 5: long context
 #
-# A pop song has 5,000 words of REMI, and its second chorus repeats the first, 2,000 words back. A
-# model that reads 512 words at a time cannot know. Two answers were published side by side: carry
-# memory from one segment to the next (Transformer-XL), or make attention linear, and the music
-# shorter by saying a whole note in one step (compound words). You build both, train both on the
-# same pieces, and compare what they learned, what they cost, and how their songs sound.
+# A pop song has 5,000 words of REMI, 50 a bar: what comes back after 40 bars comes back after 2,000
+# words. A model that reads 512 words at a time cannot know. Two answers were published side by
+# side: carry memory from one segment to the next (Transformer-XL), or make attention linear, and
+# the music shorter by saying a whole note in one step (compound words). You build both, train both
+# on the same pieces, and compare what they learned, what they cost, and how their songs sound.
 #
 # | you build | tasks | hours |
 # |---|---|---|
@@ -241,8 +241,7 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 
     Beats are taken in pairs: 0 and 1, 2 and 3, …. A pair is heard as one span, its score halved,
     and as two of one beat. If both beats score at least as much as the halved score, each beat has
-    its own chord; otherwise both have the pair's. A last beat without a partner has its own chord
-    only if it scores *more* than its pair, which reaches one beat beyond the end.
+    its own chord; otherwise both have the pair's. A last beat without a partner has its own.
 
     What sounds in a span: notes that start before its end and end after its start. But a long note
     is forgotten when many have begun since: a note that starts before the span counts only if it
@@ -276,12 +275,8 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
     names: list[str] = []
     for beat in range(0, beats, 2):
         pair, pair_score = chord(beat, 2)
-        if beat + 1 < beats:
-            ones = [chord(beat, 1), chord(beat + 1, 1)]
-            clear = all(score >= pair_score for _, score in ones)
-        else:
-            ones = [chord(beat, 1)]
-            clear = ones[0][1] > pair_score
+        ones = [chord(one, 1) for one in range(beat, min(beat + 2, beats))]
+        clear = len(ones) == 1 or all(score >= pair_score for _, score in ones)
         names += [name if clear else pair for name, _ in ones]
     return names
     # END SOLUTION

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Lab 5: long context
 #
-# A pop song has 5,000 words of REMI, and its second chorus repeats the first, 2,000 words back. A
-# model that reads 512 words at a time cannot know. Two answers were published side by side: carry
-# memory from one segment to the next (Transformer-XL), or make attention linear, and the music
-# shorter by saying a whole note in one step (compound words). You build both, train both on the
-# same pieces, and compare what they learned, what they cost, and how their songs sound.
+# A pop song has 5,000 words of REMI, 50 a bar: what comes back after 40 bars comes back after 2,000
+# words. A model that reads 512 words at a time cannot know. Two answers were published side by
+# side: carry memory from one segment to the next (Transformer-XL), or make attention linear, and
+# the music shorter by saying a whole note in one step (compound words). You build both, train both
+# on the same pieces, and compare what they learned, what they cost, and how their songs sound.
 #
 # | you build | tasks | hours |
 # |---|---|---|
@@ -143,8 +143,9 @@ def project(layer, row):
 #
 # > **Predict.** Play the A3 an octave lower, below the F. Does the name change?
 #
-# **Your number is another?** A_m: you counted notes, not ticks, or took the last of the best.
-# F_M: sevenths are still missing.
+# **Your number is another?** F_M: the sevenths are missing. F_7: you took the one that sounds less.
+#
+# *(Answer: no: the root is then 8 above the bass, which is in no row of the table below.)*
 #
 # **Read.** Krumhansl, *Cognitive Foundations of Musical Pitch* (1990), chapter 4, for templates;
 # the weights are those of [chorder](https://github.com/joshuachang2311/chorder).
@@ -205,6 +206,8 @@ def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
 #
 # > **Predict.** A pair of beats in which nothing sounds: which rule applies, and what is the name?
 #
+# *(Answer: all score -1, the pair -0.5 a beat: not as clear, so the pair's, N_N.)*
+#
 # **Your number is another?** Chords change too often: you compare with 21,000, or want only one of
 # the two to be clear.
 
@@ -215,8 +218,7 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 
     Beats are taken in pairs: 0 and 1, 2 and 3, …. A pair is heard as one span, its score halved,
     and as two of one beat. If both beats score at least as much as the halved score, each beat has
-    its own chord; otherwise both have the pair's. A last beat without a partner has its own chord
-    only if it scores *more* than its pair, which reaches one beat beyond the end.
+    its own chord; otherwise both have the pair's. A last beat without a partner has its own.
 
     What sounds in a span: notes that start before its end and end after its start. But a long note
     is forgotten when many have begun since: a note that starts before the span counts only if it
@@ -264,6 +266,8 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 #
 # > **Predict.** The last note starts at tick 1,860. In which bar is it, and what do the authors do?
 #
+# *(Answer: in the second, on its first step; the authors leave it out: task text, rule 4.)*
+#
 # **Your number is another?** `Beat_3`: you rounded half up. Right notes, wrong order within a step:
 # you sorted by the rounded start; raw starts decide, which tells in 1,746 of the 1,747 songs.
 #
@@ -274,7 +278,7 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 
 # %%
 def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
-    """Spell a piece as words of REMI.
+    """Encode a piece as words of REMI.
 
     1. Notes in the order of their starts (in ticks, not rounded), of one start by falling pitch,
        rising if `spelling.lowest_first`; as they come if equal. A start goes to the nearest step of
@@ -329,8 +333,8 @@ def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
 #
 # > **Predict.** Encode what you decoded. Are the words the same?
 #
-# **Your number is another?** 3: a note that is left unfinished counts all its words. Two notes: a
-# position between pitch and length ends the note.
+# **Your number is another?** 3 words: a note that is left unfinished counts all its words. Two
+# notes: a position between pitch and length ends the note.
 #
 # *(Answer: of the authors' own words, in 1,453 of 1,747 songs, but for the order within a step: raw
 # starts are gone. In most others the last notes stand on a bar line, and are dropped again.)*
@@ -439,7 +443,7 @@ def remi_to_compound(words: Sequence[str]) -> np.ndarray:
 
 # %%
 def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
-    """Spell compound words out as words of REMI, whatever they are; count rows that say nothing.
+    """Turn compound words into words of REMI, whatever they are; count rows that say nothing.
 
     A row says what its type says: the end, which is the last word; a bar; a position, with its
     chord and then its tempo, unless they are 0 or CONTI; or a note: pitch, velocity, duration.
@@ -539,18 +543,21 @@ def sinusoids(positions, d_model: int):
 # shifted, as in Lab 4: pad, reshape, drop.
 #
 # **By hand.** One head of one number; two queries 1 and 2 after a memory of one; keys 1, 0, 1;
-# u = 0.5, v = -1; r = 30, 20, 10 at the distances 2, 1, 0.
+# u = 0.5, v = 1; r = 30, 20, 10 at the distances 2, 1, 0.
 #
 # | query | (a) + (c) | (b) + (d) by distance 2, 1, 0 | (b) + (d) by key | sum |
 # |---|---|---|---|---|
-# | 1 | 1.5, 0, 1.5 | 0, 0, 0 | 0, 0, – | 1.5, 0, – |
-# | 2 | 2.5, 0, 2.5 | 30, 20, 10 | 30, 20, 10 | 32.5, 20, 12.5 |
+# | 1 | 1.5, 0, 1.5 | 60, 40, 20 | 40, 20, – | 41.5, 20, – |
+# | 2 | 2.5, 0, 2.5 | 90, 60, 30 | 90, 60, 30 | 92.5, 60, 32.5 |
 #
 # > **Predict.** Which of the four terms stay the same when a song is transposed? When it is played
 # > from its second bar on?
 #
-# **Your number is another?** 92.5 in the second row: you added u to both, not u and v: (2 + 0.5) ·
-# 30. First row 1.5, 0, 1.5 is right too: the last key comes later and is masked.
+# **Your number is another?** 77.5 in the second row: you added u to both queries: (2 + 0.5) · 30.
+# 61.5, 40 in the first: you did not shift. What stands at the first row's last key is free: it
+# comes later, and will be masked.
+#
+# *(Answer: transposed, (b) and (d), which know distances only; from the second bar on, all four.)*
 #
 # **Read.** Dai et al., *Transformer-XL*, [arXiv:1901.02860](https://arxiv.org/abs/1901.02860),
 # section 3.3 and appendix B (the shift).
@@ -609,6 +616,8 @@ def relative_scores(queries, keys, positions, content_bias, position_bias):
 # first segment the memory is unknown: query 0 sees key 2 alone.
 #
 # > **Predict.** What does a model that was trained with same_length lose when the memory is halved?
+#
+# *(Answer: half of what every query sees; one trained without also knows queries that see little.)*
 #
 # **Your number is another?** A gradient at the memory that is not 0: you stopped it at the keys and
 # forgot the values.
@@ -809,7 +818,12 @@ class TransformerXL(keras.Model):
             XLLayer(d_model, num_heads, ff_dim, dropout, same_length, name=f"block_{i}")
             for i in range(num_layers)
         ]
-        self.output_layer = layers.Dense(vocab_size, dtype="float32", name="output")
+        self.output_layer = layers.Dense(
+            vocab_size,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.02),
+            dtype="float32",
+            name="output",
+        )
 
     def build(self, input_shape):
         self.embedding.build(input_shape)
@@ -895,6 +909,8 @@ class TransformerXL(keras.Model):
 #
 # > **Predict.** Why would sorting pieces by length, as the published code does, bias training?
 #
+# *(Answer: each epoch ends with the longest pieces, of which the last steps are all made.)*
+#
 # **Your number is another?** Four batches: you began piece 2 when both rows were through.
 
 
@@ -961,12 +977,14 @@ def stream_batches(
 # |---|---|---|
 # | 0 | 1 | 10 |
 # | 1 | 1/3, 2/3 | 16.667 |
-# | 2 | 0.297, 0.594, 0.109 | 21.398 |
+# | 2 | 0.297, 0.594, 0.109 | 21.4 |
 #
 # > **Predict.** With one number a head, does the query change anything? With two?
 #
-# **Your number is another?** y_0 = 21.398: not causal. y_2 = 10.7: divided by φ(k)'s sum twice? No:
-# by the number of keys' φ(q) as well.
+# *(Answer: no, it cancels; with two it decides which of them counts.)*
+#
+# **Your number is another?** $y_0$ = 21.4: not causal. $y_1$ = 18.394: not divided by the weights'
+# sum, which is 1.104 here.
 #
 # **Read.** Katharopoulos et al., *Transformers are RNNs*,
 # [arXiv:2006.16236](https://arxiv.org/abs/2006.16236), sections 3.2 and 3.3.
@@ -1008,12 +1026,14 @@ def linear_attention(queries, keys, values):
 # $$
 #
 # **By hand.** The numbers of 5.12 in chunks of 2. Before chunk 1: $S$ = 1·10 + 2·20 = 50, $z$ = 3.
-# So $y_2$ = (1·50 + 0.368·60) / (1·3 + 0.368) = 21.398, as it must be.
+# So $y_2$ = (1·50 + 0.368·60) / (1·3 + 0.368) = 21.4, as it must be.
 #
 # > **Predict.** Twice as long a song: by what factor grow time and memory, here and in 5.12?
 #
-# **Your number is another?** $y_2$ = 60: the matrix of the chunks before is missing. $y_1$ = 21.398
-# or the like: the sum includes the own chunk.
+# **Your number is another?** $y_2$ = 60: what the chunks before summed is missing. $y_0$ = 15: the
+# sum includes the own chunk, which then counts twice.
+#
+# *(Answer: 2 here, 4 there.)*
 
 
 # %%
@@ -1057,11 +1077,14 @@ def causal_linear_attention(queries, keys, values, chunk: int = 64):
 # $$
 #
 # **By hand.** After the two steps of 5.13, S = 50 and z = 3; the third has φ(k) = 0.368 and v = 60:
-# S = 72.073, z = 3.368, y = 21.398.
+# S = 72.073, z = 3.368, y = 21.4.
 #
 # > **Predict.** What happens to a state that has summed 20,000 steps in float16?
 #
 # **Your number is another?** 16.667: the own key is added after y is taken.
+#
+# *(Answer: φ(k) is about 1, so z passes 2,048, from where float16 cannot add 1 any more: the past
+# freezes. So the sums are float32.)*
 
 
 # %%
@@ -1166,6 +1189,8 @@ class LinearLayer(layers.Layer):
 #
 # > **Predict.** What does a sum of seven embeddings lose that the join keeps?
 #
+# *(Answer: all seven then share the same d numbers; joined, each has its own.)*
+#
 # **Your number is another?** Each field √w too small: the tables start small, the matrix expects
 # numbers near 1.
 
@@ -1223,6 +1248,8 @@ class CompoundEmbedding(layers.Layer):
 # hidden one. In training it is the type that truly comes next; in generation, the one just drawn.
 #
 # > **Predict.** The six are still drawn side by side. Name a mistake that this allows.
+#
+# *(Answer: a bar with a tempo and a chord of its own; or a high pitch with a bass note's length.)*
 
 
 # %%
@@ -1292,6 +1319,8 @@ class CompoundHeads(layers.Layer):
 # | together | 39,016,630 |
 #
 # > **Predict.** What would you hear if every step were at position 0?
+#
+# *(Answer: beginnings: it plays as if the song had just begun, and does not find its end.)*
 #
 # **Your number is another?** 39,015,606: the last norm is missing.
 
@@ -1406,6 +1435,8 @@ class CompoundTransformer(keras.Model):
 #
 # > **Predict.** Is 0.2 here better than 0.5 nats a word of REMI?
 #
+# *(Answer: nobody can say: 0.2 is a mean over seven fields, most of them certain. See 5.19.)*
+#
 # **Your number is another?** 0.347: padding was counted. 4.852: the sum of seven.
 
 
@@ -1473,6 +1504,8 @@ def nats_and_notes(targets, logits):
 # (5, 0, 0) and (6, 8, 9).
 #
 # > **Predict.** Ten songs in one batch: how many steps does the batch take?
+#
+# *(Answer: as many as the longest of them.)*
 #
 # **Your number is another?** (5, 0, 7): the row went on after its end.
 

@@ -92,7 +92,7 @@ def test_step_random(student, rng):
 
 def any_sizes(rng):
     sizes = tuple(int(n) for n in rng.integers(2, 8, 7))
-    return (*sizes[:3], 3, *sizes[4:]), tuple(int(n) for n in rng.integers(1, 6, 7))
+    return (*sizes[:3], 3, *sizes[4:]), tuple(int(n) for n in rng.integers(2, 7, 7))
 
 
 def any_rows(rng, sizes, *shape):

@@ -353,10 +353,16 @@ def assert_streamed(student, solution, sizes, length, batch_size, seed=None, fie
         assert_holds(len(got) == len(want), f"expected {len(want)} batches, got {len(got)}")
 
 
+def only(batches):
+    """Demand one batch."""
+    assert_holds(len(batches) == 1, f"expected one batch, got {len(batches)}")
+    return batches[0]
+
+
 @check("5.11", says="int32 inputs and targets, bool fresh; EtudeError")
 def test_stream_contract(student):
     tokens, offsets = np.arange(1, 8, dtype="u2"), np.array([0, 7])
-    (batch,) = streams(student.build("streamed", tokens, offsets, 7, 1, None), (1, 7))
+    batch = only(streams(student.build("streamed", tokens, offsets, 7, 1, None), (1, 7)))
     for part, want in zip(batch, (np.arange(7), tokens, [True]), strict=True):
         assert_equal(part[0] if part.ndim > 1 else part, np.array(want))
     for length, size in ((0, 1), (3, 0), (-1, 2)):
@@ -374,7 +380,7 @@ def test_stream_order(student, solution):
 def test_stream_padding(student, solution):
     assert_streamed(student, solution, (3, 8), 5, 4)
     offsets, tokens = np.array([0, 3]), np.arange(1, 4)
-    (batch,) = streams(student.build("streamed", tokens, offsets, 5, 2, None), (2, 5))
+    batch = only(streams(student.build("streamed", tokens, offsets, 5, 2, None), (2, 5)))
     assert_equal(batch[1], np.array([[1, 2, 3, PAD, PAD], [PAD] * 5]))
     assert_equal(batch[2], np.array([True, False]))
 
