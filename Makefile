@@ -99,7 +99,7 @@ test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cor
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
 
-verify: $(READY_DEV) ## |the full-size proofs; resumes, writes benchmarks/results/*.json
+verify: $(READY_DEV) ## |the full-size proofs; runs again only what reads something that changed
 	@$(ETUDE) benchmarks.verify
 
 lock: $(READY_DEV) ## |pin requirements*.txt anew

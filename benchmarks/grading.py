@@ -25,7 +25,8 @@ from toolkit.paths import ROOT
 PROGRAM = """
 import sys
 from pathlib import Path
-from grading.core.session import collect, grade
+from grading.core.collect import collect
+from grading.core.run import grade
 from labs.course.catalogue import load_lab
 lab = load_lab(sys.argv[1])
 checks = collect(lab)

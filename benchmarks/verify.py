@@ -1,26 +1,35 @@
-"""Run every full-size proof, one at a time; what passed in this state of the tree is not run again.
+"""Run every full-size proof, two at a time; what passed is run again when what it reads changes.
 
-The proofs are the tests marked `verify`. Results go to `benchmarks/results/verify.json` after each,
-so that an interrupted run goes on where it stopped.
+The proofs are the tests marked `verify`; `benchmarks/reads.py` says what each reads. Results go to
+`benchmarks/results/verify.json` as they come, so that an interrupted run goes on where it stopped.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from benchmarks import reads
+from benchmarks.reads import Proof
+from labs.course.catalogue import Lab
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown, write_whole
 
-RESULTS = ROOT / "benchmarks" / "results" / "verify.json"
-# The outcome of a skipped test matters: "untested" is not "passed".
-OUTCOMES = {"passed": "passed", "skipped": "skipped", "failed": "failed", "error": "failed"}
+RESULTS = ROOT / reads.RESULTS
+AT_ONCE = 2
+WORST = ("failed", "skipped", "passed")  # "untested" is not "passed"
+Result = dict[str, Any]
 
 
 def main() -> int:
@@ -29,102 +38,171 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="run what has passed, too")
     parser.add_argument("-k", default="", help="only proofs whose name contains this")
     options = parser.parse_args()
-    state = tree_state()
-    results = {} if options.again else read_results(RESULTS, state)
-    proofs = [name for name in collect() if options.k in name]
-    for number, name in enumerate(proofs, 1):
-        if results.get(name, {}).get("outcome") == "passed":
-            console.say(f"{number} of {len(proofs)}: {name}: passed before")
-            continue
-        console.say(f"{number} of {len(proofs)}: {name} ...")
-        results[name] = run_proof(name)
-        write_results(RESULTS, state, results)
-        console.say(f"  {results[name]['outcome']} in {results[name]['seconds']} s")
-    console.table(
-        "proof",
-        "outcome",
-        "reason",
-        rows=[(name, results[name]["outcome"], results[name].get("reason", "")) for name in proofs],
+    began = time.monotonic()
+    proofs = {proof.name: proof for proof in collect()}
+    states = {name: reads.state_of(proof) for name, proof in proofs.items()}
+    kept = {name: known for name, known in read_results().items() if name in proofs}
+    chosen = [proof for proof in proofs.values() if options.k in proof.name]
+    left = [
+        proof
+        for proof in chosen
+        if options.again
+        or kept.get(proof.name, {}).get("outcome") != "passed"
+        or kept[proof.name]["state"] != states[proof.name]
+    ]
+    console.say(f"{len(chosen)} proofs, of which {len(chosen) - len(left)} passed before")
+    for name, result in run_all(left, kept):
+        kept[name] = {**result, "state": states[name]}
+        write_results(kept)
+        console.say(f"{result['outcome']} in {result['seconds']} s: {name}")
+    rows = [
+        (proof.name, kept[proof.name]["outcome"], kept[proof.name].get("reason", ""))
+        for proof in chosen
+        if kept[proof.name]["outcome"] != "passed"
+    ]
+    if rows:
+        console.table("proof", "outcome", "reason", rows=rows)
+    failed = [proof for proof in chosen if kept[proof.name]["outcome"] == "failed"]
+    minutes = (time.monotonic() - began) / 60
+    console.say(
+        f"{len(chosen) - len(failed)} of {len(chosen)} proofs hold, after {minutes:.1f} minutes: "
+        f"{shown(RESULTS)}"
     )
-    failed = [name for name in proofs if results[name]["outcome"] == "failed"]
-    console.say(f"{len(proofs) - len(failed)} of {len(proofs)} proofs hold: {shown(RESULTS)}")
     return 1 if failed else 0
 
 
-def tree_state() -> str:
-    """Hash what git tracks as it stands in the working tree, results apart."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode:
-        raise EtudeError("make verify needs a git checkout, to know what has changed since")
-    digest = hashlib.sha256()
-    for name in sorted(filter(None, listed.stdout.split("\0"))):
-        path = ROOT / name
-        if path.is_file() and RESULTS.parent not in path.parents:
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
-    return digest.hexdigest()[:16]
+def collect() -> list[Proof]:
+    """All proofs there are, in the order of their files."""
+    files = [name for name in reads.tracked() if name.startswith("tests/")]
+    marked = [name for name in files if "mark.verify" in (ROOT / name).read_text("utf-8")]
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        done = run_pytest([*marked, "-m", "verify", "--collect-only"], Path(report.name))
+        if done.returncode not in (0, 5):
+            raise EtudeError(f"the proofs cannot be collected: {done.stdout[-1000:]}")
+        rows = json.loads(Path(report.name).read_text(encoding="utf-8"))
+    return [
+        Proof(name, group, tuple(labs), None if read is None else tuple(read))
+        for name, group, labs, read in rows
+    ]
 
 
-def collect() -> list[str]:
-    """Return the test ids of all proofs."""
-    command = [sys.executable, "-m", "pytest", "tests", "--verify", "-m", "verify"]
-    done = subprocess.run(
-        [*command, "-o", "addopts=", "--collect-only", "-q"],
+def run_all(proofs: list[Proof], known: dict[str, Result]) -> Iterator[tuple[str, Result]]:
+    """Run proofs, what took longest first; yield each result as it comes."""
+    units: dict[tuple[str, str], list[Proof]] = {}
+    for proof in proofs:
+        units.setdefault((proof.file, proof.group), []).append(proof)
+
+    def seconds(unit: list[Proof]) -> float:
+        return sum(known.get(proof.name, {}).get("seconds", 60.0) for proof in unit)
+
+    ended = threading.Event()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        in_order = sorted(units.values(), key=seconds, reverse=True)
+        running = [
+            pool.submit(run_unit, [proof.name for proof in unit], ended) for unit in in_order
+        ]
+        try:
+            for done in as_completed(running):
+                yield from done.result().items()
+        except KeyboardInterrupt:
+            ended.set()
+            for done in running:
+                if not done.cancel():
+                    yield from done.result().items()
+            raise
+
+
+def run_unit(names: list[str], ended: threading.Event) -> dict[str, Result]:
+    """Run proofs one after another in one process, and in a new one what follows a death."""
+    results: dict[str, Result] = {}
+    while (left := [name for name in names if name not in results]) and not ended.is_set():
+        with tempfile.NamedTemporaryFile(suffix=".json") as report:
+            done = run_pytest(left, Path(report.name))
+            lines = Path(report.name).read_text(encoding="utf-8").splitlines()
+        results |= dict(map(json.loads, lines))
+        died = [name for name in left if name not in results]
+        if died and not ended.is_set():
+            reason = f"exit status {done.returncode}"
+            results[died[0]] = {"outcome": "failed", "reason": reason, "seconds": 0.0}
+        if any(results[name]["outcome"] == "failed" for name in left if name in results):
+            console.say(done.stdout[-3000:])
+    return results
+
+
+def run_pytest(words: list[str], report: Path) -> subprocess.CompletedProcess:
+    """Run pytest with this module as its plugin, which writes a report."""
+    options = ["--verify", "-p", "benchmarks.verify", "-o", "addopts=", "-q"]
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *words],
         cwd=ROOT,
+        env={**os.environ, "ETUDE_VERIFY_REPORT": str(report)},
         capture_output=True,
         text=True,
     )
-    if done.returncode not in (0, 5):
-        raise EtudeError(f"the proofs cannot be collected: {done.stdout[-1000:]}")
-    return [line for line in done.stdout.splitlines() if "::" in line]
 
 
-def run_proof(name: str) -> dict[str, Any]:
-    """Run one proof in a process of its own; return outcome, seconds, reason and properties."""
-    report = RESULTS.with_name(f".{os.getpid()}.json")
-    report.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "pytest", name, "--verify", "-p", "benchmarks.verify"]
-    environment = {**os.environ, "ETUDE_VERIFY_REPORT": str(report)}
-    begin = time.monotonic()
-    output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    seconds = round(time.monotonic() - begin, 1)
+def read_results() -> dict[str, Result]:
+    """The results so far, by the proofs' names."""
     try:
-        result = json.loads(report.read_text())
-    except (OSError, ValueError):
-        # The test took its process down.
-        result = {"outcome": "failed", "reason": f"exit status {output.returncode}"}
-    report.unlink(missing_ok=True)
-    if result["outcome"] == "failed":
-        console.say(output.stdout[-3000:])
-    return {**result, "seconds": seconds}
-
-
-def pytest_runtest_logreport(report: Any) -> None:
-    """Write a proof's outcome where `run_proof` reads it (this module is its pytest plugin)."""
-    target = os.environ.get("ETUDE_VERIFY_REPORT")
-    if not target or (report.when != "call" and report.outcome == "passed"):
-        return
-    result: dict[str, Any] = {"outcome": OUTCOMES[report.outcome]}
-    if report.user_properties:
-        result["figures"] = dict(report.user_properties)
-    if report.outcome == "skipped" and isinstance(report.longrepr, tuple):
-        result["reason"] = report.longrepr[2].removeprefix("Skipped: ")
-    elif report.outcome == "failed":
-        result["reason"] = str(report.longrepr).splitlines()[-1]
-    Path(target).write_text(json.dumps(result))
-
-
-def read_results(path: Path, state: str) -> dict[str, Any]:
-    """Return the results so far, if they are of this state of the tree."""
-    try:
-        known = json.loads(path.read_text())
-    except (OSError, ValueError):
+        return json.loads(RESULTS.read_text(encoding="utf-8"))["proofs"]
+    except (OSError, ValueError, KeyError):
         return {}
-    return known["proofs"] if known.get("tree") == state else {}
 
 
-def write_results(path: Path, state: str, results: dict[str, Any]) -> None:
+def write_results(results: dict[str, Result]) -> None:
     """Write all results, whole or not at all."""
-    write_whole(path, json.dumps({"tree": state, "proofs": results}, indent=2) + "\n")
+    proofs = {name: results[name] for name in sorted(results)}
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(RESULTS, json.dumps({"proofs": proofs}, indent=1) + "\n")
+
+
+# In pytest's process
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write what proofs there are, if only that is asked for."""
+    if session.config.getoption("--collect-only") and (target := report_file()):
+        proofs = [item for item in session.items if item.get_closest_marker("verify")]
+        target.write_text(json.dumps(list(map(facts, proofs))), encoding="utf-8")
+
+
+def facts(item: pytest.Item) -> tuple[str, str, list[int], list[str] | None]:
+    """A proof's name, group, labs, and what its mark says that it reads."""
+    marks = {mark.name: mark for mark in item.iter_markers()}
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    labs = sorted({value.number for value in values if isinstance(value, Lab)})
+    group = marks["xdist_group"].args[0] if "xdist_group" in marks else "".join(map(str, labs))
+    return item.nodeid, group, labs, marks["verify"].kwargs.get("reads")
+
+
+_so_far: dict[str, Any] = {}  # of the proof that runs now
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Write a proof's outcome when its last phase has ended."""
+    if not (target := report_file()):
+        return
+    if report.when == "setup":
+        _so_far.clear()
+        _so_far.update(outcome="passed", seconds=0.0)
+    _so_far["seconds"] = round(_so_far["seconds"] + report.duration, 1)
+    if WORST.index(report.outcome) < WORST.index(_so_far["outcome"]):
+        _so_far["outcome"] = report.outcome
+        if isinstance(report.longrepr, tuple):
+            _so_far["reason"] = report.longrepr[2].removeprefix("Skipped: ")
+        else:
+            _so_far["reason"] = str(report.longrepr).splitlines()[-1]
+    if report.when == "teardown":
+        if report.user_properties:
+            _so_far["figures"] = dict(report.user_properties)
+        with target.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([report.nodeid, _so_far]) + "\n")
+
+
+def report_file() -> Path | None:
+    """Where `make verify` reads what this process reports."""
+    name = os.environ.get("ETUDE_VERIFY_REPORT")
+    return Path(name) if name else None
 
 
 if __name__ == "__main__":

@@ -1,20 +1,27 @@
-"""`pytest grading`: choose whose code, run the checks through a session a lab, print verdicts."""
+"""`pytest grading`: choose whose code and which checks, hand them to the loop, print verdicts."""
 
-from collections.abc import Generator
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from _pytest.terminal import TerminalReporter
+from rich.markup import escape
 
-from grading.core.results import CheckResult
-from grading.core.session import OPEN, InprocessSession, Session, declared, with_its_fixtures
-from grading.doors.reporter import Reporter
+from grading.core.collect import declared
+from grading.core.passes import demand_isolation
+from grading.core.results import CheckResult, TaskResult
+from grading.core.run import run_checks
+from grading.core.session import Session
+from grading.doors.inprocess import reader_code, solution_code, student_code
+from grading.doors.verdicts import show_heading, show_next, show_stamp, show_task, show_total
+from grading.sandbox.proxy import Code
 from labs.course.catalogue import Lab, find_task, load_lab
+from toolkit.console import console, next_step, say, warn
 from toolkit.errors import EtudeError
-from toolkit.paths import RUNS, make_folder
+from toolkit.paths import ROOT, RUNS, make_folder
 
 SESSIONS = pytest.StashKey[dict[int, Session]]()
-RESULT = pytest.StashKey[CheckResult]()
 GRADER_ERROR = 3  # exit status when a check itself broke
 
 
@@ -33,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--inprocess", action="store_true", help="no worker: for --pdb, not for grades")
 
 
+def by_pytest(config: pytest.Config) -> bool:
+    """Whether pytest's own loop and reporter are asked for, not a grading and its verdicts."""
+    return bool(config.getoption("--inprocess") or config.getoption("--collect-only"))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SESSIONS] = {}
@@ -40,11 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
         check_options(config)
     except EtudeError as error:
         raise pytest.UsageError(str(error)) from None
-    plain = config.pluginmanager.getplugin("terminalreporter")
-    if isinstance(plain, TerminalReporter) and not config.getoption("--collect-only"):
-        config.pluginmanager.unregister(plain)
-        reporter = Reporter(config, config.stash[SESSIONS])
-        config.pluginmanager.register(reporter, "terminalreporter")
+    if not by_pytest(config):  # students read verdicts, not the names of test functions
+        config.pluginmanager.unregister(name="terminalreporter")
 
 
 def check_options(config: pytest.Config) -> None:
@@ -103,7 +112,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return number, [task.id for task in labs[number].tasks].index(check.task), check.hidden
 
     items.sort(key=place)
-    kind = InprocessSession if config.getoption("--inprocess") else Session
     chosen_lab, chosen_task = config.getoption("--lab"), config.getoption("--task")
     lab, task = find_task(chosen_task) if chosen_task else (None, None)
     lab = load_lab(chosen_lab) if chosen_lab and lab is None else lab
@@ -113,9 +121,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if lab is None or lab.number == number:
             those = [checks[item] for item in items if lab_number(item) == number]
             code, student = config.getoption("--code"), config.getoption("--student")
-            accept = config.getoption("--accept-open")
+            accept = config.getoption("--accept-open") or config.getoption("--inprocess")
             try:
-                config.stash[SESSIONS][number] = kind(one, code, those, student, accept)
+                config.stash[SESSIONS][number] = Session(one, code, those, student, accept)
             except EtudeError as error:
                 raise pytest.UsageError(str(error)) from None
 
@@ -127,45 +135,88 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return not (config.getoption("--public") and checks[item].hidden)
 
     kept = [item for item in items if wanted(item)]
-    for item in kept:
-        session = config.stash[SESSIONS][lab_number(item)]
-        if not session.may_run(checks[item]):
-            raise pytest.UsageError(OPEN.format(session.isolation()))
+    try:
+        for item in kept:
+            demand_isolation(config.stash[SESSIONS][lab_number(item)], checks[item])
+    except EtudeError as error:
+        raise pytest.UsageError(str(error)) from None
     config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
     items[:] = kept
 
 
-@pytest.fixture
-def student() -> None:
-    """The submission; a session puts it in the place of this."""
+# The grading
 
 
-@pytest.fixture
-def solution() -> None:
-    """The solution, in a worker of its own."""
-
-
-@pytest.fixture
-def reader() -> None:
-    """The lab's builders in a worker that holds nobody's code: it reads what was returned."""
-
-
-@pytest.fixture
-def rng() -> None:
-    """A generator of inputs: fixed in public checks, the student's own in hidden ones."""
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.failed:
+        console.print(escape(report.longreprtext))
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
-    session = pyfuncitem.config.stash[SESSIONS][lab_number(pyfuncitem)]
-    result = session.run(pyfuncitem.name, with_its_fixtures(pyfuncitem.obj))
-    pyfuncitem.stash[RESULT] = result
-    session.result.write(results_file(pyfuncitem.config, session.lab))
-    if result.outcome == "not started":
-        pytest.skip("not started")
-    if result.outcome == "failed":
-        pytest.fail(result.message, pytrace=False)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    config = session.config
+    if by_pytest(config) or session.testsfailed:
+        return None  # pytest's own loop, which also tells of what could not be collected
+    if not session.items:
+        say("no check was selected")
+        return True
+    sessions, graded = config.stash[SESSIONS], []
+    show_stamp(next(iter(sessions.values())).result)
+    try:
+        for number, items in groupby(session.items, lab_number):
+            graded.append(sessions[number])
+            show_heading(sessions[number])
+            grade_lab(session, sessions[number], list(items))
+    finally:
+        for one in graded:
+            show_end(config, one)
     return True
+
+
+def grade_lab(pytests: pytest.Session, session: Session, items: list[pytest.Item]) -> None:
+    """Grade what was selected of a lab; after each task print it, write it and tell pytest."""
+    selected = {item.name: item for item in items}
+
+    def after(task: TaskResult) -> None:
+        session.result.write(results_file(pytests.config, session.lab))
+        for check in task.checks:
+            if check.traceback:
+                console.print(escape(check.traceback))
+        show_task(task, session.problem)
+        for check in task.checks:
+            if item := selected.get(check.name):
+                item.ihook.pytest_runtest_logreport(report=as_report(item, check))
+        if pytests.shouldfail:
+            raise pytests.Failed(pytests.shouldfail)
+
+    checks = [(session.checks[item.name], item.obj) for item in items]  # type: ignore[attr-defined]
+    run_checks(session, checks, after=after)
+
+
+def as_report(item: pytest.Item, check: CheckResult) -> pytest.TestReport:
+    """A check's result as pytest counts and keeps it."""
+    facts: dict[str, Any] = {"outcome": "failed", "longrepr": check.message}
+    if check.outcome == "passed":
+        facts = {"outcome": "passed", "longrepr": None}
+    elif check.outcome == "not started":
+        facts = {"outcome": "skipped", "longrepr": (str(item.path), 0, "not started")}
+    keywords = dict.fromkeys(item.keywords, 1)
+    return pytest.TestReport(
+        item.nodeid, item.location, keywords, when="call", duration=check.seconds, **facts
+    )
+
+
+def show_end(config: pytest.Config, session: Session) -> None:
+    """Print a lab's points, the hints that were asked for, and the next thing to do."""
+    show_total(session.result)
+    if hints := config.getoption("--hint"):
+        task = session.lab.task(config.getoption("--task"))
+        for place, hint in enumerate(task.hints[: int(hints)], 1):
+            say(f"hint {place} of 3: {hint}")
+    elif session.problem:  # of no task
+        next_step("mend", ROOT / session.submission.path)
+    else:
+        show_next(session)
 
 
 def results_file(config: pytest.Config, lab: Lab) -> Path:
@@ -174,28 +225,51 @@ def results_file(config: pytest.Config, lab: Lab) -> Path:
     return Path(given) if given else RUNS / "grading" / f"lab{lab.number}.json"
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    broken = report.failed and not (
-        call.excinfo is not None and call.excinfo.errisinstance(pytest.fail.Exception)
-    )
-    report.grader_error = broken and not item.config.getoption("--inprocess")  # type: ignore[attr-defined]
-    if report.grader_error:  # type: ignore[attr-defined]
-        item.session.shouldstop = False
-        item.config.stash[SESSIONS].setdefault(-1, None)  # type: ignore[arg-type]
-    return report
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    sessions = session.config.stash[SESSIONS]
-    if sessions.pop(-1, True) is None:
-        session.exitstatus = GRADER_ERROR
-    asked = set(map(lab_number, session.items))
-    for number, one in sessions.items():
-        if number in asked or len(sessions) == 1:  # -k may have left nothing of the others
-            one.result.write(results_file(session.config, one.lab))
+    for one in session.config.stash[SESSIONS].values():
+        if any(task.outcome == "error" for task in one.result.tasks):
+            session.exitstatus = GRADER_ERROR
         one.close()
+
+
+# In this process
+
+
+def pytest_terminal_summary(config: pytest.Config) -> None:
+    if config.getoption("--inprocess"):
+        warn("--inprocess runs your code in the grader: this is not how grading is done")
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest) -> Session:
+    return request.config.stash[SESSIONS][lab_number(request.node)]
+
+
+@pytest.fixture
+def student(request: pytest.FixtureRequest, session: Session) -> Code:
+    """The submission."""
+    if session.problem:
+        pytest.fail(session.problem, pytrace=False)
+    task = request.node.get_closest_marker("check").kwargs["task"]
+    if session.lab.task(task).name in session.stubs:
+        pytest.skip("not started")
+    return student_code(session)
+
+
+@pytest.fixture
+def solution(session: Session) -> Code:
+    """The solution."""
+    return solution_code(session)
+
+
+@pytest.fixture
+def reader(session: Session) -> Code:
+    """The lab's builders, which read what was returned."""
+    return reader_code(session)
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest, session: Session) -> np.random.Generator:
+    """A generator of inputs: fixed in public checks, the student's own in hidden ones."""
+    return session.rng(session.checks[request.node.name])

@@ -16,7 +16,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from pythons import PYTHONS, pythons
 
-from benchmarks import verify
+from benchmarks import reads, verify
+from grading.core import imports as grading_imports
 from toolkit.console import hushed
 from toolkit.paths import ROOT
 
@@ -180,48 +181,114 @@ def test_everything_imports_on_this_python(version, tmp_path):
 # make verify
 
 
+PROOFS = """
+import os, pathlib, pytest
+from helper import ran
+
+@pytest.mark.verify
+def test_holds():
+    ran("holds")
+
+@pytest.mark.verify(reads=["data"])
+def test_reads_data():
+    ran("reads_data")
+
+@pytest.mark.verify
+def test_dies():
+    if pathlib.Path("fatal").exists(): os._exit(7)
+    pytest.skip("no GPU")
+
+@pytest.mark.verify
+def test_after_a_death(record_property):
+    record_property("figure", 3)
+    ran("after")
+
+def test_ordinary():
+    pass
+"""
+HELPER = """
+def ran(name):
+    with open("runs.txt", "a") as file:
+        file.write(name + " ")
+"""
+
+
 @pytest.fixture
 def small_tree(tmp_path, monkeypatch):
-    """A checkout with two proofs, of which the first counts its runs."""
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text())
-    (tmp_path / "tests" / "test_proofs.py").write_text(
-        "import os, pathlib, pytest\n"
-        "@pytest.mark.verify\n"
-        "def test_holds():\n"
-        "    with open('runs.txt', 'a') as file: file.write('x')\n"
-        "@pytest.mark.verify\n"
-        "def test_dies():\n"
-        "    if pathlib.Path('fatal').exists(): os._exit(7)\n"
-        "    pytest.skip('no GPU')\n"
-        "def test_ordinary():\n"
-        "    pass\n"
-    )
+    """A checkout with four proofs that note when they run."""
+    conftest = (ROOT / "tests" / "conftest.py").read_text()
+    files = {"tests/conftest.py": conftest, "tests/test_small.py": PROOFS}
+    files |= {"tests/helper.py": HELPER, "data/a.txt": "a", "README.md": "", ".gitignore": "runs.*"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
-    monkeypatch.setattr(verify, "ROOT", tmp_path)
-    monkeypatch.setattr(verify, "RESULTS", tmp_path / "benchmarks" / "results" / "verify.json")
+    for module in (verify, reads, grading_imports):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(verify, "RESULTS", tmp_path / reads.RESULTS)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setattr(sys, "argv", ["verify"])
-    return tmp_path
+    yield tmp_path
+    forget()
 
 
-def test_a_proof_that_passed_is_not_run_again_until_something_changes(small_tree):
+def forget():
+    """Have the tree read anew, as another process would."""
+    for function in vars(reads).values():
+        if hasattr(function, "cache_clear"):
+            function.cache_clear()
+
+
+@pytest.fixture
+def runs(small_tree):
+    """Run `make verify`; its status, and which proofs ran."""
+
+    def run_verify():
+        forget()
+        (small_tree / "runs.txt").write_text("")
+        status = verify.main()
+        return status, (small_tree / "runs.txt").read_text().split()
+
+    return run_verify
+
+
+def test_a_proof_is_run_again_when_what_it_reads_has_changed_and_only_then(small_tree, runs):
     (small_tree / "fatal").touch()
-    assert verify.main() == 1
+    status, ran = runs()
+    assert (status, sorted(ran)) == (1, ["after", "holds", "reads_data"])
     (small_tree / "fatal").unlink()
-    assert verify.main() == 0
+    assert runs() == (0, [])
     results = json.loads(verify.RESULTS.read_text())["proofs"]
-    assert results["tests/test_proofs.py::test_holds"]["outcome"] == "passed"
-    assert results["tests/test_proofs.py::test_dies"]["outcome"] == "skipped"
-    assert results["tests/test_proofs.py::test_dies"]["reason"] == "no GPU"
-    assert "tests/test_proofs.py::test_ordinary" not in results
-    assert (small_tree / "runs.txt").read_text() == "x"
-    with (small_tree / "tests" / "test_proofs.py").open("a") as file:
-        file.write("# changed\n")
-    verify.main()
-    assert (small_tree / "runs.txt").read_text() == "xx"
+    found = {name.partition("::test_")[2]: result for name, result in results.items()}
+    outcomes = {name: result["outcome"] for name, result in found.items()}
+    passed = dict.fromkeys(("holds", "reads_data", "after_a_death"), "passed")
+    assert outcomes == {**passed, "dies": "skipped"}
+    assert found["dies"]["reason"] == "no GPU"
+    assert found["after_a_death"]["figures"] == {"figure": 3}
+    (small_tree / "README.md").write_text("a comma")
+    assert runs() == (0, [])
+    (small_tree / "data" / "a.txt").write_text("b")
+    assert runs() == (0, ["reads_data"])
+    (small_tree / "tests" / "helper.py").write_text(HELPER + "# changed\n")
+    status, ran = runs()
+    assert sorted(ran) == ["after", "holds", "reads_data"]
+
+
+def test_what_a_proof_reads_is_what_it_imports_names_and_is_about():
+    def read(file, *labs):
+        return set(reads.files_read(file, labs, None))
+
+    bank = read("tests/proofs/test_bank.py", 3)
+    assert {"grading/core/passes.py", "grading/sandbox/worker/__main__.py"} <= bank
+    assert {"grading/lab3/bank/3_4.toml", "labs/lab3_notes/solution.py"} <= bank
+    assert "requirements.lock" in bank
+    assert not {"README.md", "labs/lab1_names/solution.py", "grading/doors/watch.py"} & bank
+    notebooks = read("tests/labs/test_notebook.py", 3)  # runs kernels, and they the whole course
+    assert {"labs/lab1_names/solution.py", "grading/doors/watch.py", "Makefile"} <= notebooks
+    assert not any(
+        name.startswith(("labs", "grading")) for name in read("tests/toolkit/test_midi.py")
+    )
 
 
 # Quiet

@@ -13,9 +13,8 @@ from grading.classroom.roster import Roster, read_roster
 from grading.classroom.run import Classroom, Result, alone_in, writing
 from grading.classroom.similarity import similar_pairs
 from grading.classroom.submissions import Handed, Person, find_submissions
-from grading.core.results import write_json
+from grading.core.results import stamp, write_json
 from grading.core.secret import warn_without_secret
-from grading.core.session import stamp
 from labs.course.catalogue import Lab, load_lab
 from toolkit.console import heading, next_step, run_command, say, warn
 from toolkit.console import stamp as show_stamp

@@ -20,10 +20,12 @@ from typing import Any
 
 from grading.classroom.similarity import fingerprint
 from grading.classroom.submissions import Handed
+from grading.core.collect import CheckTest, collect
 from grading.core.imports import with_imports
-from grading.core.results import empty_result, write_json
+from grading.core.processes import zygote
+from grading.core.results import empty_result, stamp, write_json
+from grading.core.run import grade
 from grading.core.secret import secret_mark
-from grading.core.session import CheckTest, collect, grade, stamp, zygote
 from labs.course.catalogue import Lab, load_lab
 from toolkit.console import progress, say, warn
 from toolkit.data.parallel import each_result
@@ -70,7 +72,7 @@ def state_of(lab: Lab) -> str:
     digest = hashlib.sha256(json.dumps(stamp(lab)).encode())
     folder = ROOT / "grading" / f"lab{lab.number}"
     paths = [path for path in folder.rglob("*.py") if "bank" not in path.parts]
-    paths += [ROOT / "grading" / "core" / "session.py", lab.solution_file, lab.folder / "lab.toml"]
+    paths += [ROOT / "grading" / "core" / "run.py", lab.solution_file, lab.folder / "lab.toml"]
     for name in sorted(with_imports([str(path.relative_to(ROOT)) for path in paths])):
         digest.update(f"{name}\0".encode() + (ROOT / name).read_bytes())
     return digest.hexdigest()[:16]

@@ -83,7 +83,7 @@ class Reference:
         self.asked = 0
         self.speaker: Dialogue | None = None  # whose questions the worker has answered
 
-    def beside(self) -> "Reference":
+    def clone(self) -> "Reference":
         """Another worker with the same answers, for another thread."""
         return Reference(self.start, self.answers)
 

@@ -1,13 +1,17 @@
 """The one result model: what the console, the JSON and every later door are made from."""
 
+import importlib.metadata
 import json
+import os
+import platform
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from grading.sandbox.failures import Difference
-from labs.course.catalogue import Lab, Task
+from labs.course.catalogue import Lab, Task, checks_hash
+from toolkit import __version__
 from toolkit.paths import write_whole
 
 Outcome = Literal["passed", "failed", "not started", "error", "not run"]
@@ -27,7 +31,9 @@ class CheckResult:
     own_chain: bool = True
     died: bool = False  # the process ended, crashed, or took too long
     seconds: float = 0.0
-    difference: Difference | None = field(default=None, repr=False)  # for pictures only
+    # neither is part of the report: one is for pictures, one for whoever looks after the grader
+    difference: Difference | None = field(default=None, repr=False)
+    traceback: str = field(default="", repr=False)
 
     @property
     def earned(self) -> float:
@@ -92,7 +98,7 @@ class LabResult:
             entry |= {"earned": task.earned, "outcome": task.outcome}
             for small, check in zip(entry["checks"], task.checks, strict=True):
                 small["earned"] = check.earned
-                del small["difference"]
+                del small["difference"], small["traceback"]
         return plain
 
     def without_times(self) -> dict[str, Any]:
@@ -152,3 +158,15 @@ def empty_result(
         for task in lab.tasks
     ]
     return LabResult(lab.number, lab.title, submission, stamp, isolation, tasks)
+
+
+def stamp(lab: Lab) -> dict[str, str]:
+    """What must agree for two gradings to agree; the grader itself never imports Keras."""
+    return {
+        "Etude": __version__,
+        "Python": platform.python_version(),
+        "Keras": importlib.metadata.version("keras"),
+        "backend": os.environ.get("KERAS_BACKEND", "tensorflow"),
+        "device": "cpu",
+        "checks": checks_hash(lab),
+    }

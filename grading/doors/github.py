@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from grading.core.results import TaskResult
-from grading.core.session import grade
+from grading.core.run import grade
 from labs.course.catalogue import Lab, Task, find_task, load_lab
 from labs.course.update import read_manifest
 from toolkit.console import next_step, run_command, say

@@ -13,10 +13,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from grading.core.collect import collect
 from grading.core.imports import with_imports
 from grading.core.results import CheckResult, TaskResult
+from grading.core.run import run_checks
 from grading.core.secret import course_secret, warn_without_secret
-from grading.core.session import Session, collect
+from grading.core.session import Session
 from grading.doors.handout import tracked_files
 from grading.doors.verdicts import points
 from labs.course.catalogue import Lab, load_lab
@@ -161,16 +163,16 @@ def grade_submission(base: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, json.dumps(results, indent=1, allow_nan=False))
 
+    def after(task: TaskResult) -> None:
+        for check in task.checks:
+            if check.traceback:
+                say(f"{check.name}: {plain(check.traceback.splitlines()[-1])}")
+        write(finished=False)
+
     write(finished=False)
     try:
-        for place, (check, test) in enumerate(checks):
-            try:
-                if session.may_run(check):
-                    session.run(check.name, test)
-            except Exception as error:  # its result says that the grader broke
-                say(f"{check.name}: {type(error).__name__}: {plain(str(error))}")
-            if place + 1 == len(checks) or checks[place + 1][0].task != check.task:
-                write(finished=place + 1 == len(checks))
+        run_checks(session, [one for one in checks if session.may_run(one[0])], after=after)
+        write(finished=True)
     finally:
         session.close()
     return target

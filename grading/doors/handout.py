@@ -13,8 +13,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from grading.core.imports import with_imports
+from grading.core.recorded import recorded_answers
 from grading.core.reference import answers_file
-from grading.core.session import Session, collect, new_reference
 from labs.course.build import generate, stub_file
 from labs.course.catalogue import Lab, all_labs, load_lab
 from labs.course.update import install, open_folder, tell
@@ -102,30 +102,6 @@ def lab_files(lab: Lab, tracked: list[str]) -> Iterator[str]:
         shared = path.parent == checks and path != answers_file(lab)
         if given or shared or checks / "public" in path.parents:
             yield name
-
-
-def recorded_answers(lab: Lab) -> str:
-    """What the solution answers to every public check, in the form that a session reads.
-
-    Raises
-    ------
-    EtudeError
-        If one of them fails: there is nothing to judge students by.
-    """
-    checks = [(check, test) for check, test in collect(lab) if not check.hidden]
-    session = Session(lab, "solution", [check for check, _ in checks])
-    session.reference = new_reference(lab)
-    try:
-        for check, test in checks:
-            if session.run(check.name, test).outcome != "passed":
-                raise EtudeError(
-                    f"the solution of lab {lab.number} fails its own check {check.name}: mend "
-                    "either before students get them"
-                )
-        return session.reference.record()
-    finally:
-        session.reference.close()
-        session.close()
 
 
 def without_rules(makefile: str, targets: tuple[str, ...]) -> str:

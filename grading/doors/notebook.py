@@ -12,8 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from grading.core.collect import CheckTest, collect
+from grading.core.processes import zygote
 from grading.core.results import TaskResult
-from grading.core.session import CheckTest, Session, collect, grade, zygote
+from grading.core.run import grade
+from grading.core.session import Session
 from grading.doors.pictures import drawing
 from grading.doors.verdicts import points, show_heading, show_stamp, show_task
 from labs.course.catalogue import find_task, load_lab

@@ -6,7 +6,9 @@ import os
 import zipfile
 from pathlib import Path
 
-from grading.core.session import Session, collect, grade
+from grading.core.collect import collect
+from grading.core.run import grade
+from grading.core.session import Session
 from grading.doors.verdicts import show_stamp, show_task, show_total
 from labs.course.catalogue import Lab, example_lab, load_lab
 from toolkit.console import heading, next_step, run_command, warn

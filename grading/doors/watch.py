@@ -4,7 +4,10 @@ import argparse
 import ast
 import time
 
-from grading.core.session import CheckTest, Session, chosen, collect, run_checks, zygote
+from grading.core.collect import CheckTest, chosen, collect
+from grading.core.processes import zygote
+from grading.core.run import run_checks
+from grading.core.session import Session
 from grading.doors.verdicts import show_heading, show_next, show_stamp, show_task, show_total
 from labs.course.catalogue import Lab, example_lab, load_lab
 from labs.course.definitions import definitions
@@ -60,9 +63,11 @@ def judge(session: Session, checks: list[CheckTest], tasks: list[str], public: b
     show_heading(session)
     if session.problem:
         return
-    for task in tasks:
-        run_checks(session, chosen(checks, [task], public), available_cores())
-        show_task(session.result.task(task))
+    in_order = [one for task in tasks for one in chosen(checks, [task], public)]
+    try:
+        run_checks(session, in_order, available_cores(), after=show_task)
+    finally:
+        session.close()
     show_total(session.result)
     show_next(session)
 

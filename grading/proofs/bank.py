@@ -10,15 +10,24 @@ stands in `wrong/3_4_name.py`, and in the table without edits.
 
 import argparse
 import ast
+import copy
 import tempfile
 import tomllib
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from grading.core.results import LabResult, TaskResult
-from grading.core.session import grade
+from grading.classroom.run import state_of
+from grading.core.collect import chosen, collect
+from grading.core.inputs import drawing_of
+from grading.core.processes import reference
+from grading.core.reference import Dialogue, Reference
+from grading.core.results import TaskResult
+from grading.core.run import run_checks
+from grading.core.session import Session, Spent
 from labs.course.catalogue import Lab, Task, load_lab
 from labs.course.definitions import definitions
 from labs.course.stubs import replaced
@@ -27,6 +36,9 @@ from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
 
 ROUNDING = 1e-3  # points
+# of the sets of hidden inputs, anew with each state of a lab: what differs by the set is found in
+# the end, and sooner by more answers than by more sets
+DRAWN = 4
 KEYS = {"name", "says", "base", "edits", "fails"}
 
 
@@ -56,6 +68,11 @@ class Entry:
     answer: str
     fails: frozenset[str] = frozenset()
 
+    @property
+    def replaces_only(self) -> bool:
+        """Whether a definition is all that it changes in the solution."""
+        return len(ast.parse(self.answer).body) == 1
+
     def source(self) -> str:
         """The solution with this answer to its task."""
         solution = self.lab.solution_file.read_text(encoding="utf-8")
@@ -71,6 +88,8 @@ class Verdict:
     elsewhere: float
     failed: dict[str, str]  # what a failed check of its task says, and what a student reads
     errors: tuple[str, ...]
+    differing: tuple[str, ...]  # what hidden checks say that end otherwise for another student
+    strange: bool  # whether a public check asked what a student's copy has not recorded
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -80,6 +99,9 @@ class Verdict:
         one nowhere.
         """
         found = [f"the grader's own error in {error}" for error in self.errors]
+        found += [f"another student's points differ: {says}" for says in self.differing]
+        if self.strange:
+            found.append("a public check asks the solution what hangs on the submission")
         if self.elsewhere > ROUNDING:
             found.append(f"it lost {self.elsewhere:.2f} elsewhere")
         if self.entry.wrong and self.on_its_task < ROUNDING:
@@ -175,17 +197,112 @@ def tasks_upon(lab: Lab, task: Task) -> list[str]:
     return ids
 
 
-def judge(entry: Entry, tasks: list[str] | None) -> Verdict:
-    """Grade the solution with one answer replaced, on some tasks; None means all."""
-    with tempfile.TemporaryDirectory(prefix="etude-bank-") as folder:
-        path = Path(folder) / "tasks.py"
-        path.write_text(entry.source(), encoding="utf-8")
-        # these answers are our own: no machine is too open for them
-        result = grade(entry.lab, str(path), tasks=tasks, accept_open=True).result
-    elsewhere = sum(lost(task) for task in result.tasks if task.id != entry.task.id)
-    own = result.task(entry.task.id)
-    failed = {check.says: check.message for check in own.checks[::-1] if check.outcome == "failed"}
-    return Verdict(entry, lost(own), elsewhere, failed, grader_errors(result))
+class Judge:
+    """Judges a lab's entries one after another, with one worker of the solution for all.
+
+    Parameters
+    ----------
+    students
+        Who hands each entry in: the sets of hidden inputs that its own task meets. What builds on
+        it meets the first one's.
+    recorded
+        Keys of what a student's copy knows of the solution, which public checks may ask; None for
+        anything.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        students: Sequence[str] = ("local",),
+        recorded: frozenset[bytes] | None = None,
+    ):
+        self.lab = lab
+        self.students = students
+        self.recorded = recorded
+        self.checks = collect(lab)
+        self.reference = Overheard(reference(lab))
+
+    def judge(self, entry: Entry, tasks: list[str]) -> Verdict:
+        """Grade the solution with one answer replaced, on its own task and others."""
+        with tempfile.TemporaryDirectory(prefix="etude-bank-") as folder:
+            path = Path(folder) / "tasks.py"
+            path.write_text(entry.source(), encoding="utf-8")
+            declared = [check for check, _ in self.checks]
+            # these answers are our own: no machine is too open for them
+            session = Session(self.lab, str(path), declared, self.students[0], accept_open=True)
+            session.reference = self.reference
+            try:
+                return self.verdict(session, entry, tasks)
+            finally:
+                session.close()
+
+    def verdict(self, session: Session, entry: Entry, tasks: list[str]) -> Verdict:
+        """Run what a verdict hangs on; the worker of the entry's task stays across the sets.
+
+        If a definition is all that the entry changes, a second pass of its task runs the code of
+        the first one, and that of another task the solution's: neither is run.
+        """
+        task = session.result.task(entry.task.id)
+        second = not entry.replaces_only
+        own = chosen(self.checks, [task.id], public=False)
+        hidden = [one for one in own if one[0].hidden]
+        self.reference.dialogues.clear()
+        run_checks(session, [one for one in own if one not in hidden], second=second)
+        strange = self.recorded is not None and any(
+            dialogue.questions and dialogue.key not in self.recorded
+            for dialogue in self.reference.dialogues
+        )
+        graded = []
+        for student in self.students_for(entry):
+            session.student, session.spent = student, Spent()
+            session.deaths.clear()
+            run_checks(session, hidden, second=second)
+            graded.append(copy.deepcopy(task))
+        session.student, session.spent = self.students[0], Spent()
+        others = [id for id in tasks if id != task.id]
+        run_checks(session, chosen(self.checks, others, public=False), second=second)
+        known = [task.id] if second else tasks_upon(self.lab, entry.task)
+        elsewhere = sum(lost(one) for one in session.result.tasks if one.id not in known)
+        failed = {
+            one.says: one.message for one in graded[0].checks[::-1] if one.outcome == "failed"
+        }
+        ends = zip(*(one.checks for one in graded), strict=True)
+        differing = tuple(
+            same[0].says for same in ends if len({check.outcome for check in same}) > 1
+        )
+        errors = grader_errors([*graded, *session.result.tasks])
+        return Verdict(entry, lost(graded[0]), elsewhere, failed, errors, differing, strange)
+
+    def students_for(self, entry: Entry) -> list[str]:
+        """Who hands an entry in: a right one all of them, a wrong one the first and one more."""
+        first, *rest = self.students
+        if entry.wrong and rest:
+            rest = [rest[zlib.crc32(entry.name.encode()) % len(rest)]]
+        return [first, *rest]
+
+
+class Overheard(Reference):
+    """The solution, and what it was asked."""
+
+    def __init__(self, other: Reference):
+        super().__init__(other.start, other.answers)
+        self.dialogues: list[Dialogue] = []
+
+    def dialogue(self, cpu: int) -> Dialogue:
+        """Begin a check."""
+        self.dialogues.append(super().dialogue(cpu))
+        return self.dialogues[-1]
+
+
+def drawn_students(lab: Lab) -> list[str]:
+    """Students who meet `DRAWN` sets of hidden inputs; which, hangs on the state of the lab."""
+    found: dict[int, str] = {}
+    for number in count():
+        name = f"{state_of(lab)} {number}"
+        found.setdefault(drawing_of(lab, name), name)
+        if len(found) == DRAWN:
+            break
+    return list(found.values())
 
 
 def lost(task: TaskResult) -> float:
@@ -193,14 +310,15 @@ def lost(task: TaskResult) -> float:
     return sum(check.points - check.earned for check in task.checks if check.outcome != "not run")
 
 
-def grader_errors(result: LabResult) -> tuple[str, ...]:
+def grader_errors(tasks: Iterable[TaskResult]) -> tuple[str, ...]:
     """Checks that broke in the grader: never a submission's doing."""
-    return tuple(
-        f"{check.name}: {check.message}"
-        for task in result.tasks
+    broken = {
+        f"{check.name}: {check.message}": None
+        for task in tasks
         for check in task.checks
         if check.outcome == "error"
-    )
+    }
+    return tuple(broken)
 
 
 def main() -> int:
@@ -212,18 +330,19 @@ def main() -> int:
     parser.add_argument("--read", action="store_true", help="print what a student reads")
     options = parser.parse_args()
     lab = load_lab(options.lab)
-    chosen = [
+    picked = [
         entry
         for entry in entries(lab)
         if not options.only or any(entry.name.startswith(name) for name in options.only)
     ]
-    if not chosen:
+    if not picked:
         raise EtudeError(f"lab {lab.number}'s bank has no entry of that name")
-    verdicts = []
-    with progress("grading the bank", len(chosen)) as advance:
-        for entry in chosen:
-            upon = None if options.all_tasks else tasks_upon(lab, entry.task)
-            verdicts.append(judge(entry, upon))
+    verdicts, bench = [], Judge(lab)
+    with progress("grading the bank", len(picked)) as advance:
+        for entry in picked:
+            upon = tasks_upon(lab, entry.task)
+            everything = [task.id for task in lab.tasks]
+            verdicts.append(bench.judge(entry, everything if options.all_tasks else upon))
             advance()
     rows = [
         (

@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grading.core.session import CheckTest, Session, chosen, collect, run_checks
+from grading.core.collect import CheckTest, chosen, collect
+from grading.core.run import run_checks
+from grading.core.session import Session
 from grading.proofs.bank import ROUNDING, grader_errors, lost
 from labs.course.catalogue import Lab, Task, load_lab
 from labs.course.definitions import DefinitionNode, definitions
@@ -99,12 +101,16 @@ class Mutant:
             path = Path(folder) / "tasks.py"
             path.write_text(replaced(solution, self.task.name, self.after), encoding="utf-8")
             session = Session(self.lab, str(path), [check for check, _ in own], accept_open=True)
-            for one in own:
-                run_checks(session, [one], 1)
-                if errors := grader_errors(session.result):
-                    raise EtudeError(f"the grader's own error in {errors[0]}:\n{self.difference}")
-                if lost(session.result.task(self.task.id)) > ROUNDING:
-                    return False
+            try:
+                for one in own:
+                    run_checks(session, [one])
+                    if errors := grader_errors(session.result.tasks):
+                        told = f"the grader's own error in {errors[0]}:\n{self.difference}"
+                        raise EtudeError(told)
+                    if lost(session.result.task(self.task.id)) > ROUNDING:
+                        return False
+            finally:
+                session.close()
         return True
 
 

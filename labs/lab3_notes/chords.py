@@ -19,7 +19,7 @@ def main() -> None:
     by_note = [vocabulary[corpus[index]].tolist() for index in range(len(corpus))]
     chords = [whole_chords(piece) for piece in by_note]
     rows = []
-    for name, pieces in (("one token a chord", chords), ("spelled out", by_note)):
+    for name, pieces in (("one token a chord", chords), ("one token a note", by_note)):
         by_split: dict[str, Counter] = {split: Counter() for split in corpus.header["split"]}
         for piece, split in zip(pieces, corpus.header["split"], strict=True):
             by_split[split].update(piece)

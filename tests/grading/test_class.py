@@ -12,7 +12,6 @@ import time
 
 import pytest
 from light_class import LAB, TASKS
-from made_class import Student, hand_in, make_students
 
 from grading.classroom import __main__ as classroom
 from grading.classroom import run as class_run
@@ -21,6 +20,7 @@ from grading.classroom.page import remark, to_look_at
 from grading.classroom.run import Classroom, Job, alone_in, grade_one, state_of
 from grading.classroom.submissions import Handed, Person, find_submissions
 from grading.proofs.attacks.__main__ import attacks
+from grading.proofs.made_class import Student, hand_in, make_students
 from labs.course.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
@@ -50,10 +50,10 @@ def start(submissions, results):
     )
 
 
-def wait_for(results, count, run):
+def wait_for(results, count, grader):
     """Wait until so many results are there."""
     while len(list(results.glob("students/*.json"))) < count:
-        assert run.poll() is None, run.communicate()[0]
+        assert grader.poll() is None, grader.communicate()[0]
         time.sleep(0.05)
 
 
@@ -62,22 +62,22 @@ def test_thirty_are_graded_once_though_the_run_is_killed_and_stopped(tmp_path):
     students = make_students(LAB, 30, seed=3, tasks=TASKS)
     hand_in(students, tmp_path / "class")
     results = tmp_path / "results"
-    run = start(tmp_path / "class", results)
-    wait_for(results, 5, run)
-    run.kill()
-    run.communicate()
+    grader = start(tmp_path / "class", results)
+    wait_for(results, 5, grader)
+    grader.kill()
+    grader.communicate()
     kept = {path: path.stat().st_ino for path in results.glob("students/*.json")}
-    run = start(tmp_path / "class", results)
-    wait_for(results, len(kept) + 5, run)
-    run.send_signal(signal.SIGINT)
-    output = run.communicate()[0]
-    assert run.returncode == 130
+    grader = start(tmp_path / "class", results)
+    wait_for(results, len(kept) + 5, grader)
+    grader.send_signal(signal.SIGINT)
+    output = grader.communicate()[0]
+    assert grader.returncode == 130
     assert "the same command goes on" in output
     assert "Traceback" not in output
     kept |= {path: path.stat().st_ino for path in results.glob("students/*.json")}
-    run = start(tmp_path / "class", results)
-    output = run.communicate()[0]
-    assert run.returncode == 0, output
+    grader = start(tmp_path / "class", results)
+    output = grader.communicate()[0]
+    assert grader.returncode == 0, output
     assert f"{30 - len(kept)} of {30 - len(kept)}" in output
     assert kept.items() <= {p: p.stat().st_ino for p in results.glob("students/*.json")}.items()
     room = Classroom(LAB, results, TASKS)

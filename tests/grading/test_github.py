@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from grading.core.collect import collect
 from grading.core.results import CheckResult, TaskResult
-from grading.core.session import collect
 from grading.doors import handout as handout_module
 from grading.doors.github import as_classroom, step_id, workflow
 from labs.course.catalogue import load_lab

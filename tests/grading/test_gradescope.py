@@ -9,7 +9,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from grading.core.session import Session, collect, zygote
+from grading.core.collect import collect
+from grading.core.processes import zygote
+from grading.core.session import Session
 from grading.doors import gradescope
 from grading.doors.gradescope import VISIBILITIES, as_results, build, find_file, student_of
 from grading.sandbox.isolation import Isolation

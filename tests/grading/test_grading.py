@@ -15,8 +15,12 @@ from grading.checks import assertions as checks
 from grading.checks import hidden, losses
 from grading.checks.assertions import as_text, assert_close, assert_equal, assert_raises
 from grading.checks.networks import assert_changed, assert_same_in_steps, two_models
-from grading.core.results import Check, empty_result
-from grading.core.session import DRAWINGS, Session, collect, declared, stamp, zygote
+from grading.core.collect import collect, declared
+from grading.core.inputs import DRAWINGS, public_inputs
+from grading.core.passes import run_check
+from grading.core.processes import zygote
+from grading.core.results import Check, empty_result, stamp
+from grading.core.session import Session
 from grading.lab2.beams import Script, assert_found
 from grading.lab2.hidden.oracles import NEAR, search
 from grading.lab2.networks import assert_zero_outside
@@ -70,7 +74,7 @@ def graded(tmp_path):
         session = Session(LAB, str(path), checks, accept_open=True)
         sessions.append(session)
         for check, test in functions.items():
-            session.run(check, test)
+            run_check(session, check, test)
         return session.result
 
     yield grade
@@ -504,9 +508,9 @@ def test_the_worker_of_a_task_ends_when_the_next_begins(tmp_path):
     path.write_text(SOLUTION)
     checks = [Check(name, task, "p", 1, False, 9) for name, task in (("a", "3.3"), ("b", "3.8"))]
     session = Session(LAB, str(path), checks)
-    session.run("a", vocabulary)
+    run_check(session, "a", vocabulary)
     (first,) = session.workers.values()
-    session.run("b", argmax)
+    run_check(session, "b", argmax)
     assert first.dead
     assert [task for task, _ in session.workers] == ["3.8"]
     session.close()
@@ -880,7 +884,7 @@ def test_a_file_that_has_used_up_its_time_has_the_rest_not_run(tmp_path):
             if check is checks[2]:
                 assert session.spent.wall > 0
                 session.spent.wall += allowed  # as if it had slept
-            session.run(check.name, vocabulary)
+            run_check(session, check.name, vocabulary)
     finally:
         session.close()
     ran = [check.outcome for check in session.result.task("3.3").checks]
@@ -896,7 +900,7 @@ def test_the_time_of_what_raises_counts_too(tmp_path):
     path.write_text(replaced("    # BEGIN SOLUTION\n    counts =", burning), encoding="utf-8")
     session = Session(LAB, str(path), [Check("burns", "3.3", "property", 1, False, None)])
     try:
-        session.run("burns", vocabulary)
+        run_check(session, "burns", vocabulary)
     finally:
         session.close()
     assert session.result.task("3.3").outcome == "failed"
@@ -955,9 +959,9 @@ def test_of_a_message_of_1_mb_no_pattern_sees_more_than_a_line(piece):
 def test_an_error_in_the_grader_is_not_the_students_and_exits_with_3(results):
     program = (
         "import sys, pytest\n"
-        "from grading.core.session import Session\n"
+        "from grading.core.passes import Passes\n"
         "def judge(*_): raise KeyError('broken check')\n"
-        "Session.judge = judge\n"
+        "Passes.judge = judge\n"
         f"sys.exit(pytest.main({[*SMALL, results]}))"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
@@ -987,8 +991,7 @@ def test_in_no_public_search_is_a_beam_kept_or_dropped_by_a_rounding():
     for name in ("greedy", "values", "exhaustive", "calls"):
         test = getattr(test_decoding, f"test_beam_{name}")
         check = declared(test.__name__, test.pytestmark)
-        rng = Session.rng(None, check)
-        test(Code(Searching().ask), Code(Searching().ask), rng)
+        test(Code(Searching().ask), Code(Searching().ask), public_inputs(check))
     assert len(gaps) >= 20
     assert min(gaps) > NEAR
 

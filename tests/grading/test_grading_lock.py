@@ -14,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from grading.core.session import OPEN, Session, collect, zygote
+from grading.core.collect import collect
+from grading.core.passes import run_check
+from grading.core.processes import zygote
+from grading.core.session import OPEN, Session
 from grading.doors.submit import public_verdicts
 from grading.sandbox.isolation import Isolation, own_folder, probe, unused_uid
 from grading.sandbox.worker import seccomp
@@ -25,7 +28,7 @@ from labs.course.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("grading")
+pytestmark = pytest.mark.xdist_group("lock")
 LAB = load_lab(3)
 HEADER = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
 
@@ -264,7 +267,7 @@ def test_what_the_lock_withholds_is_told_in_words(sealed, tmp_path):
     path.write_text(source)
     found = [entry for entry in collect(LAB) if entry[0].task == "3.3" and not entry[0].hidden]
     session = Session(LAB, str(path), [check for check, _ in found])
-    session.run(found[0][0].name, lambda student, *_: student.build_vocabulary([["a"]]))
+    run_check(session, found[0][0].name, lambda student, *_: student.build_vocabulary([["a"]]))
     session.close()
     assert "start no process" in session.result.task("3.3").checks[0].message
 
@@ -585,7 +588,7 @@ def test_a_session_refuses_hidden_checks_at_open_whoever_asks(monkeypatch):
     checks = [check for check, _ in collect(LAB)]
     hidden = next(check for check in checks if check.hidden)
     with pytest.raises(EtudeError, match=re.escape(OPEN[:20])):
-        Session(LAB, "solution", checks).run(hidden.name, lambda *_: None)
+        run_check(Session(LAB, "solution", checks), hidden.name, lambda *_: None)
 
 
 def test_marks_that_reverse_code_are_reported(tmp_path):

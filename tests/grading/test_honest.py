@@ -1,9 +1,9 @@
 """Honest habits that cost nobody points: what stands at the top of a file and works in training."""
 
 import pytest
-from made_class import as_notebook
 
-from grading.core.session import grade
+from grading.core.run import grade
+from grading.proofs.made_class import as_notebook
 from labs.course.catalogue import all_labs
 from labs.course.submission import read_submission
 

@@ -5,7 +5,9 @@ import signal
 
 import pytest
 
-from grading.core.session import Session, chosen, collect, run_checks
+from grading.core.collect import chosen, collect
+from grading.core.run import run_checks
+from grading.core.session import Session
 from grading.doors.watch import changed_tasks, judge, snapshot
 from labs.course.catalogue import load_lab
 
@@ -105,12 +107,13 @@ def test_ctrl_c_ends_what_runs_beside_it(session):
         "counts = Counter(token", "while True: pass\n    counts = Counter(token"
     )
     named = {check.task: check for check, _ in collect(LAB)}
-    checks = [(named["3.3"], endless), (named["3.7"], interrupted)]
+    checks = [(named["3.3"], endless), (named["3.3"], interrupted)]
     one = session(source, checks)
-    beside = []
-    make, one.beside = one.beside, lambda lane: beside.append(make(lane)) or beside[-1]
+    clones = []
+    make, one.clone = one.clone, lambda lane: clones.append(make(lane)) or clones[-1]
     with pytest.raises(KeyboardInterrupt):
         run_checks(one, checks, 2)
+    one.close()
     messages = [check.message for check in one.result.task("3.3").checks]
     assert not any("endless loop" in message for message in messages)  # it was not waited for
-    assert all(worker.dead for session in (one, *beside) for worker in session.workers.values())
+    assert all(worker.dead for clone in clones for worker in clone.workers.values())

@@ -58,7 +58,7 @@ def same_events(path):
     return bool(np.array_equal(events, encode_performance(read_notes(path)) + 3))
 
 
-def spelt(sequence):
+def in_steps(sequence):
     """Notes in steps, in order."""
     return sorted(
         (round(100 * note.start_time), round(100 * note.end_time), note.pitch, note.velocity)
@@ -122,7 +122,7 @@ def test_the_round_trip_is_exact_on_the_grid(seed):
     once = lab.decode_performance(events)
     again = lab.decode_performance(lab.encode_performance(once))
     assert once.notes
-    assert spelt(once) == spelt(again)
+    assert in_steps(once) == in_steps(again)
 
 
 def test_what_no_pianist_could_play_is_decoded_all_the_same():

@@ -1,4 +1,7 @@
-"""Full-size proofs of a class: hundreds of Lab 3 in two orders, a thousand gradings with kills."""
+"""Full-size proofs of a class: Lab 3 in two orders, hundreds of gradings with kills.
+
+How fast it goes is measured by `python -m benchmarks.classroom`.
+"""
 
 import json
 import os
@@ -7,22 +10,25 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from functools import cache
 from pathlib import Path
 
 import pytest
 from light_class import LAB, TASKS
-from made_class import hand_in, make_students
 
 from grading.classroom.run import Classroom, alone_in
 from grading.classroom.submissions import find_submissions
-from toolkit.data.parallel import available_cores, map_items
+from grading.proofs.made_class import hand_in, make_students
+from toolkit.data.parallel import map_items
 from toolkit.paths import ROOT
 
-pytestmark = [pytest.mark.verify, pytest.mark.xdist_group("class")]
+pytestmark = [
+    pytest.mark.verify(reads=["grading/lab3", "labs/lab3_notes"]),
+    pytest.mark.xdist_group("class"),
+]
+STUDENTS = 40  # every kind of answer to each task, every way to hand in
+LIGHT = 400  # of two light tasks each
 MEMORY = 3e9  # bytes
-MINUTES = 10  # for 500 submissions on two cores
 
 
 def family(pid):
@@ -66,24 +72,23 @@ class Watch(threading.Thread):
             self.most = max(self.most, memory(os.getpid()) - self.before)
 
 
-def graded(submissions, folder, order, tasks=None):
-    """Grade a class in an order; scores by student, seconds, and the most memory."""
-    watch, begin = Watch(), time.monotonic()
+def graded(submissions, folder, order):
+    """Grade a class in an order; scores by student, and the most memory."""
+    watch = Watch()
     watch.start()
-    room = Classroom(LAB, folder, tasks)
+    room = Classroom(LAB, folder)
     with alone_in(folder):
         room.grade(order(find_submissions(submissions, LAB)[0]))
-    seconds = time.monotonic() - begin
     watch.over.set()
     paths = (folder / "students").glob("*.json")
     results = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    return {one["student"]: one["earned"] for one in results}, seconds, watch.most
+    return {one["student"]: one["earned"] for one in results}, watch.most
 
 
 @cache
 def drawn():
-    """The 500 students by name, once in each process."""
-    return {student.name: student for student in make_students(LAB, 500, seed=500)}
+    """The students by name, once in each process."""
+    return {student.name: student for student in make_students(LAB, STUDENTS, seed=500)}
 
 
 def expected(name):
@@ -96,23 +101,20 @@ def shuffled(handed):
     return random.Random(1).sample(handed, len(handed))
 
 
-def test_five_hundred_of_lab_3_in_two_orders(tmp_path, record_property):
+def test_a_class_of_lab_3_in_two_orders(tmp_path, record_property):
     hand_in(list(drawn().values()), tmp_path / "class")
-    first, seconds, most = graded(tmp_path / "class", tmp_path / "first", list)
-    record_property("minutes", round(seconds / 60, 1))
+    first, most = graded(tmp_path / "class", tmp_path / "first", list)
     record_property("megabytes", round(most / 1e6))
-    second, _, _ = graded(tmp_path / "class", tmp_path / "second", shuffled)
+    second, _ = graded(tmp_path / "class", tmp_path / "second", shuffled)
     assert first == second
     wanted, failures = map_items(expected, drawn(), "scores in advance")
     assert not failures
     assert first == pytest.approx(dict(zip(drawn(), wanted, strict=True)))
     assert most < MEMORY
-    if available_cores() == 2:
-        assert seconds < 60 * MINUTES
 
 
-def test_a_thousand_gradings_with_the_grader_killed(tmp_path, record_property):
-    students = make_students(LAB, 1000, seed=1000, tasks=TASKS)
+def test_hundreds_of_gradings_with_the_grader_killed(tmp_path, record_property):
+    students = make_students(LAB, LIGHT, seed=1000, tasks=TASKS)
     hand_in(students, tmp_path / "class")
     results, rng = tmp_path / "results", random.Random(0)
     command = [sys.executable, "tests/light_class.py", tmp_path / "class", results]
@@ -120,15 +122,15 @@ def test_a_thousand_gradings_with_the_grader_killed(tmp_path, record_property):
     known: dict[Path, tuple[int, bytes]] = {}
     kills = 0
     while True:
-        run = subprocess.Popen(
+        grader = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         try:
-            output, _ = run.communicate(timeout=rng.uniform(0.5, 25))
+            output, _ = grader.communicate(timeout=rng.uniform(0.5, 15))
             break
         except subprocess.TimeoutExpired:
-            run.send_signal(rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
-            run.communicate()
+            grader.send_signal(rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
+            grader.communicate()
             kills += 1
         now = {}
         for path in results.glob("students/*.json"):
@@ -137,9 +139,9 @@ def test_a_thousand_gradings_with_the_grader_killed(tmp_path, record_property):
             now[path] = path.stat().st_ino, content
         assert known.items() <= now.items()  # none lost, none graded twice
         known = now
-    assert run.returncode == 0, output
+    assert grader.returncode == 0, output
     record_property("kills", kills)
-    assert kills >= 5
+    assert kills >= 3
     room = Classroom(LAB, results, TASKS)
     scores = {one.name: room.read(one.name)["earned"] for one in students}
     assert sorted(path.name for path in (results / "students").iterdir()) == sorted(
@@ -148,16 +150,3 @@ def test_a_thousand_gradings_with_the_grader_killed(tmp_path, record_property):
     kinds = {tuple(map(str, one.answers.values())): one for one in students}
     for one in list(kinds.values())[:60]:
         assert scores[one.name] == pytest.approx(one.expected(LAB, TASKS))
-
-
-@pytest.mark.parametrize(
-    ("tasks", "count", "least"), [(("3.4",), 500, 300), (None, 40, 20)], ids=["light", "training"]
-)
-def test_submissions_a_minute_and_core(tmp_path, record_property, tasks, count, least):
-    students = make_students(LAB, count, seed=7, tasks=tasks)
-    hand_in(students, tmp_path / "class")
-    graded(tmp_path / "class", tmp_path / "warm", lambda handed: handed[:2], tasks)
-    _, seconds, _ = graded(tmp_path / "class", tmp_path / "results", list, tasks)
-    rate = 60 * count / seconds / available_cores()
-    record_property("a minute and core", round(rate))
-    assert rate >= least

@@ -10,16 +10,16 @@ import unicodedata
 import warnings
 
 import pytest
-from made_class import as_notebook
 
 from grading.classroom.changes import class_record
 from grading.classroom.page import Overview, class_csv, class_html, to_look_at
 from grading.classroom.run import Job, grade_one, state_of
 from grading.classroom.submissions import find_submissions
-from grading.core.session import grade
+from grading.core.run import grade
 from grading.doors.github import as_classroom
 from grading.doors.gradescope import as_results, find_file
 from grading.doors.verdicts import show_heading, show_task
+from grading.proofs.made_class import as_notebook
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
 from labs.course.submission import Submission, read_submission, syntax_error
@@ -77,7 +77,7 @@ def test_of_a_megabyte_only_what_is_shown_costs_time():
     assert time.process_time() - began < 1  # 0.1 s; seconds if it read all of it
 
 
-def test_names_are_one_line_spelled_in_one_way():
+def test_names_are_one_line_encoded_in_one_way():
     assert printable("a\nb\x1b\udcff") == "a b�\\udcff"
     assert printable("Mu\u0308ller") == printable("M\u00fcller") == "M\u00fcller"
 
@@ -87,7 +87,7 @@ def test_few_are_told_and_the_rest_counted():
     assert few(map(str, range(10_000)), 10_000)[-1] == "and 9,995 more like these"
 
 
-def test_a_link_that_leads_to_itself_is_spelled(tmp_path):
+def test_a_link_that_leads_to_itself_is_shown(tmp_path):
     (tmp_path / "tasks.py").symlink_to("tasks.py")
     assert shown(tmp_path / "tasks.py").endswith("tasks.py")
     with pytest.raises(EtudeError, match="is a link"):

@@ -170,5 +170,5 @@ def test_a_piece_without_notes_says_so(figure):
     assert "no notes" in texts(axes)
 
 
-def test_pitches_are_spelt_with_middle_c_as_c4():
+def test_pitches_are_named_with_middle_c_as_c4():
     assert [pitch_name(pitch) for pitch in (60, 61, 70, 21, 0)] == ["C4", "C♯4", "B♭4", "A0", "C-1"]

@@ -23,8 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
+from grading.core.collect import collect, with_its_fixtures
+from grading.core.passes import run_check
 from grading.core.results import LabResult
-from grading.core.session import Session, collect, with_its_fixtures
+from grading.core.session import Session
 from grading.proofs.attacks.handed import HANDED
 from grading.proofs.attacks.stage import Stage
 from grading.sandbox.failures import REASONS, CheckFailed
@@ -149,7 +151,7 @@ class Trial:
                 if chosen and seen[kind] < (2 if check.task == TWICE else 1):
                     seen[kind] += 1
                     given = with_its_fixtures(test)
-                    session.run(check.name, self.watched(given) if kind == HIDDEN else given)
+                    run_check(session, check.name, self.watched(given) if kind == HIDDEN else given)
         finally:
             session.close()
         return session.result

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grading.core.session import collect, grade
+from grading.core.collect import collect
+from grading.core.run import grade
 from grading.proofs.bank import Entry, entries
 from labs.course.catalogue import Lab
 from labs.course.definitions import definitions
