@@ -15,7 +15,6 @@ from toolkit.music.piece import Piece, read_piece
 from toolkit.music.remi import AUTHORS
 from toolkit.training.runtime import compiled
 
-FASTEST = 1e5  # beats a minute: beyond is a file's 0 microseconds
 SLOTS = 512  # steps until what was generated joins the memory; a program is compiled for each
 
 
@@ -85,14 +84,10 @@ def read_primer(path: str) -> Piece:
     Raises
     ------
     EtudeError
-        As `read_piece`, or if it has a tempo of no time at all.
+        As `read_piece`.
     """
     found = read_piece(path)
     tempi = found.tempi[:, 1]
-    if (tempi > FASTEST).any():
-        raise EtudeError(
-            f"{path} cannot be used, it has a tempo of 0 seconds a beat: choose another"
-        )
     low, high = AUTHORS.tempi[0], AUTHORS.tempi[-1]
     if beyond := [bpm for bpm in tempi.tolist() if not low <= bpm <= high]:
         console.warn(

@@ -320,7 +320,7 @@ def midi_file(path, metre=(4, 4), tempo=500_000, marker=None, notes=True, smpte=
         ({"metre": (3, 4)}, "it is in 3/4"),
         ({"marker": "H_dur_H"}, "its marker 'H_dur_H' names no chord"),
         ({"notes": False}, "it holds no notes"),
-        ({"tempo": 0}, "a tempo of 0 seconds a beat"),
+        ({"tempo": 0}, "a tempo of 0 microseconds a beat"),
         ({"smpte": True}, "it has no beats"),
     ],
 )
