@@ -851,7 +851,7 @@ def ff_dim_for(
 #
 # > **Predict.** bfloat16 kept all of float32's exponent. How many digits of π did it keep?
 #
-# **Your number is another?** 2.142578 for 4049: you read it as float16. 16456: you converted the
+# **Your number is another?** 2.142578 for 4049: you read it as float16. 16457: you converted the
 # integer instead of its bits.
 
 
@@ -904,10 +904,11 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
                 f"{path}: {name} of shape {facts['shape']} and dtype {facts['dtype']} does not fit "
                 f"its {len(data)} bytes: is the file cut short?"
             )
-        array = np.frombuffer(data, kind).reshape(facts["shape"])
+        array = np.frombuffer(data, kind)
         if facts["dtype"] == "BF16":
             array = (array.astype("<u4") << 16).view("<f4")
-        arrays[name] = array.astype("f4") if array.dtype.kind == "f" else array
+        array = array.astype("f4") if array.dtype.kind == "f" else array
+        arrays[name] = array.reshape(facts["shape"])
     return arrays
     # END SOLUTION
 
