@@ -33,12 +33,12 @@ def write_pieces(
                 )
             if number < settings.shown:
                 one = group.excerpts[number]
-                measured: dict[str, float] = {
+                measured = {
                     "bars": one.bars,
                     "notes": len(one.notes),
+                    "runs copied": float(group.runs[number]),
                     "ends": one.ends,
                 }
-                measured["runs copied"] = float(group.runs[number])
                 seam = primers.bars[number] * beats
                 pieces.append(Generated(name, group.name, sequence, measured, seam))
     return write_samples(run, pieces, settings.instrument, settings.soundfont)

@@ -66,8 +66,8 @@ def decode(ids: np.ndarray, velocities: bool) -> tuple[np.ndarray, int]:
     earlier than the last. Without velocities it is 64.
     """
     rows: list[tuple[int, ...]] = []
-    broken, bar, position = 0, -1, -1
     note: list[int] = []
+    broken, bar, position = 0, -1, -1
     wanted = (_DURATION, _VELOCITY)[: 1 + velocities]
     for id, kind in zip(ids.tolist(), kinds(ids).tolist(), strict=True):
         if note and kind == wanted[len(note) - 1]:
