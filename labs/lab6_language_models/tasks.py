@@ -736,7 +736,7 @@ def ff_dim_for(
 #
 # > **Predict.** bfloat16 kept all of float32's exponent. How many digits of π did it keep?
 #
-# **Your number is another?** 2.142578 for 4049: you read it as float16. 16456: you converted the
+# **Your number is another?** 2.142578 for 4049: you read it as float16. 16457: you converted the
 # integer instead of its bits.
 
 
