@@ -4,7 +4,6 @@ The processes that prepare them import this module, and neither Keras nor Tensor
 """
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,13 @@ from toolkit.data.preparation import Piece as Item
 from toolkit.data.preparation import Preparation, open_splits, prepare
 from toolkit.music import piece, remi
 from toolkit.music.piece import Piece
-from toolkit.music.pieces import SOURCES, piece_corpus, piece_splits, unpack_piece
+from toolkit.music.pieces import (
+    SOURCES,
+    piece_corpus,
+    piece_preparation,
+    piece_splits,
+    unpack_piece,
+)
 from toolkit.music.remi import (
     AUTHORS,
     BEFORE_COMPOUND,
@@ -36,7 +41,7 @@ SPELLINGS = {
 }
 DATA_SETS = tuple(SPELLINGS)
 # what `make data` prepares before there is a student's code
-PREPARATIONS = {name: partial(piece_corpus, name) for name in ("pop1k7", "maestro")}
+PREPARATIONS = {name: piece_preparation(name) for name in ("pop1k7", "maestro")}
 
 
 @dataclass(frozen=True)

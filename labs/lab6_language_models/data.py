@@ -3,20 +3,24 @@
 The processes that prepare them import this module, and neither Keras nor TensorFlow.
 """
 
-from functools import partial
-
 import numpy as np
 
 from toolkit.data.corpus import ID, Split
 from toolkit.data.preparation import Piece, Preparation, open_splits, prepare
 from toolkit.music import grid, piece
-from toolkit.music.pieces import SOURCES, piece_corpus, piece_splits, unpack_piece
+from toolkit.music.pieces import (
+    SOURCES,
+    piece_corpus,
+    piece_preparation,
+    piece_splits,
+    unpack_piece,
+)
 
 # whether notes have velocities: a score's have none
 VELOCITIES = {"chorales": False, "pop1k7": True, "maestro": True}
 DATA_SETS = tuple(VELOCITIES)
 # what `make data` prepares
-PREPARATIONS = {name: partial(piece_corpus, name) for name in ("pop1k7", "maestro")}
+PREPARATIONS = {name: piece_preparation(name) for name in ("pop1k7", "maestro")}
 
 
 def load_splits(data: str, max_pieces: int | None = None) -> dict[str, Split]:

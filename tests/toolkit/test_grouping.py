@@ -35,7 +35,7 @@ def test_a_transposed_copy_shares_its_runs():
     rng = np.random.default_rng(0)
     start = np.cumsum(rng.integers(1, 4, 40)) * 120
     rows = np.column_stack([start, start + 120, rng.integers(50, 70, 40), np.full(40, 64)])
-    moved = [*rows, 1920, 1920, 5, 0]
+    moved = np.add(rows, [1920, 1920, 5, 0])
     other = rows.copy()
     other[:, 2] = rng.integers(50, 70, 40)
     one, copy, new = (pieces.shared_runs(Piece(found)) for found in (rows, moved, other))

@@ -146,6 +146,19 @@ SOURCES = {
 MAKERS = (piece, midi, chorales, corpus)
 
 
+def piece_preparation(data: str) -> Preparation:
+    """How a data set's pieces are read."""
+    source = SOURCES[data]
+    return Preparation(
+        f"{data}-pieces",
+        source.title,
+        "rows of four int32: start, end, pitch, velocity (ticks, 480 a beat); tempi, chords",
+        source.items,
+        source.pack,
+        MAKERS,
+    )
+
+
 def piece_corpus(data: str) -> Corpus:
     """Open a data set's pieces, read the first time: `unpack_piece` gives each.
 
@@ -154,17 +167,7 @@ def piece_corpus(data: str) -> Corpus:
     EtudeError
         If the data set is not here.
     """
-    source = SOURCES[data]
-    return prepare(
-        Preparation(
-            f"{data}-pieces",
-            source.title,
-            "rows of four int32: start, end, pitch, velocity (ticks, 480 a beat); tempi, chords",
-            source.items,
-            source.pack,
-            MAKERS,
-        )
-    )
+    return prepare(piece_preparation(data))
 
 
 def piece_splits(data: str, pieces: Corpus) -> list[str]:

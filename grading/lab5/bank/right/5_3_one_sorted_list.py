@@ -2,7 +2,7 @@
 
 
 def rounded(ticks, unit):
-    whole, rest = divmod(ticks, unit)
+    whole, rest = divmod(int(ticks), unit)
     return whole + (2 * rest > unit or (2 * rest == unit and whole % 2 == 1))
 
 
