@@ -23,7 +23,8 @@ def attention_weights(tasks: Any, inner: Any, ids: np.ndarray, memory: list) -> 
     known, *hiddens = memory
     hidden = inner.embedding(ids[None]) * inner.d_model**0.5
     reach, length = known.shape[1], len(ids)
-    distances = np.arange(reach, reach + length)[:, None] - np.arange(reach + length)
+    keys = np.arange(reach + length)
+    distances = keys[reach:, None] - keys
     maps = []
     for block, old in zip(inner.blocks, hiddens, strict=True):
         both = block.norm_1(ops.concatenate([old, hidden], axis=1))

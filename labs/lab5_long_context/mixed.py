@@ -59,7 +59,8 @@ def linear_over_words(tasks: Any) -> type:
 
         def draw(self, hidden: Any, noise: Any, temperatures: Any, top_ps: Any) -> Any:
             logits = tasks.filter_logits(self.heads(hidden), temperatures[0], top_ps[0])
-            return ops.cast(ops.argmax(logits + noise, axis=-1), "int32")
+            chosen = ops.argmax(logits + noise, axis=-1)
+            return ops.cast(chosen, "int32")
 
     return LinearTransformer
 

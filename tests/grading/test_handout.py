@@ -35,6 +35,7 @@ ANYBODYS = {
     "rng = np.random.default_rng(seed)",
     'if architecture == "transformer":',
     "for begin in range(0, steps, slots):",
+    "cache, state = model.move(cache, state)",
     "if self.positions is not None:",
     "done = ops.logical_or(done, ops.equal(last, END))",
     'primers = ops.cast(primers, "int32")',
