@@ -8,7 +8,6 @@ from labs.course.catalogue import all_labs
 from labs.course.report import promises
 from toolkit.training.runs import Run
 
-
 TIMED = [lab for lab in all_labs() if any(figure.key == "seconds" for figure in lab.figures)]
 
 
