@@ -12,6 +12,8 @@ import pytest
 from grading.sandbox.failures import CHANGED, EXPECTED, CheckFailed, Difference, as_text
 from grading.sandbox.proxy import StudentRaised
 
+__tracebackhide__ = True  # of --inprocess: it ends where a check asks, with what was expected
+
 
 def check(
     task: str, says: str, *, weight: float = 1, hidden: bool = False, cpu: int | None = None

@@ -84,7 +84,7 @@ class Passes:
             if session.lab.task(self.task.id).builds_on:
                 self.undecided = failure
         else:
-            result.outcome = "passed"
+            result.outcome, result.message = "passed", self.printed()
 
     def alone(self) -> None:
         """Overrule a failure that only what the task builds on has caused."""
@@ -157,9 +157,13 @@ class Passes:
         called = getattr(failure, "called", "")
         if called and called not in message:
             message = f"{message}\nin {plain(called)}"
+        return "\n".join(filter(None, (message, self.printed())))
+
+    def printed(self) -> str:
+        """What the submission printed in a public check, as a line of a message."""
         worker = self.session.workers.get((self.task.id, False))
-        printed = plain(worker.output().strip()) if worker is not None else ""
-        return message + (f"\nit printed: {printed}" if printed else "")
+        printed = "" if worker is None or self.check.hidden else plain(worker.output().strip())
+        return f"it printed: {printed}" if printed else ""
 
 
 def run_check(session: Session, name: str, test: Callable[..., None]) -> CheckResult:

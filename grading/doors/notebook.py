@@ -61,14 +61,17 @@ def answer(task: str, code: str | None) -> dict[str, Any]:
 
 def verdict_html(session: Session, task: TaskResult) -> str:
     """One task's verdict as a piece of a page, in a notebook's own colours."""
-    failed = [check for check in task.checks if check.outcome in ("failed", "error")]
+    told = [check for check in task.checks if check.outcome in ("failed", "error")]
+    # what it printed, once, if it printed the same in each check
+    printed = {check.message: check for check in task.checks[::-1] if check.outcome == "passed"}
+    told += [check for message, check in printed.items() if message and check.own_chain]
     findings = [
         {
             "says": check.says,
             "message": check.message,
             "drawing": drawing(check.difference) if check.difference else None,
         }
-        for check in failed
+        for check in told
     ]
     own = all(check.own_chain for check in task.checks)
     alone = {check.message for check in task.checks if not check.own_chain}

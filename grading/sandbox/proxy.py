@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from grading.sandbox.advice import advised
 from grading.sandbox.failures import CheckFailed, as_text
 from grading.sandbox.spoken import SPOKEN
 from grading.sandbox.worker.codec import Opaque
@@ -30,7 +31,7 @@ class StudentRaised(CheckFailed):
         where = f" ({place(error.line)})" if type(error.line) is int else ""
         why = LOCKED if "PermissionError" in error.bases else ""
         why = ALONE if "ModuleNotFoundError" in error.bases else why
-        told = plain(unwrapped(error.message), 300)
+        told = plain(advised(error.message, unwrapped(error.message)), 400)
         if "NotImplementedError" in error.bases and re.fullmatch(r"\d+\.\d+", told):
             told = f"{told} is not written yet"
         super().__init__("raised", f"{called} raised {plain(error.type, 80)}{where}: {told}{why}")

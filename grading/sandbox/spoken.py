@@ -32,6 +32,7 @@ SPOKEN: dict[str, str | None] = {
     # of Lab 2's
     "number_types": "make_pairs({0})",
     "complaint": "{0}({rest})",
+    "in_model": "{0}.{1} in a keras.Model",
     "scripted_networks": None,
     "greedy_compiled": "greedy_decode({all}) in a compiled function",
     # of Lab 3's

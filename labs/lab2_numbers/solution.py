@@ -797,6 +797,8 @@ class DecoderBlock(layers.Layer):
     def step(self, x, position, self_keys, self_values, memory_keys, memory_values, mask):
         """Do for one position what the call does for all, from cached keys and values.
 
+        2.13 calls it with symbolic inputs, `keras.Input`: use `keras.ops` for what is compared.
+
         Parameters
         ----------
         x : (batch, 1, d_model)

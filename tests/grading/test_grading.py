@@ -624,6 +624,19 @@ def test_what_it_printed_is_shown_bounded_and_plain(graded):
     assert len(check.message) < 1500
 
 
+@pytest.mark.parametrize("found", ["argmax(axis=-1)", "argmin(axis=-1)"])
+def test_what_it_printed_is_shown_whether_right_or_wrong_but_not_by_hidden_checks(graded, found):
+    source = replaced(
+        "return logits.argmax(axis=-1).astype(np.int32)",
+        f"print('seen', logits.shape); return logits.{found}.astype(np.int32)",
+    )
+    (check,) = graded(source, {"3.8": [argmax]}).task("3.8").checks
+    assert check.outcome == ("passed" if "max" in found else "failed")
+    assert "it printed: seen (5, 7)" in check.message
+    (check,) = graded(source, {"3.8": [argmax]}, hidden=True).task("3.8").checks
+    assert "seen" not in check.message
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [

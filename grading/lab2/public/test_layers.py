@@ -145,6 +145,18 @@ def test_heads_parts(student, solution, rng):
         assert_each(("output", "weights"), got, want, atol=1e-5)
 
 
+@check("2.10", says="in a keras.Model, where sizes are not known yet, it gives the same")
+def test_heads_in_a_model(student, rng):
+    inputs = floats(rng, 3, 4, 8), floats(rng, 3, 6, 8), tokens((6, 2, 3), 6)
+    attention, shapes = (
+        layer(student, "MultiHeadAttention", 8, 2, causal=True),
+        ((3, 4, 8), (3, 2, 4, 6)),
+    )
+    want = attended(attention(*inputs), *shapes)
+    got = attended(student.build("in_model", attention, "call", *inputs), *shapes)
+    assert_each(("output", "weights"), got, want, atol=1e-5)
+
+
 @check("2.10", says="every weight gets its gradient")
 def test_heads_gradient(student, solution, rng):
     x = floats(rng, 3, 5, 8)
@@ -245,6 +257,21 @@ def test_decoder_cache(student, solution, rng):
         got = arrays(got, x.shape, caches[0].shape, caches[1].shape)
         want = solution.build("do", wanted, "step", *given)
         assert_each(("output", "keys", "values"), got, want, atol=1e-5)
+
+
+@check("2.12", says="in a keras.Model, where sizes are not known yet, call and step give the same")
+def test_decoder_in_a_model(student, rng):
+    x, memory, mask = floats(rng, 3, 1, 8), floats(rng, 3, 6, 8), tokens((6, 2, 3), 6)
+    block, shapes = layer(student, "DecoderBlock", 8, 2, 12), ((3, 1, 8), (3, 2, 1, 6))
+    want = attended(block(x, memory, mask), *shapes)
+    got = attended(student.build("in_model", block, "call", x, memory, mask), *shapes)
+    assert_each(("output", "weights"), got, want, atol=1e-5)
+    keys = [floats(rng, 3, length, 2, 4) for length in (5, 5, 6, 6)]
+    given = x, np.full((3, 1), 2, "i4"), *keys, mask
+    shapes = x.shape, keys[0].shape, keys[1].shape
+    want = arrays(student.build("do", block, "step", *given), *shapes)
+    got = arrays(student.build("in_model", block, "step", *given), *shapes)
+    assert_each(("output", "keys", "values"), got, want, atol=1e-5)
 
 
 @check("2.12", says="every weight gets its gradient")

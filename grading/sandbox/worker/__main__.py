@@ -36,6 +36,7 @@ def become_worker(pipe: socket.socket, output: int, worker: dict[str, Any]) -> N
             os.dup2(fd, place)
         os.close(nothing)
         os.close(output)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         serve(pipe, **worker)
     finally:
         os._exit(70)

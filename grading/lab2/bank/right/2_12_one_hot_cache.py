@@ -1,4 +1,4 @@
-"""The cache is written with a one-hot product; lists come back; sums are spelled apart."""
+"""The cache is written with a one-hot product; lists come back; sums are written apart."""
 
 
 class DecoderBlock(layers.Layer):
@@ -45,7 +45,7 @@ class DecoderBlock(layers.Layer):
         keys, values = self.self_attention.project(y)
         self_keys = self_keys * (1 - here) + keys * here
         self_values = self_values * (1 - here) + values * here
-        seen = ops.expand_dims(ops.arange(length), 0) < position + 1
+        seen = ops.less(ops.expand_dims(ops.arange(length), 0), position + 1)
         x = x + self.self_attention.attend(y, self_keys, self_values, ops.expand_dims(seen, 1))[0]
         y = self.cross_attention.attend(
             self.norm_2(x), memory_keys, memory_values, ops.expand_dims(mask, 1)
