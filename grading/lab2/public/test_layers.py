@@ -268,9 +268,9 @@ def test_decoder_in_a_model(student, rng):
     assert_each(("output", "weights"), got, want, atol=1e-5)
     keys = [floats(rng, 3, length, 2, 4) for length in (5, 5, 6, 6)]
     given = x, np.full((3, 1), 2, "i4"), *keys, mask
-    shapes = x.shape, keys[0].shape, keys[1].shape
-    want = arrays(student.build("do", block, "step", *given), *shapes)
-    got = arrays(student.build("in_model", block, "step", *given), *shapes)
+    cached = x.shape, keys[0].shape, keys[1].shape
+    want = arrays(student.build("do", block, "step", *given), *cached)
+    got = arrays(student.build("in_model", block, "step", *given), *cached)
     assert_each(("output", "keys", "values"), got, want, atol=1e-5)
 
 
