@@ -19,7 +19,10 @@ def chorale(name: str, first: int, last: int, semitones: int = 0) -> music21.str
     """Measures of a score in music21's corpus, "bach/bwv66.6", transposed."""
     score: Any = music21.corpus.parse(name, forceSource=True)
     excerpt = score.measures(first, last)
-    return excerpt.transpose(semitones) if semitones else excerpt
+    excerpt = excerpt.transpose(semitones) if semitones else excerpt
+    for number, player in enumerate(excerpt.recurse().getElementsByClass("Instrument"), 1):
+        player.instrumentId = f"I{number}"  # music21 draws one: each time another question
+    return excerpt
 
 
 def read_score(text: str) -> list[tuple[str, str, list[int]]] | None:

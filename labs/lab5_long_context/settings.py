@@ -48,9 +48,9 @@ class Settings(MusicSettings):
     # each piece is moved by one of these in each epoch
     semitones: tuple[int, ...] = (-3, -2, -1, 0, 1, 2, 3)
     d_model: Count = 128
-    num_heads: Count = 4
+    num_heads: Count = 2
     ff_dim: Count = 512
-    num_layers: Count = 4
+    num_layers: Count = 3
     dropout: FractionBelowOne = 0.0
     same_length: bool = False
     # Transformer-XL reads segments, with a memory of so many words before them
@@ -65,11 +65,11 @@ class Settings(MusicSettings):
     linear_learning_rate: Positive = 2e-3
     epochs: Count = 8
     # batches an epoch, so that each network costs as much
-    xl_steps: Count = 40
-    plain_steps: Count = 50
-    linear_steps: Count = 40
-    remi_linear_steps: Count = 40
-    cp_xl_steps: Count = 40
+    xl_steps: Count = 65
+    plain_steps: Count = 110
+    linear_steps: Count = 70
+    remi_linear_steps: Count = 70
+    cp_xl_steps: Count = 65
     # validation batches after each epoch at most
     eval_batches: Count | None = None
     # lengths of memory that networks over segments are evaluated with

@@ -98,7 +98,7 @@ def test_every_answer_fares_as_it_must_whoever_hands_it_in(lab):
     bench = Judge(lab, drawn_students(lab), recorded)
     told_of = [told(bench.judge(entry, tasks_upon(lab, entry.task))) for entry in entries(lab)]
     told_of += [told(bench.judge(entry, [entry.task.id])) for entry in map(itself, lab.tasks)]
-    assert list(filter(None, told_of)) == []
+    assert "\n".join(filter(None, told_of)) == ""
 
 
 def itself(task):
@@ -204,7 +204,7 @@ def test_a_constant_earns_next_to_nothing(lab, constant, tmp_path):
 def test_small_changes_of_a_solution_lose_points(lab):
     """A fixed sample; `python -m grading.mutants` draws others."""
     drawn = [mutant for task in lab.tasks for mutant in sampled(lab, task, seed=0, most=1)]
-    assert [mutant.difference for mutant in survivors(lab, drawn)] == []
+    assert "\n".join(mutant.difference for mutant in survivors(lab, drawn)) == ""
 
 
 @BY_LAB

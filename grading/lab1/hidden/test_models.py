@@ -238,7 +238,7 @@ def probabilities(solution, table, country, temperature=1.0):
     return first / first.sum(), np.array(second)
 
 
-@check("1.12", says="draws follow the logits, step after step", weight=2, hidden=True)
+@check("1.12", says="draws follow the logits, step after step", weight=2, hidden=True, cpu=60)
 def test_generate_frequencies(student, solution, rng):
     table, (country,) = rng.normal(size=(ROWS, len(VOCABULARY))).astype("f4"), random_wanted(rng, 1)
     table[:, END] = table.max(axis=1) + 0.5  # after a letter the likeliest, not before
