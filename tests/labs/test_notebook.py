@@ -72,7 +72,7 @@ def test_a_notebook_shows_what_is_right_and_what_is_wrong(tmp_path):
     assert len(book.cells[-1].outputs[0]["traceback"]) == 1
     assert "next: 3.1 score_to_tokens" in found["3.3"][1]
     assert "lab3.ipynb, cell [" in found["3.6"][1]
-    named = "code: yours: build_vocabulary, make_windows, masked_cross_entropy\n"
+    named = "code: yours: build_vocabulary, make_windows, masked_cross_entropy"
     assert named in printed(book, "!")
     tasks = (course / "labs" / LAB.slug / "tasks.py").read_text(encoding="utf-8")
     assert tasks == stub_file(LAB)  # a notebook is graded as it is
