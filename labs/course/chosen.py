@@ -46,12 +46,13 @@ def chosen_source(lab: Lab) -> Path:
     if HISTORY in os.environ:  # a notebook asks, whose cells have not run yet
         return notebook
     differ = [
-        task.id for task in lab.tasks if held[tasks].get(task.name) != held[notebook].get(task.name)
+        task for task in lab.tasks if held[tasks].get(task.name) != held[notebook].get(task.name)
     ]
+    there = next(task.id for task in differ if task.name in held[tasks])
     raise EtudeError(
-        f"{shown(notebook)} and {tasks.name} differ in {', '.join(differ)}: give "
-        f"{_code(lab, notebook)} or {_code(lab, tasks)}, or make them alike (make reset "
-        f"TASK={differ[0]} takes a task out of {tasks.name})"
+        f"{shown(notebook)} and {tasks.name} differ in {', '.join(task.id for task in differ)}: "
+        f"give {_code(lab, notebook)} or {_code(lab, tasks)}, or make them alike (make reset "
+        f"TASK={there} takes a task out of {tasks.name})"
     )
 
 

@@ -22,8 +22,8 @@ def import_notes(lab: Lab, submission: Submission) -> tuple[str, ...]:
             offered = ", ".join(sorted(named | {"toolkit"}))
             return (
                 f"{printable(submission.path.name)} imports {names}, which Lab {lab.number} does "
-                f"not name and may be missing where you are graded: use Python's own modules or "
-                f"{offered}",
+                "not name and which may be missing where you are graded: use Python's own modules "
+                f"or {offered}",
             )
     return ()
 

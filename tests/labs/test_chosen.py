@@ -92,9 +92,9 @@ def test_where_they_differ_the_tasks_are_named_and_the_answer_is_asked_for(lab):
 
 
 def test_each_with_work_that_the_other_lacks_is_asked_about(lab):
-    in_tasks(lab, ANSWERS["9.1"])
-    in_notebook(lab, ANSWERS["9.2"])
-    with pytest.raises(EtudeError, match=r"differ in 9\.1, 9\.2"):
+    in_tasks(lab, ANSWERS["9.2"])
+    in_notebook(lab, ANSWERS["9.1"])
+    with pytest.raises(EtudeError, match=r"differ in 9\.1, 9\.2: .*make reset TASK=9\.2 takes"):
         chosen_source(lab)
 
 
@@ -220,7 +220,7 @@ def test_an_import_that_the_lab_does_not_name_is_told_with_what_is_offered(lab):
     in_tasks(lab, "import re\nimport torch.nn as nn\n\ndef f():\n    from pandas import DataFrame")
     (note,) = import_notes(lab, read_submission(lab.tasks_file))
     assert note == (
-        "tasks.py imports pandas, torch, which Lab 9 does not name and may be missing where you "
+        "tasks.py imports pandas, torch, which Lab 9 does not name and which may be missing where you "
         "are graded: use Python's own modules or toolkit"
     )
     allowed = "from __future__ import annotations\nimport math\nfrom toolkit import plots\n"
