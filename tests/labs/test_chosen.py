@@ -220,8 +220,8 @@ def test_an_import_that_the_lab_does_not_name_is_told_with_what_is_offered(lab):
     in_tasks(lab, "import re\nimport torch.nn as nn\n\ndef f():\n    from pandas import DataFrame")
     (note,) = import_notes(lab, read_submission(lab.tasks_file))
     assert note == (
-        "tasks.py imports pandas, torch, which Lab 9 does not name and which may be missing where you "
-        "are graded: use Python's own modules or toolkit"
+        "tasks.py imports pandas, torch, which Lab 9 does not name and which may be missing where "
+        "you are graded: use Python's own modules or toolkit"
     )
     allowed = "from __future__ import annotations\nimport math\nfrom toolkit import plots\n"
     assert import_notes(lab, Submission(lab.tasks_file, allowed)) == ()
