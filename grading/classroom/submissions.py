@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from labs.course.catalogue import Lab
-from labs.course.submission import MAX_BYTES, stubs_left
+from labs.course.submission import MAX_BYTES, most_bytes, stubs_left, too_large
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
 from toolkit.plain import MAX_PATH, plain, printable
@@ -231,7 +231,7 @@ def chosen(path: Path, name: str, lab: Lab) -> tuple[str, bytes, tuple[str, ...]
     if path.suffix.lower() == ".zip":
         inner, content, notes = pick(in_zip(path), lab)
         return f"{name}/{inner}", content, notes
-    return name, read_file(path), ()
+    return name, read_file(path, most_bytes(path.name)), ()
 
 
 def read_file(path: Path, limit: int = MAX_BYTES) -> bytes:
@@ -325,11 +325,11 @@ def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """Unpack one member up to the limit, whatever size it claims."""
     try:
         with archive.open(member) as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(most_bytes(member.filename) + 1)
     except BROKEN:
         raise Refusal(f"{member.filename[:100]!r} in the zip is broken") from None
-    if len(content) > MAX_BYTES:
-        raise Refusal(f"{member.filename[:100]!r} is over {MAX_BYTES // 1_000_000} MB unpacked")
+    if len(content) > most_bytes(member.filename):
+        raise Refusal(f"{member.filename[:100]!r} {too_large(member.filename)}")
     return content
 
 

@@ -22,7 +22,7 @@ from grading.core.session import Session
 from grading.doors.handout import tracked_files
 from grading.doors.verdicts import points
 from labs.course.catalogue import Lab, load_lab
-from labs.course.submission import MAX_BYTES, stubs_left
+from labs.course.submission import most_bytes, stubs_left
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, write_whole
@@ -206,7 +206,7 @@ def left_in(path: Path) -> set[str]:
     if path.is_symlink() or not path.is_file():
         return set()
     with path.open("rb") as file:
-        return stubs_left(file.read(MAX_BYTES))
+        return stubs_left(file.read(most_bytes(path.name)))
 
 
 def not_graded(path: Path, lab: Lab) -> list[str]:

@@ -12,7 +12,8 @@ from toolkit.errors import EtudeError
 from toolkit.paths import shown
 from toolkit.plain import few, plain, printable
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 1_000_000  # of code
+MAX_NOTEBOOK = 10 * MAX_BYTES  # a notebook holds its outputs, too
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,17 @@ _LEFT = re.compile(rb"raise NotImplementedError\(\\?[\"'](\d+\.\d+)\\?[\"']\)")
 def stubs_left(content: bytes) -> set[str]:
     """Ids of the tasks that a stranger's file has not written; nothing of it is parsed."""
     return {task.decode() for task in _LEFT.findall(content)}
+
+
+def most_bytes(name: str) -> int:
+    """How large a file of this name may be that is handed in."""
+    return MAX_NOTEBOOK if name.lower().endswith(".ipynb") else MAX_BYTES
+
+
+def too_large(name: str) -> str:
+    """Say what is wrong with a larger one."""
+    advice = ": clear its outputs and save it again" if name.lower().endswith(".ipynb") else ""
+    return f"is over {most_bytes(name) // 1_000_000} MB{advice}"
 
 
 class Flaw(NamedTuple):
@@ -88,7 +100,7 @@ def read_submission(path: Path | str) -> Submission:
     Raises
     ------
     EtudeError
-        If `path` is missing, not an ordinary file, over 1 MB, not UTF-8, not `.py` or `.ipynb`, or
+        If `path` is missing, not an ordinary file, too large, not UTF-8, not `.py` or `.ipynb`, or
         not a notebook.
     """
     path = Path(path)
@@ -107,12 +119,11 @@ def read_submission(path: Path | str) -> Submission:
         raise EtudeError(f"{name} is neither a .py file nor an .ipynb notebook")
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read(most_bytes(name) + 1)
     except OSError as error:
         raise EtudeError(f"{name} cannot be read: {error.strerror}") from None
-    if len(content) > MAX_BYTES:
-        advice = ": clear its outputs and save it again" if path.suffix == ".ipynb" else ""
-        raise EtudeError(f"{name} is over {MAX_BYTES // 1_000_000} MB{advice}")
+    if len(content) > most_bytes(name):
+        raise EtudeError(f"{name} {too_large(name)}")
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
@@ -124,6 +135,8 @@ def read_submission(path: Path | str) -> Submission:
         source, broken, lacking = notebook_source(text)
     except EtudeError as error:
         raise EtudeError(f"{name} {error}") from None
+    if len(source) > MAX_BYTES:
+        raise EtudeError(f"{name} has over {MAX_BYTES // 1_000_000} MB of code")
     notes = [
         f"{printable(path.name)}, cell {cell} is left out: {why}" for cell, why in broken.items()
     ] + [

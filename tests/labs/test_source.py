@@ -238,7 +238,7 @@ def test_a_file_that_cannot_be_handed_in_is_one_sentence(tmp_path: Path):
     (tmp_path / "folder.py").mkdir()
     os.mkfifo(tmp_path / "pipe.py")
     (tmp_path / "big.py").write_text("#" * 1_000_001)
-    (tmp_path / "big.ipynb").write_text("#" * 1_000_001)
+    (tmp_path / "big.ipynb").write_text("#" * 10_000_001)
     (tmp_path / "latin.py").write_bytes(b"x = 1\ny = '\xe9'\n")
     (tmp_path / "tasks.txt").write_text("")
     for name, reason in {
