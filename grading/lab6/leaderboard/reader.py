@@ -24,7 +24,8 @@ def read(content: np.ndarray) -> np.ndarray:
         If it cannot be read, has no notes, another metre than 4/4, or more than `TRACKS` tracks.
     """
     # what the header claims is how many a reader looks for
-    if (tracks := int.from_bytes(content[10:12].tobytes(), "big")) > TRACKS:
+    head = content[:12].tobytes()
+    if head[:4] == b"MThd" and (tracks := int.from_bytes(head[10:], "big")) > TRACKS:
         raise EtudeError(
             f"{FILE} cannot be used, it has {tracks:,} tracks, and a piece may have {TRACKS}: "
             "choose another MIDI file."

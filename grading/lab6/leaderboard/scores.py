@@ -148,6 +148,11 @@ class Board:
         far = np.abs(np.nanmean(values, axis=0) - self.reference.means)
         return float((far / np.maximum(self.reference.deviations, 1e-9)).mean())
 
+    def training_means(self) -> dict[str, float]:
+        """What pieces are compared with: means of the training pieces, and how many close."""
+        ends = float(np.mean([one.ends for one in self.training]))
+        return dict(zip((*NAMES, "ends"), (*map(float, self.reference.means), ends), strict=True))
+
     def score(self, excerpts: list[Excerpt], size: int | None = None) -> Score:
         """Measure pieces; `size` is how many there are in a draw for bounds, all unless told."""
         values = self.reference.measure(excerpts)
