@@ -10,7 +10,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from grading.classroom.ranking import Entry, Ranking, rank_class
+from grading.classroom.ranking import Ranked, Ranking, rank_class
 from grading.classroom.ranking_page import ranking_csv, ranking_html
 from grading.core.results import write_json
 from grading.lab6.leaderboard.scores import SETTINGS
@@ -41,7 +41,7 @@ def write_sounds(ranking: Ranking, folder: Path) -> None:
     heard = [one for one in ranking.entries if one.played]
     with progress("sounds", len(heard)) as count, ThreadPoolExecutor(available_cores()) as pool:
 
-        def render(numbered: tuple[int, Entry]) -> None:
+        def render(numbered: tuple[int, Ranked]) -> None:
             number, one = numbered
             assert one.played is not None
             piece = grid.to_piece(one.played.rows, ranking.settings.tempo)
@@ -70,7 +70,7 @@ def show(ranking: Ranking) -> None:
         assert one.score is not None
         worst = one.score.worst
         warn(f"{one.student}: {worst.longest} notes of {plain(worst.name)} are {worst.source}'s")
-    problems = [(one.student, why) for one in ranking.entries for why in one.problems]
+    problems = [(one.student, why) for one in ranking.entries for why in one.entry.problems]
     for student, why in problems[:SHOWN]:
         warn(f"{student}: {why}")
     if len(problems) > SHOWN:

@@ -3,14 +3,13 @@
 Each student hands in up to 20 MIDI files: a folder, a zip, or one file.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from grading.classroom.submissions import Person, by_student
-from grading.core.files import Files
-from grading.lab6.leaderboard.pieces import MIDI, MOST, Reader, midi_files
+from grading.lab6.leaderboard.entry import Entry, enter
+from grading.lab6.leaderboard.pieces import MIDI, MOST, Reader
 from grading.lab6.leaderboard.scores import Board, Score
 from labs.lab6_language_models.measure import Excerpt
 from labs.lab6_language_models.settings import Settings
@@ -19,23 +18,30 @@ from toolkit.plain import printable
 
 
 @dataclass
-class Entry:
-    """What one student handed in.
+class Ranked:
+    """A student's entry in the ranking.
 
     Attributes
     ----------
-    score : None if no piece counts
-    problems : a sentence for each file that does not count
-    played : the piece that is there to be heard: of copies the one that copied most
-    sound : the path of its sound, from the page; "" without
+    sound : where the piece that is played can be heard, from the page; "" without
     """
 
     student: str
     people: tuple[Person, ...]
-    score: Score | None
-    problems: list[str]
-    played: Excerpt | None = field(default=None, repr=False)
+    entry: Entry
     sound: str = ""
+
+    @property
+    def score(self) -> Score | None:
+        """What the pieces measure."""
+        return self.entry.score
+
+    @property
+    def played(self) -> Excerpt | None:
+        """The first piece; of copies the one with the longest copied run."""
+        if self.score and self.score.is_copy:
+            return self.entry.excerpts[self.score.pieces.index(self.score.worst)]
+        return self.entry.excerpts[0] if self.score else None
 
 
 @dataclass(frozen=True)
@@ -44,16 +50,16 @@ class Ranking:
 
     data: str
     settings: Settings
-    ranked: list[Entry]
-    copies: list[Entry]
-    without: list[Entry]  # no piece of theirs counts
+    ranked: list[Ranked]
+    copies: list[Ranked]
+    without: list[Ranked]  # no piece of theirs counts
     unseen: Score  # of real pieces that no model has seen, with bounds for as many as are handed in
     training: dict[str, float]  # means
     left_out: list[str]
     isolation: str
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Ranked]:
         """All of them, in the order of the page."""
         return [*self.ranked, *self.copies, *self.without]
 
@@ -70,7 +76,7 @@ class Ranking:
                     "student": one.student,
                     "people": [asdict(person) for person in one.people],
                     "score": asdict(one.score) if one.score else None,
-                    "problems": one.problems,
+                    "problems": one.entry.problems,
                 }
                 for one in self.entries
             ],
@@ -94,9 +100,10 @@ def rank_class(submissions: Path, data: str) -> Ranking:
     try:
         with progress("reading and measuring", len(names)) as count:
             for student, files in names.items():
-                known = printable(student)
-                who = people.get(known, [Person(known)])
-                entries.append(enter(student, who, [submissions / f for f in files], board, reader))
+                who = people.get(printable(student), [Person(printable(student))])
+                name = "+".join(sorted(person.id for person in who))
+                entry = enter([submissions / file for file in files], board, reader)
+                entries.append(Ranked(name, tuple(who), entry))
                 count()
         isolation = reader.zygote.isolation.text
     finally:
@@ -118,25 +125,3 @@ def rank_class(submissions: Path, data: str) -> Ranking:
         left_out=left_out,
         isolation=isolation,
     )
-
-
-def enter(
-    student: str, people: Sequence[Person], paths: Sequence[Path], board: Board, reader: Reader
-) -> Entry:
-    """Read and measure one student's pieces."""
-    files: Files = {}
-    refused: list[str] = []
-    for path in paths:
-        found, problems = midi_files(path)
-        files |= found
-        refused += problems
-    excerpts, problems = reader.read(files)
-    if not files and not refused:
-        problems = [f"there is no {' or '.join(MIDI)} file"]
-    score = board.score(excerpts) if excerpts else None
-    played = None
-    if score:
-        chosen = score.worst.name if score.is_copy else excerpts[0].name
-        played = next(one for one in excerpts if one.name == chosen)
-    name = "+".join(sorted(person.id for person in people))
-    return Entry(name, tuple(people), score, [*refused, *problems], played)

@@ -5,7 +5,7 @@ import io
 from typing import Any
 
 from grading.classroom.page import TEMPLATES, WHO, guarded
-from grading.classroom.ranking import Entry, Ranking
+from grading.classroom.ranking import Ranked, Ranking
 from grading.lab6.leaderboard.pieces import CHORD, MOST
 from grading.lab6.leaderboard.scores import NAMES
 from labs.lab6_language_models.measure import RUN
@@ -27,7 +27,7 @@ def ranking_csv(ranking: Ranking) -> str:
     return out.getvalue()
 
 
-def numbers(one: Entry) -> list[Any]:
+def numbers(one: Ranked) -> list[Any]:
     """What was measured, in the order of the table; blanks where nothing was."""
     score = one.score
     if score is None:
@@ -39,12 +39,12 @@ def numbers(one: Entry) -> list[Any]:
     return [*cells, score.worst.longest, score.worst.source, round(score.ends, 4)]
 
 
-def remark(one: Entry) -> str:
+def remark(one: Ranked) -> str:
     """What an instructor should know beside the numbers."""
     if one.score is None:
-        return f"no piece counts: {one.problems[0]}"
+        return f"no piece counts: {one.entry.problems[0]}"
     copies = ["over the copying limit"] if one.score.is_copy else []
-    count = len(one.problems)
+    count = len(one.entry.problems)
     return "; ".join([*copies, *([f"{count} files do not count"] if count else [])])
 
 
@@ -58,6 +58,6 @@ def ranking_html(ranking: Ranking) -> str:
         run=RUN,
         most=MOST,
         chord=CHORD,
-        problems=[(one.student, why) for one in ranking.entries for why in one.problems],
+        problems=[(one.student, why) for one in ranking.entries for why in one.entry.problems],
         written=today(),
     )

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from grading.core.files import JUNK, Files, Refusal, in_folder, in_zip, read_file
+from grading.sandbox.files import JUNK, Files, Refusal, in_folder, in_zip, read_file
 from labs.course.catalogue import Lab
 from toolkit.errors import EtudeError
 from toolkit.paths import shown

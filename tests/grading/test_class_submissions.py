@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from grading.core import files
 from grading.classroom.roster import read_roster
 from grading.classroom.submissions import Handed, Person, distinct, find_submissions
 from grading.proofs.made_class import as_notebook
+from grading.sandbox import files
 from labs.course.catalogue import load_lab
 from labs.course.stubs import stubbed
 from toolkit.errors import EtudeError

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from grading.core.files import Files, Refusal, in_folder, in_zip, read_file
 from grading.lab6.leaderboard import reader
+from grading.sandbox.files import Files, Refusal, in_folder, in_zip, read_file
 from grading.sandbox.workers import Raised, Refused, WorkerDied, Zygote
 from labs.lab6_language_models.measure import RUN, Excerpt, excerpt
 from labs.lab6_language_models.settings import Settings
