@@ -61,7 +61,7 @@ def write_sounds(ranking: Ranking, folder: Path) -> None:
 def show(ranking: Ranking) -> None:
     """Print what the instructor should know at once."""
     rows = [
-        [place, one.student, len(one.score.pieces), one.score.closeness.value, one.score.copied]
+        [place, one.student, len(one.score.pieces), one.score.distance.value, one.score.copied]
         for place, one in enumerate(ranking.ranked[:SHOWN], start=1)
         if one.score
     ]

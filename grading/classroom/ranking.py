@@ -1,4 +1,4 @@
-"""Rank what a class's models wrote: by closeness to the training set, copies apart.
+"""Rank what a class's models wrote: by distance to the training set, copies apart.
 
 Each student hands in up to 20 MIDI files: a folder, a zip, or one file.
 """
@@ -102,7 +102,11 @@ def rank_class(submissions: Path, data: str) -> Ranking:
             for student, files in names.items():
                 who = people.get(printable(student), [Person(printable(student))])
                 name = "+".join(sorted(person.id for person in who))
-                entry = enter([submissions / file for file in files], board, reader)
+                if len(files) > 1:
+                    both = " and ".join(map(printable, sorted(files)))
+                    entry = Entry([], None, [f"two files: {both}; keep the one that counts"])
+                else:
+                    entry = enter(submissions / files[0], board, reader)
                 entries.append(Ranked(name, tuple(who), entry))
                 count()
         isolation = reader.zygote.isolation.text
@@ -113,7 +117,7 @@ def rank_class(submissions: Path, data: str) -> Ranking:
         settings=board.settings,
         ranked=sorted(
             (one for one in entries if one.score and not one.score.is_copy),
-            key=lambda one: (one.score.closeness.value, one.student) if one.score else (),
+            key=lambda one: (one.score.distance.value, one.student) if one.score else (),
         ),
         copies=sorted(
             (one for one in entries if one.score and one.score.is_copy),

@@ -33,7 +33,7 @@ def numbers(one: Ranked) -> list[Any]:
     if score is None:
         return [0] + [""] * (3 + 3 * len(NAMES) + 5)
     cells: list[Any] = [len(score.pieces)]
-    for interval in (score.closeness, *score.means.values()):
+    for interval in (score.distance, *score.means.values()):
         cells += [round(value, 4) for value in (interval.value, interval.low, interval.high)]
     cells += [round(score.copied, 4), round(score.limit, 4)]
     return [*cells, score.worst.longest, score.worst.source, round(score.ends, 4)]
@@ -44,8 +44,8 @@ def remark(one: Ranked) -> str:
     if one.score is None:
         return f"no piece counts: {one.entry.problems[0]}"
     copies = ["over the copying limit"] if one.score.is_copy else []
-    count = len(one.entry.problems)
-    return "; ".join([*copies, *([f"{count} files do not count"] if count else [])])
+    left = [f"files that do not count: {len(one.entry.problems)}"] if one.entry.problems else []
+    return "; ".join([*copies, *left])
 
 
 def ranking_html(ranking: Ranking) -> str:

@@ -1,13 +1,11 @@
 """One student's entry, from files to a score; and how Gradescope shows it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grading.lab6.leaderboard.pieces import MIDI, Reader, midi_files
 from grading.lab6.leaderboard.scores import Board, Score
-from grading.sandbox.files import Files
 from labs.lab6_language_models.data import load_splits
 from labs.lab6_language_models.measure import RUN, Excerpt
 from toolkit.music.pieces import piece_corpus
@@ -30,14 +28,9 @@ class Entry:
     problems: list[str]
 
 
-def enter(paths: Sequence[Path], board: Board, reader: Reader) -> Entry:
-    """Read and measure the pieces in a student's files, zips and folders."""
-    files: Files = {}
-    refused: list[str] = []
-    for path in paths:
-        found, problems = midi_files(path)
-        files |= found
-        refused += problems
+def enter(path: Path, board: Board, reader: Reader) -> Entry:
+    """Read and measure the pieces in a student's folder, zip or file."""
+    files, refused = midi_files(path)
     if not files and not refused:
         return Entry([], None, [f"There is no {' or '.join(MIDI)} file."])
     excerpts, problems = reader.read(files)
@@ -63,7 +56,7 @@ def leaderboard(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
     board = Board(DATA)
     reader = Reader(board.settings)
     try:
-        entry = enter([folder], board, reader)
+        entry = enter(folder, board, reader)
     finally:
         reader.close()
     score = entry.score
@@ -75,7 +68,7 @@ def leaderboard(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
         longest = f"{worst.longest} notes of {worst.name} are those of {worst.source}"
         why = f"Not on the leaderboard: {copied}, and {score.limit:.1%} is the limit; {longest}."
         return [], [why, *entry.problems]
-    lines = [{"name": "distance", "value": round(score.closeness.value, 4), "order": "asc"}]
+    lines = [{"name": "distance", "value": round(score.distance.value, 4), "order": "asc"}]
     lines += [{"name": name, "value": round(one.value, 4)} for name, one in score.means.items()]
     lines += [
         {"name": "runs copied", "value": round(score.copied, 4), "order": "asc"},

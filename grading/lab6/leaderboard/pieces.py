@@ -92,7 +92,7 @@ class Reader:
             except (EtudeError, Refusal) as problem:
                 problems.append(printable(str(problem)))
         if len(names) > MOST:
-            problems.append(f"{len(names) - MOST} files are left out: {MOST} pieces are the most.")
+            problems.append(f"Of {len(names)} files only the first {MOST}, by name, are read.")
         return list(found.values()), problems
 
     def read_one(self, name: str, file: Any) -> Excerpt:
@@ -153,8 +153,8 @@ def cut(name: str, notes: Any, settings: Settings) -> Excerpt:
     first = settings.primer_bars
     one = excerpt(name, grid.encode(rows, velocities=True), first, settings.bars)
     if one.bars < 2 or len(one.rows) < RUN:
-        there = f"{one.bars} bars and {len(one.rows)} notes after its first {first} bars"
-        raise unusable(name, f"it has {there}, and a piece needs 2 and {RUN} there")
+        after = f"too little comes after its first {first} bars"
+        raise unusable(name, f"{after}, a piece needs 2 bars and {RUN} notes there")
     return replace(one, ends=is_ended(rows))
 
 

@@ -67,14 +67,14 @@ class Score:
     Attributes
     ----------
     means : of each of `NAMES`
-    closeness : mean distance of these to the training set's, in deviations of its single pieces
+    distance : mean distance of these to the training set's, in deviations of its single pieces
     copied, limit : mean share of copied runs, and above which pieces are called copies
     ends : share of pieces that close
     """
 
     pieces: tuple[Measured, ...]
     means: dict[str, Interval]
-    closeness: Interval
+    distance: Interval
     copied: float
     limit: float
     ends: float
@@ -143,7 +143,7 @@ class Board:
         source = self.reference.names[int(pieces[last])]
         return replace(found, longest=int(lengths[last]), source=source)
 
-    def closeness(self, values: np.ndarray) -> float:
+    def distance(self, values: np.ndarray) -> float:
         """Mean of the distances of H1, H4 and GS, float (pieces, 3), in deviations of pieces."""
         far = np.abs(np.nanmean(values, axis=0) - self.reference.means)
         return float((far / np.maximum(self.reference.deviations, 1e-9)).mean())
@@ -165,7 +165,7 @@ class Board:
         return Score(
             pieces=pieces,
             means={name: interval(values[:, i], np.nanmean) for i, name in enumerate(NAMES)},
-            closeness=interval(values, self.closeness),
+            distance=interval(values, self.distance),
             copied=float(np.mean([one.copied for one in pieces])),
             # what as many real pieces reach in 1 of 40 draws
             limit=self.tasks.bootstrap(self.shares, np.mean, size or len(pieces))[1],
