@@ -99,6 +99,9 @@ github: $(READY) ## LAB=3 [TO=folder]|the workflow that grades a lab on GitHub C
 class: $(READY) ## SUBMISSIONS=folder LAB=3 [ROSTER=file.csv ...]|grade a class; goes on where it stopped (RESULTS CLUSTER REGRADE)
 	@$(ETUDE) grading.classroom $(call options,SUBMISSIONS LAB RESULTS ROSTER CLUSTER REGRADE)
 
+rank: $(READY) ## SUBMISSIONS=folder [DATA=pop1k7] [RESULTS=folder]|rank a class's pieces of Lab 6, copies apart
+	@$(ETUDE) grading.classroom.rank $(call options,SUBMISSIONS DATA RESULTS)
+
 test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
@@ -133,4 +136,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup grade watch data doctor build reset submit update handout gradescope github class test verify lock
+.PHONY: help setup grade watch data doctor build reset submit update handout gradescope github class rank test verify lock

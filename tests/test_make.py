@@ -46,6 +46,8 @@ def test_a_setting_reaches_its_command_as_it_was_typed(value):
     expected = ["grading.classroom", f"--submissions={value}", "--lab=3"]
     assert arguments("class", f"SUBMISSIONS={value}", "LAB=3") == expected
     assert arguments("class", LAB="3", SUBMISSIONS=value) == expected
+    expected = ["grading.classroom.rank", f"--submissions={value}", "--data=pop1k7"]
+    assert arguments("rank", f"SUBMISSIONS={value}", "DATA=pop1k7") == expected
 
 
 def test_nothing_in_a_setting_is_run(tmp_path):

@@ -4,16 +4,10 @@ A folder of files, of folders (one a student: GitHub Classroom's clones), or Gra
 A file is read by its name and with a count of bytes; nothing is unpacked and no link is followed.
 """
 
-import io
 import os
-import re
 import stat
-import zipfile
-import zlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -21,24 +15,17 @@ from typing import Any
 
 import yaml
 
+from grading.sandbox.files import JUNK, Files, Refusal, in_folder, in_zip, read_file
 from labs.course.catalogue import Lab
-from labs.course.submission import MAX_BYTES, most_bytes, stubs_left, too_large
+from labs.course.submission import stubs_left
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
 from toolkit.plain import MAX_PATH, plain, printable
 
 GRADESCOPE = "submission_metadata.yml"
-MAX_ZIP = 20 * MAX_BYTES
-MAX_FILES = 2_000  # in one student's folder or zip
-MAX_DEPTH = 8  # folders below a student's
 MAX_NAME = 255  # bytes of a name, as on most disks
 HANDFUL = 10  # files of one student whose contents are compared
-JUNK = {"__MACOSX", "__pycache__", "node_modules"}
-
-# what zipfile raises over damaged bytes
-BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError)
-
-Files = dict[str, Callable[[], bytes]]  # what a student's folder or zip holds, by path
+CODE = (".py", ".ipynb")
 
 
 @dataclass(frozen=True)
@@ -78,10 +65,6 @@ class Handed:
         return sha256(f"{self.file}\0{self.problem}\0".encode() + self.content).hexdigest()[:16]
 
 
-class Refusal(Exception):
-    """Why a file is not read, as it is told to the instructor."""
-
-
 def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
     """Read what is below a class's folder: the submissions by student, and names left out.
 
@@ -90,6 +73,25 @@ def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
     EtudeError
         If there is no such folder, or no submission in it.
     """
+    files, people, left_out = by_student(folder, CODE)
+    there = set(map(printable, files))
+    files |= {student: [] for student in people if student not in there}
+    handed = [
+        read_one(folder, student, sorted(names), lab, people) for student, names in files.items()
+    ]
+    return distinct(handed), left_out
+
+
+def by_student(
+    folder: Path, suffixes: tuple[str, ...]
+) -> tuple[dict[str, list[str]], dict[str, list[Person]], list[str]]:
+    """List a class's folder: names of files, zips and folders by student, people, what is neither.
+
+    Raises
+    ------
+    EtudeError
+        If there is no such folder, or nothing in it.
+    """
     if not folder.is_dir():
         what = "is a file: unpack it and name the folder" if folder.exists() else "is not there"
         raise EtudeError(f"SUBMISSIONS={shown(folder)} {what}")
@@ -97,7 +99,6 @@ def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise EtudeError(f"SUBMISSIONS={shown(folder)} cannot be read: {error.strerror}") from None
-    people = submitters(folder / GRADESCOPE)
     files: dict[str, list[str]] = {}
     left_out = []
     for entry in entries:
@@ -106,21 +107,16 @@ def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
             continue
         if entry.is_dir(follow_symlinks=False):
             files.setdefault(entry.name, []).append(entry.name)
-        elif path.suffix.lower() in (".py", ".ipynb", ".zip"):
+        elif path.suffix.lower() in (*suffixes, ".zip"):
             files.setdefault(path.stem, []).append(entry.name)
         else:
-            left_out.append(entry.name)
+            left_out.append(printable(entry.name))
     if not files:
         raise EtudeError(
-            f"SUBMISSIONS={shown(folder)} holds no submission: it needs a .py, .ipynb or .zip file "
-            "or a folder for each student"
+            f"SUBMISSIONS={shown(folder)} holds no submission: it needs a {', '.join(suffixes)} or "
+            ".zip file or a folder for each student"
         )
-    there = set(map(printable, files))
-    files |= {student: [] for student in people if student not in there}
-    handed = [
-        read_one(folder, student, sorted(names), lab, people) for student, names in files.items()
-    ]
-    return distinct(handed), [printable(name) for name in left_out]
+    return files, submitters(folder / GRADESCOPE), left_out
 
 
 def distinct(handed: list[Handed]) -> list[Handed]:
@@ -223,122 +219,18 @@ def chosen(path: Path, name: str, lab: Lab) -> tuple[str, bytes, tuple[str, ...]
     """Read the file that counts, of a file, a zip or a folder: its path, bytes, and notes."""
     mode = path.lstat().st_mode
     if stat.S_ISDIR(mode):
-        files = in_folder(path)
+        files = in_folder(path, (*CODE, ".zip"))
         inner, content, notes = pick(files, lab)
         if inner.endswith(".zip"):
-            name, (inner, content, notes) = f"{name}/{inner}", pick(in_zip(path / inner), lab)
+            name, (inner, content, notes) = f"{name}/{inner}", pick(in_zip(path / inner, CODE), lab)
         return f"{name}/{inner}", content, notes
     if path.suffix.lower() == ".zip":
-        inner, content, notes = pick(in_zip(path), lab)
+        inner, content, notes = pick(in_zip(path, CODE), lab)
         return f"{name}/{inner}", content, notes
-    return name, read_file(path, most_bytes(path.name)), ()
-
-
-def read_file(path: Path, limit: int = MAX_BYTES) -> bytes:
-    """Read an ordinary file of at most so many bytes, and no link."""
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    if path.is_symlink():
-        raise Refusal(f"{path.name} is a link: the file itself must be handed in")
-    try:
-        descriptor = os.open(path, flags)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Refusal(f"{path.name} is not an ordinary file")
-            content = file.read(limit + 1)
-    except OSError as error:
-        raise Refusal(f"{path.name} cannot be read: {error.strerror}") from None
-    if len(content) > limit:
-        raise Refusal(f"{path.name} is over {limit // 1_000_000} MB")
-    return content
-
-
-def in_folder(top: Path) -> Files:
-    """List the files of a student's folder that may be the one; no link is followed."""
-    found: Files = {}
-    seen, folders = 0, [(top, 0)]
-    while folders:
-        folder, depth = folders.pop()
-        for entry in os.scandir(folder):
-            seen += 1
-            if seen > MAX_FILES:
-                raise Refusal(f"more than {MAX_FILES:,} files")
-            if entry.name.startswith(".") or entry.name in JUNK:
-                continue
-            path = Path(entry.path)
-            if entry.is_dir(follow_symlinks=False):
-                if depth == MAX_DEPTH:
-                    raise Refusal(f"folders more than {MAX_DEPTH} deep")
-                folders.append((path, depth + 1))
-            elif may_count(entry.name):
-                found[path.relative_to(top).as_posix()] = partial(read_file, path)
-    return found
-
-
-def in_zip(path: Path) -> Files:
-    """List a zip's members that may be the one; a zip that could do harm is refused whole."""
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(read_file(path, MAX_ZIP)))
-    except BROKEN:
-        raise Refusal(f"{path.name} is not a zip that can be read") from None
-    members = archive.infolist()
-    if len(members) > MAX_FILES:
-        raise Refusal(f"{path.name} holds more than {MAX_FILES:,} files")
-    for member in members:
-        if trouble := harm(member):
-            raise Refusal(f"{path.name} holds {member.filename[:100]!r}, {trouble}")
-    files = [(within(member), member) for member in members if not member.is_dir()]
-    twice = [name for name, count in Counter(name for name, _ in files).items() if count > 1]
-    if twice:
-        raise Refusal(f"{path.name} holds {twice[0][:100]!r} twice")
-    return {
-        name: partial(read_member, archive, member)
-        for name, member in files
-        if may_count(name)
-        and not name.endswith(".zip")
-        and not any(part.startswith(".") or part in JUNK for part in name.split("/"))
-    }
-
-
-def within(member: zipfile.ZipInfo) -> str:
-    """A member's path without the steps that lead nowhere: some programs write `./tasks.py`."""
-    return PurePosixPath(member.filename).as_posix()
-
-
-def harm(member: zipfile.ZipInfo) -> str:
-    """Say what is wrong with a zip's member; "" if nothing is."""
-    name = member.filename
-    mode = member.external_attr >> 16
-    if not name:
-        return "a member without a name"
-    if name.startswith("/") or "\\" in name or re.match(r"[A-Za-z]:", name):
-        return "an absolute path"
-    if ".." in name.split("/"):
-        return "a path out of its folder"
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "which is a link or no file"
-    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "which is compressed in an unusual way: pack it anew"
-    return "which is encrypted" if member.flag_bits & 1 else ""
-
-
-def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    """Unpack one member up to the limit, whatever size it claims."""
-    try:
-        with archive.open(member) as file:
-            content = file.read(most_bytes(member.filename) + 1)
-    except BROKEN:
-        raise Refusal(f"{member.filename[:100]!r} in the zip is broken") from None
-    if len(content) > most_bytes(member.filename):
-        raise Refusal(f"{member.filename[:100]!r} {too_large(member.filename)}")
-    return content
+    return name, read_file(path), ()
 
 
 # Which file counts
-
-
-def may_count(name: str) -> bool:
-    """Whether a name can be a submission's."""
-    return name.lower().endswith((".py", ".ipynb", ".zip"))
 
 
 def pick(files: Files, lab: Lab) -> tuple[str, bytes, tuple[str, ...]]:

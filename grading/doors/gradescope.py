@@ -4,6 +4,8 @@ Formats: https://gradescope-autograders.readthedocs.io (Autograder Specification
 """
 
 import argparse
+import importlib
+import importlib.util
 import json
 import os
 import re
@@ -11,6 +13,7 @@ import time
 import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from grading.core.collect import collect
@@ -25,7 +28,7 @@ from labs.course.catalogue import Lab, load_lab
 from labs.course.submission import most_bytes, stubs_left
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
-from toolkit.paths import ROOT, write_whole
+from toolkit.paths import CACHE, ROOT, write_whole
 from toolkit.plain import plain, printable
 
 FOLDER = ROOT / "gradescope"
@@ -101,6 +104,10 @@ def build(
     settings = {"lab": lab.number, "hidden": hidden, "secret": secret, "accept_open": accept_open}
     contents = {"setup.sh": SETUP.encode(), "run_autograder": RUN.encode()}
     contents |= {f"etude/{name}": (ROOT / name).read_bytes() for name in needed(lab)}
+    if (board := board_of(lab)) is not None:
+        data = {"/".join(path.parts[-3:]): path for path in board.data_files()}
+        cache = CACHE.relative_to(ROOT).as_posix()
+        contents |= {f"etude/{cache}/{name}": path.read_bytes() for name, path in data.items()}
     contents[f"etude/{SETTINGS}"] = json.dumps(settings).encode()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"lab{lab.number}.zip"
@@ -157,10 +164,12 @@ def grade_submission(base: Path) -> Path:
     allowed = all(map(session.may_run, declared))
     warned = not_graded(path, lab) + ([] if allowed else [LEFT_OUT.format(session.isolation())])
 
-    def write(finished: bool) -> None:
-        told = warned + ([] if finished else [UNFINISHED])
+    def write(finished: bool, board: tuple[list, list[str]] = ([], [])) -> None:
+        entries, lines = board
+        told = warned + ([] if finished else [UNFINISHED]) + lines
         seconds = round(time.monotonic() - began, 1)
         results = as_results(session, settings["hidden"], told) | {"execution_time": seconds}
+        results |= {"leaderboard": entries} if entries else {}
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, json.dumps(results, indent=1, allow_nan=False))
 
@@ -174,9 +183,29 @@ def grade_submission(base: Path) -> Path:
     try:
         run_checks(session, [one for one in checks if session.may_run(one[0])], after=after)
         write(finished=True)
+        write(finished=True, board=leaderboard(lab, base / "submission"))
     finally:
         session.close()
     return target
+
+
+def leaderboard(lab: Lab, folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Entries of the leaderboard for pieces that were handed in, and lines about them.
+
+    Both are empty where the lab has no leaderboard, or no piece is there.
+    """
+    if (board := board_of(lab)) is None:
+        return [], []
+    try:
+        return board.leaderboard(folder)
+    except Exception as error:  # it costs no points
+        return [], [f"the leaderboard could not be filled: {plain(str(error) or repr(error))}"]
+
+
+def board_of(lab: Lab) -> ModuleType | None:
+    """What makes a leaderboard's entries, if the lab has one; no other lab's zip holds it."""
+    name = f"grading.lab{lab.number}.leaderboard"
+    return importlib.import_module(f"{name}.entry") if importlib.util.find_spec(name) else None
 
 
 def find_file(folder: Path, lab: Lab) -> tuple[Path, str | None]:

@@ -46,7 +46,9 @@ GIVEN = (
     "grading/doors/watch.py",
 )
 # make targets that only the course itself can reach
-INSTRUCTORS = ("build", "class", "github", "gradescope", "handout", "lock", "test", "verify")
+INSTRUCTORS = (
+    *("build", "class", "github", "gradescope", "handout", "lock", "rank", "test", "verify"),
+)
 
 
 def handout(labs: list[Lab]) -> dict[str, bytes]:

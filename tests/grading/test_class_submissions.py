@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from grading.classroom import submissions
 from grading.classroom.roster import read_roster
 from grading.classroom.submissions import Handed, Person, distinct, find_submissions
 from grading.proofs.made_class import as_notebook
+from grading.sandbox import files
 from labs.course.catalogue import load_lab
 from labs.course.stubs import stubbed
 from toolkit.errors import EtudeError
@@ -242,7 +242,7 @@ def test_of_many_files_none_is_unpacked(tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError
 
-    monkeypatch.setattr(submissions, "read_member", refuse)
+    monkeypatch.setattr(files, "read_member", refuse)
     members = [(f"{number}.py", "x = 1\n") for number in range(500)]
     (tmp_path / "anna.zip").write_bytes(zipped(members))
     assert "500 files that may be meant" in found(tmp_path)["anna"].problem

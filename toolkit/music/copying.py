@@ -27,17 +27,25 @@ class SeenRuns:
             self._runs[n] = np.unique(ngram_hashes(self.codes, n))
         return self._runs[n]
 
+    def have(self, codes: np.ndarray, n: int) -> np.ndarray:
+        """Say of each run of n codes of a piece whether it is among them: bool (len − n + 1,)."""
+        hashes, runs = ngram_hashes(codes, n), self.runs(n)
+        if not len(runs):
+            return np.zeros(len(hashes), bool)
+        # they are in order: `np.isin` would sort them for each piece
+        return runs[np.minimum(np.searchsorted(runs, hashes), len(runs) - 1)] == hashes
+
     def share(self, codes: np.ndarray, n: int) -> float:
         """Share of a piece's runs of n codes that are among them; 0 of a piece that is shorter."""
-        hashes = ngram_hashes(codes, n)
-        return float(np.isin(hashes, self.runs(n)).mean()) if len(hashes) else 0.0
+        found = self.have(codes, n)
+        return float(found.mean()) if len(found) else 0.0
 
     def longest(self, codes: np.ndarray) -> int:
         """Length of the longest run of `codes` that is in one of the training pieces."""
         shortest, longest = 0, len(codes)
         while shortest < longest:
             middle = (shortest + longest + 1) // 2
-            if np.isin(ngram_hashes(codes, middle), self.runs(middle)).any():
+            if self.have(codes, middle).any():
                 shortest = middle
             else:
                 longest = middle - 1
