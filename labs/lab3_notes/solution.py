@@ -35,10 +35,10 @@ SPECIALS = ["PAD", "START", "END", "UNKNOWN"]
 #     NOTE_50 NOTE_57 NOTE_65 NOTE_74 DUR_1/2     a D minor chord for an eighth note
 #
 # Most tutorials make one token of a whole chord with its length. In our 365 chorales that gives
-# 7,119 types for 34,637 chords; nearly half of the types in the training pieces occur once, and 16
-# % of the validation chords never occur in training. A network cannot learn what it sees once. Note
-# by note, the same music needs 58 types for 169,834 tokens, and nothing in validation is unknown.
-# The price: sequences are five times as long, and the network has to learn what a chord is.
+# 7,119 types for 34,637 chords; nearly half of the types in the training pieces occur once, of the
+# validation chords, 16 % never occur in training. A network cannot learn what it sees once. Note by
+# note, the same music needs 58 types for 169,834 tokens, and nothing in validation is unknown. The
+# price: sequences are five times as long, and the network has to learn what a chord is.
 #
 # Something is lost: which voice sings a note (two voices on one pitch are one token), and the
 # spelling: F♯ and G♭ are both `NOTE_66`. A held note is struck again in the next slice.
