@@ -368,6 +368,20 @@ def decode_words(ids: np.ndarray, vocabulary: Sequence[str]) -> list[str]:
 # outputs of the encoder, digit by digit, with new weights for every word. The mask matters: without
 # it the decoder also looks at padding, and the result depends on how long the other numbers in the
 # batch are.
+#
+# **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
+# tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
+#
+# 1. `x.shape` may hold None. Inside a layer, `ops.shape(x)` gives every size.
+# 2. On a `keras.Input` it gives None too: count with `ops.cumsum(ops.ones_like(ids), axis=1) - 1`.
+# 3. One size of `ops.reshape` may be -1: `ops.reshape(x, (-1, 8, 64))`.
+# 4. Compute with `ops.exp(x)`, not `np.exp(x)`. NumPy is fine for constants.
+# 5. Compare with `ops.less(a, b)`, `ops.equal(a, b)`: `ids == 0` on a `keras.Input` is just False.
+# 6. No Python `if` on values: `ops.where(test, a, b)` by element, `ops.cond` for two branches.
+# 7. No Python `while` or `for` over a tensor: `ops.while_loop`. `for` over a `range` is fine.
+# 8. No change in place: `x[:2] = y` fails, `ops.slice_update(x, [0, 0], y)` returns a new tensor.
+# 9. In half precision x is 16 bits wide and x + y needs one dtype: `ops.cast(y, x.dtype)`.
+# 10. New tensors are float32 unless you say `ops.zeros(shape, dtype=x.dtype)`.
 
 
 # %%

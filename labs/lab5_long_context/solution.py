@@ -413,9 +413,9 @@ def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
 # learned.
 #
 # **By hand.** `Bar_None Note_Pitch_60 Beat_4 Note_Pitch_60 Note_Velocity_80 Beat_2 Beat_8
-# Note_Pitch_64 Note_Velocity_80 Note_Duration_0 EOS_None` is one note and 4 broken words: the pitch
-# before any position; the pitch and the velocity without a length; `Beat_2`, which cannot follow
-# `Beat_4`. E4 starts at 960; its length of 0 becomes 60 ticks.
+# Note_Pitch_64 Note_Velocity_80 Note_Duration_0 EOS_None` is one note, and 4 words broken: the
+# pitch before any position; the pitch and the velocity without a length; `Beat_2`, which cannot
+# follow `Beat_4`. E4 starts at 960; its length of 0 becomes 60 ticks.
 #
 # > **Predict.** Encode what you decoded. Are the words the same?
 #
@@ -680,6 +680,20 @@ def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
 # cosines alternate: that is Vaswani et al.'s order; here all sines come first, then all cosines.
 #
 # *(Answer: the same, cos(2) + cos(0.02) = 0.584: a product of waves depends on the distance only.)*
+#
+# **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
+# tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
+#
+# 1. `x.shape` may hold None. Inside a layer, `ops.shape(x)` gives every size.
+# 2. On a `keras.Input` it gives None too: count with `ops.cumsum(ops.ones_like(ids), axis=1) - 1`.
+# 3. One size of `ops.reshape` may be -1: `ops.reshape(x, (-1, 8, 64))`.
+# 4. Compute with `ops.exp(x)`, not `np.exp(x)`. NumPy is fine for constants.
+# 5. Compare with `ops.less(a, b)`, `ops.equal(a, b)`: `ids == 0` on a `keras.Input` is just False.
+# 6. No Python `if` on values: `ops.where(test, a, b)` by element, `ops.cond` for two branches.
+# 7. No Python `while` or `for` over a tensor: `ops.while_loop`. `for` over a `range` is fine.
+# 8. No change in place: `x[:2] = y` fails, `ops.slice_update(x, [0, 0], y)` returns a new tensor.
+# 9. In half precision x is 16 bits wide and x + y needs one dtype: `ops.cast(y, x.dtype)`.
+# 10. New tensors are float32 unless you say `ops.zeros(shape, dtype=x.dtype)`.
 
 
 # %%
@@ -748,9 +762,6 @@ def sinusoids(positions, d_model: int):
 #
 # **Read.** Dai et al., *Transformer-XL*, [arXiv:1901.02860](https://arxiv.org/abs/1901.02860),
 # section 3.3 and appendix B (the shift).
-
-# From here on arguments are tensors, some of them while a graph is traced: compute with
-# `keras.ops`, so that the same code runs on TensorFlow and JAX, compiled too.
 
 
 # %%
