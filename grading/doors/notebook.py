@@ -101,7 +101,7 @@ def following(session: Session, task: TaskResult) -> str:
         if place < len(tasks):
             return f"next: {tasks[place].id} {tasks[place].name}"
         return f"next: train what you wrote, below; then make submit LAB={session.lab.number}"
-    word = "write it, run its cell" if task.outcome == "not started" else "mend it, run its cell"
+    word = "write it, run its cell" if task.outcome == "not started" else "fix it, run its cell"
     return f'{word} and this one; hint("{task.id}") says more'
 
 

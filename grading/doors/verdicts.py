@@ -81,7 +81,7 @@ def show_next(session: Session) -> None:
     """The first graded task that is not finished, with its place."""
     for task in session.result.tasks:
         if task.outcome in ("failed", "not started"):
-            word = "write" if task.outcome == "not started" else "mend"
+            word = "write" if task.outcome == "not started" else "fix"
             next_step(f"{word} {task.id} {task.name}", ROOT / session.submission.path, task.line)
             say(f"      a hint: make grade TASK={task.id} HINT=1")
             return

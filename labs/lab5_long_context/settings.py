@@ -149,7 +149,7 @@ def steps_per_epoch(settings: Settings, network: Network) -> int:
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings that do not go together.
+    """Refuse settings that do not fit together.
 
     Raises
     ------
@@ -167,6 +167,6 @@ def check(settings: Settings) -> None:
     bars = settings.primer_bars
     if len(bars) != 2 or bars[0] > bars[1]:
         raise EtudeError(
-            f"primer_bars is {','.join(map(str, bars))}, which is no bar: give the first and the "
-            'last, like SET="primer_bars=1,4"'
+            f"primer_bars is {','.join(map(str, bars))}, which is not a bar: give the first and "
+            'the last, like SET="primer_bars=1,4"'
         )

@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_solutions_are_asked(
     for to, sentence in (
         ("file", "File exists"),
         ("file/x", "Not a directory"),
-        ("other", "is no handout"),
+        ("other", "is not a handout"),
     ):
         done = command(ROOT, "grading.handout", "--lab", "3", "--to", str(tmp_path / to))
         assert (done.returncode, done.stdout) == (2, "")
@@ -350,11 +350,11 @@ def test_a_damaged_or_hostile_handout_is_refused(copy, tmp_path):
     with pytest.raises(EtudeError, match=r"code\.py was changed"):
         read_handout(copy)
     (copy / MANIFEST).write_text(json.dumps({"../outside.py": "0"}))
-    with pytest.raises(EtudeError, match="is no handout"):
+    with pytest.raises(EtudeError, match="is not a handout"):
         read_handout(copy)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
-    with pytest.raises(EtudeError, match="is no handout"):
+    with pytest.raises(EtudeError, match="is not a handout"):
         install({}, tmp_path / "other")
 
 
