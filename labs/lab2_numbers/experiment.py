@@ -397,7 +397,8 @@ def why(settings: Settings, trained: list[Trained]) -> list[str]:
         "too, were never higher. Neither model has learned a rule that generalises; each has "
         f"learned {top} lengths.",
         "The exercise that this lab comes from replaced unknown words by similar ones. That hides "
-        "the problem: the answer reads well but names a different number. Here it is right or wrong.",
+        "the problem: the answer reads well but names a different number. Here it is right or "
+        "wrong.",
     ]
     after = []
     for one in trained:
