@@ -55,7 +55,7 @@ lab5: ## [PRESET=full DATA=pop1k7 PRIMER=file.mid ...]|Transformer-XL on REMI be
 lab6: ## [PRESET=full DATA=pop1k7 PRIMER=file.mid ...]|GPT-2 and LLaMA, three decodings, what measures of music see
 
 lab%-continue: $(READY)
-	@$(ETUDE) labs.course.continuation $(call quoted,$*) $(call options,RUN PRIMER INSTRUMENT SOUNDFONT SEED SET)
+	@$(ETUDE) labs.course.continuation $(call quoted,$*) $(call options,RUN CODE PRIMER INSTRUMENT SOUNDFONT SEED SET)
 
 lab4-continue: ## [RUN=folder PRIMER=file.mid INSTRUMENT=...]|generate again with a model that is trained
 
@@ -63,11 +63,11 @@ lab5-continue: ## [RUN=folder PRIMER=file.mid SET=...]|the same; SET='network="R
 
 lab6-continue: ## [RUN=folder PRIMER=file.mid SET=...]|generate again with both models that are trained
 
-grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1]|grade what you wrote in tasks.py
+grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1] [CODE=file]|grade what you wrote in tasks.py or the notebook
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)
 
-watch: $(READY) ## LAB=3|grade again at each save
-	@$(ETUDE) grading.watch $(call options,LAB)
+watch: $(READY) ## LAB=3 [CODE=file]|grade again at each save
+	@$(ETUDE) grading.watch $(call options,LAB CODE)
 
 data: $(READY) ## NAME=maestro [FROM=path]|fetch a data set, or point Etude at your own copy; prepare its tokens
 	@$(ETUDE) labs.course.data $(call options,NAME FROM)
@@ -81,8 +81,8 @@ build: $(READY) ## [FORCE=1]|make tasks.py, notebooks and lab READMEs anew from 
 reset: $(READY) ## TASK=3.4|put one stub back (a backup is kept)
 	@$(ETUDE) labs.reset $(call options,TASK)
 
-submit: $(READY) ## LAB=3|check, grade publicly and write the one file to hand in
-	@$(ETUDE) grading.submit $(call options,LAB)
+submit: $(READY) ## LAB=3 [CODE=file]|check, grade publicly and write the one file to hand in
+	@$(ETUDE) grading.submit $(call options,LAB CODE)
 
 update: $(READY) ## FROM=folder|in a handout: take a newer one, keep what you wrote
 	@$(ETUDE) labs.update $(call options,FROM)

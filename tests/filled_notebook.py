@@ -15,7 +15,7 @@ from toolkit.paths import ROOT
 
 
 def course_copy(folder: Path) -> Path:
-    """Copy the course, nothing solved: a notebook saves to `tasks.py`, and ROOT's is somebody's."""
+    """Copy the course, nothing solved: in ROOT somebody may have written."""
     ignored = shutil.ignore_patterns(".*", "__pycache__", "runs", "cache")
     course = Path(shutil.copytree(ROOT, folder / "etude", ignore=ignored))
     for lab in all_labs():

@@ -72,10 +72,11 @@ def warn(message: str) -> None:
     console.print(f"[yellow]note:[/yellow] {escape(message)}")
 
 
-def next_step(message: str, path: Path | None = None, line: int | None = None) -> None:
-    """Print the next thing to do, with `file:line` where there is one."""
-    place = f" {shown(path)}{f':{line}' if line else ''}" if path else ""
-    console.print(f"[bold green]next:[/bold green] {escape(message)}[cyan]{escape(place)}[/cyan]")
+def next_step(message: str, place: Path | str = "", line: int | None = None) -> None:
+    """Print the next thing to do, with `file:line` or another place where there is one."""
+    where = shown(place) if isinstance(place, Path) else place
+    where = f" {where}{f':{line}' if line else ''}" if where else ""
+    console.print(f"[bold green]next:[/bold green] {escape(message)}[cyan]{escape(where)}[/cyan]")
 
 
 def format_cell(value: Any) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 import yaml
 
 from labs.course.catalogue import Lab
-from labs.course.submission import MAX_BYTES
+from labs.course.submission import MAX_BYTES, stubs_left
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
 from toolkit.plain import MAX_PATH, plain, printable
@@ -33,8 +33,6 @@ MAX_FILES = 2_000  # in one student's folder or zip
 MAX_DEPTH = 8  # folders below a student's
 MAX_NAME = 255  # bytes of a name, as on most disks
 HANDFUL = 10  # files of one student whose contents are compared
-# what a stub leaves in a file, or in a notebook's JSON; nothing here parses what was handed in
-LEFT = re.compile(rb"raise NotImplementedError\(\\?[\"'](\d+\.\d+)\\?[\"']\)")
 JUNK = {"__MACOSX", "__pycache__", "node_modules"}
 
 # what zipfile raises over damaged bytes
@@ -385,9 +383,9 @@ def read_lazily(files: Files, path: str) -> tuple[bytes, tuple[str, ...]]:
 
 def further(contents: dict[str, bytes]) -> tuple[str, bytes, tuple[str, ...]]:
     """Of a `tasks.py` and a notebook, choose the one with more tasks written."""
-    todo = {path: set(LEFT.findall(content)) for path, content in contents.items()}
+    todo = {path: stubs_left(content) for path, content in contents.items()}
     best, other = sorted(contents, key=lambda path: (len(todo[path]), not path.endswith(".py")))
     if only := todo[best] - todo[other]:
-        ids = ", ".join(sorted(id.decode() for id in only))
+        ids = ", ".join(sorted(only))
         return best, contents[best], (f"{other} was not graded, but has {ids}, {best} has not",)
     return best, contents[best], ()

@@ -105,7 +105,7 @@ def grade(
     Parameters
     ----------
     code
-        None for the lab's `tasks.py`, "solution", or the path of a .py or .ipynb file.
+        None for what `chosen_source` chooses, "solution", or the path of a .py or .ipynb file.
     checks
         What `collect` found, if it was asked already.
     tasks

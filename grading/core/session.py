@@ -17,7 +17,8 @@ from grading.sandbox.proxy import StudentRaised
 from grading.sandbox.rehearsal import rehearse
 from grading.sandbox.workers import CPU_SECONDS, Raised, Refused, Worker, WorkerDied, Zygote
 from labs.course.catalogue import Lab
-from labs.course.code import missing_notes, notebook_note
+from labs.course.chosen import chosen_source, left_behind
+from labs.course.code import missing_notes
 from labs.course.definitions import definitions, unfinished
 from labs.course.submission import Submission, read_submission, syntax_error
 from toolkit.errors import EtudeError
@@ -54,7 +55,7 @@ class Session:
     lab
         Which lab.
     code
-        None for the lab's `tasks.py`, "solution", or the path of a .py or .ipynb file.
+        None for what `chosen_source` chooses, "solution", or the path of a .py or .ipynb file.
     checks
         Every check the lab has, whether it will run or not: points are shared before it starts.
     student
@@ -85,8 +86,10 @@ class Session:
         elif code == "solution":
             raise EtudeError(f"this copy of the course has no solution of lab {lab.number}")
         self.reference = reference(lab)
-        path = Path(code) if code not in (None, "solution") else lab.tasks_file
-        path = lab.solution_file if code == "solution" else path
+        if code == "solution":
+            path = lab.solution_file
+        else:
+            path = chosen_source(lab) if code is None else Path(code)
         self.path = path.absolute()  # of what is compiled, when and where that is asked for
         self.problem: str | None = None
         rehearsal = rehearse(path)
@@ -107,10 +110,8 @@ class Session:
         self.stubs = set(unfinished(source, names)) & set(found)
         self.lost = {} if self.problem else missing_notes(lab, self.submission)
         self.notes = self.submission.notes + bidirectional_notes(self.submission)
-        if code is None and not self.problem and (note := notebook_note(lab)):
-            if self.stubs == set(names):
-                raise EtudeError(note)  # nobody gets 0 for work that lies beside the file
-            self.notes += (note,)
+        if code is None and not self.problem:
+            self.notes += left_behind(lab, path)
         self.result = empty_result(lab, checks, shown(path), stamp(lab), self.isolation())
         self.result.seconds_allowed = BUDGET * lab.grading_seconds
         self.spent = Spent()

@@ -86,7 +86,9 @@ def step_id(task: Task) -> str:
     return f"task_{task.id.replace('.', '_')}"
 
 
-def as_classroom(task: TaskResult, seconds: float, problem: str | None = None) -> dict[str, Any]:
+def as_classroom(
+    task: TaskResult, seconds: float, problem: str | None = None, filename: str = "tasks.py"
+) -> dict[str, Any]:
     """One task's public checks as the reporter's JSON: one test, which is never left out."""
     checks = [check for check in task.checks if not check.hidden]
     broken = any(check.outcome == "error" for check in checks)
@@ -105,7 +107,7 @@ def as_classroom(task: TaskResult, seconds: float, problem: str | None = None) -
         "score": round(sum(check.earned for check in checks), 3),
         "message": "\n".join(told)[:MESSAGE],
         "test_code": f"make grade TASK={task.id}",
-        "filename": "tasks.py",
+        "filename": filename,
         "line_no": task.line or 0,
         "duration": round(1000 * seconds),
     }
@@ -118,7 +120,8 @@ def run_step(task_id: str) -> None:
     began = time.monotonic()
     session = grade(lab, None, tasks=[task.id], public=True)
     result = session.result.task(task.id)
-    result_json = as_classroom(result, time.monotonic() - began, session.problem)
+    seconds, name = time.monotonic() - began, session.submission.path.name
+    result_json = as_classroom(result, seconds, session.problem, name)
     say(json.dumps(result_json, indent=1))
     encoded = base64.b64encode(json.dumps(result_json).encode()).decode()
     with Path(os.environ.get("GITHUB_OUTPUT", os.devnull)).open("a", encoding="utf-8") as output:

@@ -22,6 +22,7 @@ from grading.core.session import Session
 from grading.doors.handout import tracked_files
 from grading.doors.verdicts import points
 from labs.course.catalogue import Lab, load_lab
+from labs.course.submission import MAX_BYTES, stubs_left
 from toolkit.console import next_step, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, write_whole
@@ -154,7 +155,7 @@ def grade_submission(base: Path) -> Path:
     session.problem = problem or session.problem
     target = base / "results" / "results.json"
     allowed = all(map(session.may_run, declared))
-    warned = [] if allowed else [LEFT_OUT.format(session.isolation())]
+    warned = not_graded(path, lab) + ([] if allowed else [LEFT_OUT.format(session.isolation())])
 
     def write(finished: bool) -> None:
         told = warned + ([] if finished else [UNFINISHED])
@@ -180,9 +181,9 @@ def grade_submission(base: Path) -> Path:
 
 def find_file(folder: Path, lab: Lab) -> tuple[Path, str | None]:
     """Find the file to grade among what was handed in; else say what is wrong."""
-    for name in ("tasks.py", lab.notebook_file.name, f"labs/{lab.slug}/tasks.py"):
-        if (folder / name).exists() or (folder / name).is_symlink():
-            return folder / name, None
+    for place in (folder, folder / "labs" / lab.slug):
+        if both := files_of(place, lab):
+            return min(both, key=lambda path: (len(left_in(path)), path.suffix != ".py")), None
     there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     files = [name for name in there if name.endswith((".py", ".ipynb"))]
     if len(files) == 1:
@@ -192,6 +193,29 @@ def find_file(folder: Path, lab: Lab) -> tuple[Path, str | None]:
         f"there is no tasks.py in what was handed in ({listed}): hand in tasks.py, or the "
         f"lab{lab.number}.zip that make submit LAB={lab.number} writes"
     )
+
+
+def files_of(folder: Path, lab: Lab) -> list[Path]:
+    """What a folder has of a lab's `tasks.py` and notebook."""
+    paths = [folder / name for name in (lab.tasks_file.name, lab.notebook_file.name)]
+    return [path for path in paths if path.exists() or path.is_symlink()]
+
+
+def left_in(path: Path) -> set[str]:
+    """Tasks that a file has not written, as far as it can be read."""
+    if path.is_symlink() or not path.is_file():
+        return set()
+    with path.open("rb") as file:
+        return stubs_left(file.read(MAX_BYTES))
+
+
+def not_graded(path: Path, lab: Lab) -> list[str]:
+    """Tell what the other file has of a lab that was handed in twice."""
+    return [
+        f"{other.name} was not graded, but has {', '.join(sorted(only))}, {path.name} has not"
+        for other in files_of(path.parent, lab)
+        if (only := left_in(path) - left_in(other))
+    ]
 
 
 def student_of(metadata: Path) -> str:

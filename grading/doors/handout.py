@@ -15,7 +15,7 @@ from pathlib import Path
 from grading.core.imports import with_imports
 from grading.core.recorded import recorded_answers
 from grading.core.reference import answers_file
-from labs.course.build import generate, stub_file
+from labs.course.build import generate, readme, stub_file
 from labs.course.catalogue import Lab, all_labs, load_lab
 from labs.course.update import install, open_folder, tell
 from toolkit.console import next_step, run_command, say
@@ -64,8 +64,10 @@ def handout(labs: list[Lab]) -> dict[str, bytes]:
         names += lab_files(lab, tracked)
     files = {name: (ROOT / name).read_bytes() for name in with_imports(names)}
     for lab in labs:
+        stubs = stub_file(lab)
         made = generate(lab) | {
-            lab.folder / "stubs.py": stub_file(lab),
+            lab.folder / "README.md": readme(lab, stubs, handout=True),
+            lab.folder / "stubs.py": stubs,
             answers_file(lab): recorded_answers(lab),
         }
         files |= {str(path.relative_to(ROOT)): text.encode() for path, text in made.items()}

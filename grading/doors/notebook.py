@@ -14,11 +14,19 @@ from typing import Any
 
 from grading.core.collect import CheckTest, collect
 from grading.core.processes import zygote
-from grading.core.results import TaskResult
+from grading.core.results import Outcome, TaskResult
 from grading.core.run import grade
 from grading.core.session import Session
 from grading.doors.pictures import drawing
-from grading.doors.verdicts import points, show_heading, show_stamp, show_task
+from grading.doors.verdicts import (
+    first_unfinished,
+    notes_of,
+    points,
+    show_heading,
+    show_stamp,
+    show_task,
+    standing,
+)
 from labs.course.catalogue import find_task, load_lab
 from toolkit.console import console
 from toolkit.data.parallel import available_cores
@@ -27,6 +35,8 @@ from toolkit.report.page import render
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+_stands: dict[int, dict[str, Outcome]] = {}  # what was told of each lab's tasks so far
+
 
 @cache
 def checks_of(lab: int) -> list[CheckTest]:
@@ -34,7 +44,7 @@ def checks_of(lab: int) -> list[CheckTest]:
     return collect(load_lab(lab))
 
 
-def answer(task: str, code: str | None) -> dict[str, Any]:
+def answer(task: str, code: str | None = None) -> dict[str, Any]:
     """Grade one task and say how it went: points, as HTML, and in plain text.
 
     Raises
@@ -84,23 +94,23 @@ def verdict_html(session: Session, task: TaskResult) -> str:
         outcome=task.outcome if own else f"{task.outcome}, alone",
         points=f"{points(task.earned)} of {points(task.possible)} points"
         + (f"; {points(left)} graded by your instructor" if left > 1e-6 else ""),
-        notes=[*session.notes, *sorted(alone)],
+        notes=[*notes_of(session), *sorted(alone)],
         findings=findings,
         passed=[check.says for check in task.checks if check.outcome == "passed"],
-        next=following(session, task),
+        next=next_of(session, task),
     )
 
 
-def following(session: Session, task: TaskResult) -> str:
+def next_of(session: Session, task: TaskResult) -> str:
     """What to do next."""
     if task.outcome == "error":
         return "a check broke in the grader itself: tell your instructor, it is not your fault"
+    lab = session.lab.number
+    _stands[lab] = standing(session, _stands.get(lab, {}))
     if task.outcome == "passed":
-        tasks = session.lab.tasks
-        place = [one.id for one in tasks].index(task.id) + 1
-        if place < len(tasks):
-            return f"next: {tasks[place].id} {tasks[place].name}"
-        return f"next: train what you wrote, below; then make submit LAB={session.lab.number}"
+        if following := first_unfinished(session, _stands[lab]):
+            return f"next: {following.id} {following.name}"
+        return f"next: train what you wrote, below; then make submit LAB={lab}"
     word = "write it, run its cell" if task.outcome == "not started" else "fix it, run its cell"
     return f'{word} and this one; hint("{task.id}") says more'
 

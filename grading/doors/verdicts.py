@@ -1,11 +1,13 @@
 """What grading prints: a line a task, what failed and why, the points, and what to do next."""
 
+from collections.abc import Mapping
+
 from rich.markup import escape
 
-from grading.core.results import LabResult, TaskResult
+from grading.core.results import LabResult, Outcome, TaskResult
 from grading.core.session import Session
+from labs.course.imports import import_notes
 from toolkit.console import console, heading, next_step, say, stamp, warn
-from toolkit.paths import ROOT
 
 COLOURS = {
     "passed": "green",
@@ -30,10 +32,16 @@ def show_heading(session: Session) -> None:
     """The lab, the file, and what its author should know before the verdicts."""
     heading(f"Lab {session.lab.number}  {session.lab.title}")
     say(f"{session.result.submission}\n")
-    for note in session.notes:
+    for note in notes_of(session):
         warn(note)
     if session.problem:
         console.print(f"[bold red]stopped:[/bold red] {escape(session.problem)}\n")
+
+
+def notes_of(session: Session) -> list[str]:
+    """What the file's author should know besides the verdicts."""
+    imports = () if session.problem else import_notes(session.lab, session.submission)
+    return [*session.notes, *imports]
 
 
 def show_task(task: TaskResult, problem: str | None = None) -> None:
@@ -77,17 +85,40 @@ def show_total(result: LabResult) -> None:
         warn("a check broke in the grader itself: tell your instructor, it is not your fault")
 
 
-def show_next(session: Session) -> None:
-    """The first graded task that is not finished, with its place."""
+def standing(session: Session, before: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """How each task stands: as it was graded now, or `before`; what is no task yet is not started.
+
+    Parameters
+    ----------
+    before
+        Outcomes by task id, of gradings whose code has not changed since.
+    """
+    unwritten = session.stubs | session.lost.keys()
+    found: dict[str, Outcome] = {}
     for task in session.result.tasks:
-        if task.outcome in ("failed", "not started"):
-            word = "write" if task.outcome == "not started" else "fix"
-            next_step(f"{word} {task.id} {task.name}", ROOT / session.submission.path, task.line)
-            say(f"      a hint: make grade TASK={task.id} HINT=1")
-            return
-    ran = {check.outcome for task in session.result.tasks for check in task.checks}
+        found[task.id] = task.outcome
+        if task.outcome == "not run":
+            found[task.id] = before.get(task.id, "not run")
+            if task.name in unwritten:
+                found[task.id] = "not started"
+    return found
+
+
+def first_unfinished(session: Session, stands: Mapping[str, Outcome]) -> TaskResult | None:
+    """The first task in the lab's order that is not right, as far as that is known."""
+    unfinished = ("failed", "not started")
+    return next((task for task in session.result.tasks if stands[task.id] in unfinished), None)
+
+
+def show_next(session: Session, before: Mapping[str, Outcome] | None = None) -> None:
+    """The first task that is not finished, with its place; of a lab that is right, the run."""
+    stands = standing(session, before or {})
     lab = session.lab.number
-    if session.result.earned == session.result.possible:
-        next_step(f"all of lab {lab} is right: make submit LAB={lab}")
-    elif session.solution is None and ran == {"passed"}:
-        next_step(f"all of lab {lab}'s public checks are right: make submit LAB={lab}")
+    if task := first_unfinished(session, stands):
+        word = "write" if stands[task.id] == "not started" else "fix"
+        next_step(f"{word} {task.id} {task.name}", session.submission.place(task.line or 1))
+        say(f"      a hint: make grade TASK={task.id} HINT=1")
+    elif set(stands.values()) == {"passed"}:
+        next_step(f"every check here passes: make lab{lab}, then make submit LAB={lab}")
+    elif "error" not in stands.values():
+        next_step(f"make grade LAB={lab}")

@@ -176,19 +176,28 @@ def _task_in(lab: Lab, source: str) -> Task | None:
 # README
 
 
-def readme(lab: Lab, stubs: str) -> str:
-    """Return the lab's README: what you build, the tasks, the figures to expect."""
+def readme(lab: Lab, stubs: str, handout: bool = False) -> str:
+    """Return the lab's README: what you build, the tasks, the figures to expect.
+
+    A handout's names nothing that a handout lacks: no solution, no `make build`.
+    """
     command, name = f"make lab{lab.number}", lab.notebook_file.name
     found = definitions(stubs)
     rows = [
         f"| {task.id} | `{task.name}` | {_summary(found[task.name].node)} | {task.points} |"
         for task in lab.tasks
     ]
+    lesson = opening(stubs)
+    missing = (
+        "What you have not written yet is borrowed from the solution; a handout\n"
+        "has none, and there the run stops at the first function that is missing and names it."
+    )
+    if handout:
+        lesson = lesson.replace(" CODE=solution", "")
+        missing = "The run stops at the first function that is missing, and names it."
     parts = [
-        opening(stubs),
-        f"```\n{command}\n```\n\n"
-        "trains and plays. What you have not written yet is borrowed from the solution; a handout\n"
-        "has none, and there the run stops at the first function that is missing and names it.\n"
+        lesson,
+        f"```\n{command}\n```\n\ntrains and plays. {missing}\n"
         f"Write your own in [tasks.py](tasks.py), or in [{name}]({name}); "
         f"`make grade LAB={lab.number}` says whether it is right.",
         "## Tasks",
@@ -203,8 +212,9 @@ def readme(lab: Lab, stubs: str) -> str:
             "and the loss and accuracy curves.",
             "\n".join([*head, *figures]),
         ]
-    made = "Made by `make build` from solution.py and lab.toml; edit those."
-    return "\n\n".join([*parts, f"<sub>{made}</sub>"]) + "\n"
+    if not handout:
+        parts.append("<sub>Made by `make build` from solution.py and lab.toml; edit those.</sub>")
+    return "\n\n".join(parts) + "\n"
 
 
 def opening(stubs: str) -> str:

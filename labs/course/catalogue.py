@@ -59,7 +59,7 @@ class Lab:
 
     @property
     def tasks_file(self) -> Path:
-        """The one file a student edits."""
+        """What a student edits, or the notebook."""
         return self.folder / "tasks.py"
 
     @property

@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from labs.course.definitions import (
     DefinitionNode,
@@ -10,6 +12,7 @@ from labs.course.definitions import (
     first_line,
     is_import,
     loads,
+    parsed,
     unwarned,
 )
 from toolkit.errors import EtudeError
@@ -37,7 +40,26 @@ _PURE = set(
 )
 
 
-def notebook_source(text: str) -> tuple[str, dict[int, str]]:
+class Taken(NamedTuple):
+    """What was taken out of a notebook, and what was not.
+
+    Attributes
+    ----------
+    source
+        Python, each cell under a line `# cell [7]`: the number that Jupyter shows beside a cell
+        that was run. A cell that was not run is counted from 1 over all cells: `# cell 7`.
+    broken
+        Cells that are not Python, with the reason.
+    lacking
+        Names that `source` uses and only a cell that runs something would make.
+    """
+
+    source: str
+    broken: dict[str, str]
+    lacking: list[str]
+
+
+def notebook_source(text: str) -> Taken:
     """Take a notebook's definitions out of it by its syntax tree; nothing runs, no output is read.
 
     Kept are imports, constants, functions and classes. What runs something (training, magics,
@@ -48,13 +70,6 @@ def notebook_source(text: str) -> tuple[str, dict[int, str]]:
     text : str
         The notebook's JSON, nbformat 4.
 
-    Returns
-    -------
-    source : str
-        Python, each cell under a line `# cell 7`, counted from 1 over all cells.
-    broken : dict of int to str
-        Cells that are not Python, with the reason.
-
     Raises
     ------
     EtudeError
@@ -63,36 +78,58 @@ def notebook_source(text: str) -> tuple[str, dict[int, str]]:
     try:
         cells = json.loads(text)["cells"]
         sources = [
-            "".join(cell["source"]) if cell["cell_type"] == "code" else None for cell in cells
+            (_label(cell, number), "".join(cell["source"]))
+            for number, cell in enumerate(cells, 1)
+            if cell["cell_type"] == "code"
         ]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise EtudeError(
             "is not a Jupyter notebook of format 4: save it again in Jupyter"
         ) from None
     result: list[str] = []
-    broken: dict[int, str] = {}
+    broken: dict[str, str] = {}
     kept: set[str] = set()
-    for number, source in enumerate(sources, 1):
-        if source is None:
-            continue
+    left_out: set[str] = set()
+    for label, source in sources:
         try:
-            lines = _cell_definitions(source.replace("\r\n", "\n"), kept)
+            lines = _cell_definitions(source.replace("\r\n", "\n"), kept, left_out)
         except (SyntaxError, ValueError, RecursionError) as error:
             place = f"line {error.lineno}: " if isinstance(error, SyntaxError) else ""
-            broken[number] = place + plain(getattr(error, "msg", None) or str(error))
+            broken[label] = place + plain(getattr(error, "msg", None) or str(error))
             continue
         if any(lines):
-            result += [f"# cell {number}", *lines, ""]
-    return "\n".join(result), broken
+            result += [f"# cell {label}", *lines, ""]
+    definitions_only = "\n".join(result)
+    return Taken(definitions_only, broken, _lacking(definitions_only, left_out - kept))
 
 
-def _cell_definitions(source: str, kept: set[str]) -> list[str]:
-    """Return a cell's lines with all that runs something blanked; add its names to `kept`."""
+def _label(cell: dict[str, Any], number: int) -> str:
+    """What a cell is called: by the number that Jupyter shows if it was run, else by its place."""
+    count = cell.get("execution_count")
+    return f"[{count}]" if type(count) is int and 0 < count < 1_000_000 else str(number)
+
+
+def _lacking(source: str, left_out: set[str]) -> list[str]:
+    """Those of the names `left_out` that a definition in `source` takes from its module."""
+    used: set[str] = set()
+    with suppress(SyntaxError, ValueError, RecursionError):
+        last = {name: node for node in parsed(source).body for name in bound_names(node)}
+        for node in last.values() if left_out else ():
+            inner = list(ast.walk(node))
+            own = {name.id for name in inner if isinstance(name, ast.Name) and not loads(name)}
+            own |= {argument.arg for argument in inner if isinstance(argument, ast.arg)}
+            used |= {name.id for name in inner if isinstance(name, ast.Name)} - own
+    return sorted(left_out & used)
+
+
+def _cell_definitions(source: str, kept: set[str], left_out: set[str]) -> list[str]:
+    """A cell's lines with all that runs something blanked; its names go to `kept` or `left_out`."""
     source, tree = _cell(source)
     lines = source.split("\n")
     result = [""] * len(lines)
     for node in tree.body:
         if not _defines(node, kept):
+            left_out |= bound_names(node)
             continue
         kept |= bound_names(node)
         start = first_line(node) if isinstance(node, DefinitionNode) else node.lineno
@@ -125,12 +162,12 @@ def _cell(source: str) -> tuple[str, ast.Module]:
     return source, tree
 
 
-def names_bound(cell: str) -> set[str]:
-    """Names that a notebook's cell binds, whatever it runs; none if it is not Python."""
+def names_bound(cell: str) -> set[str] | None:
+    """Names that a notebook's cell binds, whatever it runs; None if it is not Python."""
     try:
         _, tree = _cell(cell)
     except (SyntaxError, ValueError, RecursionError):
-        return set()
+        return None
     return {name for node in tree.body for name in bound_names(node)}
 
 

@@ -21,6 +21,7 @@ from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from labs.course.catalogue import Lab, Task
+from labs.course.chosen import chosen_source, left_behind
 from labs.course.definitions import definitions, missing, unfinished
 from labs.course.merge import merge
 from labs.course.submission import Submission, read_submission, syntax_error
@@ -54,8 +55,10 @@ class Tasks:
     ----------
     whose : dict of str to str
         For each task id "yours", "borrowed", "solution", or in a handout "unfinished".
+    path : Path
+        The file that was loaded: the student's, or the solution's.
     source : str
-        The text that was loaded: the student's, or the solution's.
+        Its text, of a notebook its definitions.
     notes : tuple of str
         What the student should be told.
     """
@@ -64,6 +67,7 @@ class Tasks:
         self._origin = origin
         self._module = module
         self.whose = origin.whose
+        self.path = origin.submission.path
         self.source = origin.submission.source
         self.notes = notes
 
@@ -117,12 +121,13 @@ class Tasks:
             return f"{place}, in {plain(frame.name, 80)}: {said(error)}"
         return None
 
-    def first_unfinished(self) -> tuple[Task, int] | None:
-        """The first task that is not the student's own yet, with its line in their file."""
+    def first_unfinished(self) -> tuple[Task, str] | None:
+        """The first task that is not the student's own yet, with its place in their file."""
         found = definitions(self.source)
         for task in self._origin.lab.tasks:
             if self.whose[task.id] in (BORROWED, UNFINISHED):
-                return task, found[task.name].line if task.name in found else 1
+                line = found[task.name].line if task.name in found else 1
+                return task, self._origin.submission.place(line)
         return None
 
     def _unfinished(self, task: Task) -> str:
@@ -131,7 +136,7 @@ class Tasks:
         if task.name not in found:
             return (
                 f"{shown(submission.path)} has no {task.name} (task {task.id}), and there is no "
-                f"solution to borrow it from: make reset TASK={task.id} puts its stub back"
+                f"solution to borrow it from: {_stub_back(submission, task)}"
             )
         place = submission.place(found[task.name].line)
         return f"{task.name} (task {task.id}) is not written yet: {place}"
@@ -145,12 +150,14 @@ def load_tasks(lab: Lab, code: str | Path | None = None) -> Tasks:
     lab : Lab
         Which lab.
     code : str or Path, optional
-        By default the lab's `tasks.py`; "solution", or the path of a `.py` or `.ipynb` file.
+        By default what `chosen_source` chooses; "solution", or the path of a `.py` or `.ipynb`
+        file.
 
     Raises
     ------
     EtudeError
-        If the file is missing or not Python, or fails or never ends while it is imported.
+        If it is not clear which file counts, or the file is missing or not Python, or fails or
+        never ends while it is imported.
     """
     solution = (
         lab.solution_file.read_text(encoding="utf-8") if lab.solution_file.is_file() else None
@@ -160,7 +167,7 @@ def load_tasks(lab: Lab, code: str | Path | None = None) -> Tasks:
             raise EtudeError(f"this handout has no solution of lab {lab.number}")
         whose = {task.id: SOLUTION for task in lab.tasks}
         return _load(Origin(lab, Submission(lab.solution_file, solution), solution, whose))
-    submission = read_submission(lab.tasks_file if code is None else code)
+    submission = read_submission(chosen_source(lab) if code is None else code)
     if problem := syntax_error(submission):
         raise EtudeError(f"{problem}: Python cannot read this line, fix it and run again")
     source = submission.source
@@ -171,30 +178,9 @@ def load_tasks(lab: Lab, code: str | Path | None = None) -> Tasks:
     notes = [*submission.notes, *lost.values()]
     if len(lost) > 3:
         notes = [*submission.notes, f"{shown(submission.path)} has no {', '.join(lost)}"]
-    if code is None and (note := notebook_note(lab)):
-        notes.append(note)
+    if code is None:
+        notes += left_behind(lab, submission.path)
     return _load(Origin(lab, submission, solution, whose), tuple(notes))
-
-
-def notebook_note(lab: Lab) -> str | None:
-    """Say that the notebook holds work that `tasks.py` lacks, if it does."""
-    if not (only := only_in_notebook(lab)):
-        return None
-    return (
-        f"{shown(lab.notebook_file)} has {', '.join(only)}, {shown(lab.tasks_file)} does not: "
-        f"run the notebook's check cells, or give CODE={shown(lab.notebook_file)}"
-    )
-
-
-def only_in_notebook(lab: Lab) -> list[str]:
-    """Tasks that are written in the lab's notebook while `tasks.py` still has their stubs."""
-    names = [task.name for task in lab.tasks]
-    try:
-        in_tasks = set(unfinished(read_submission(lab.tasks_file).source, names))
-        in_notebook = set(unfinished(read_submission(lab.notebook_file).source, names))
-    except (EtudeError, SyntaxError):
-        return []
-    return [name for name in names if name in in_tasks - in_notebook]
 
 
 def missing_notes(lab: Lab, submission: Submission) -> dict[str, str]:
@@ -206,10 +192,16 @@ def missing_notes(lab: Lab, submission: Submission) -> dict[str, str]:
         near = get_close_matches(name, others, 1)
         renamed = f" (is it {near[0]} now?)" if near else ""
         notes[name] = (
-            f"{shown(submission.path)} has no {name}{renamed}: give it its name back, or put the "
-            f"stub back with make reset TASK={lab.task(name).id}"
+            f"{shown(submission.path)} has no {name}{renamed}: give it its name back; or "
+            f"{_stub_back(submission, lab.task(name))}"
         )
     return notes
+
+
+def _stub_back(submission: Submission, task: Task) -> str:
+    if submission.path.suffix == ".ipynb":
+        return f"copy the stub of {task.name} from tasks.py into a cell"
+    return f"make reset TASK={task.id} puts its stub back"
 
 
 def said(error: BaseException) -> str:

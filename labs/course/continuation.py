@@ -39,7 +39,7 @@ def main() -> None:
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = combine(lab, experiment, before, chosen, options.set)
     code = before.get("code")
-    tasks = load_tasks(lab, None if code == "tasks.py" else code)
+    tasks = load_tasks(lab, options.code or (None if code == "tasks.py" else code))
     with Run.create(lab.slug, "continued", dataclasses.asdict(settings)) as run:
         experiment.continue_experiment(tasks, settings, run, trained)
         run.begin()
@@ -50,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make lab4-continue", description=__doc__)
     parser.add_argument("lab", help="the lab's number")
     parser.add_argument("--run", help="the run's folder (the newest that was finished)")
+    parser.add_argument("--code", help="whose code (as when it was trained)")
     parser.add_argument("--set", default="", help='other settings: "temperature=0.9 samples=2"')
     for name in OPTIONS:
         parser.add_argument(f"--{name}", help=f"the setting `{name}`")

@@ -94,6 +94,17 @@ def is_stub(node: DefinitionNode) -> bool:
     )
 
 
+def in_words(node: ast.stmt, source: str) -> str:
+    """A statement's tree as text: comments and layout make no difference.
+
+    It is the statement's own text if the tree is too deep or holds too long a number.
+    """
+    try:
+        return ast.dump(node)
+    except (RecursionError, ValueError):
+        return ast.get_source_segment(source, node) or ""
+
+
 def unfinished(source: str, names: Iterable[str]) -> list[str]:
     """Those of `names` that `source` leaves as a stub or does not define."""
     written = definitions(source)

@@ -37,14 +37,14 @@ def main() -> None:
 
 def _present(lab: Lab) -> str:
     if not lab.tasks_file.is_file():
-        return _fresh(lab)
+        return fresh_tasks(lab)
     try:
         return lab.tasks_file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise EtudeError(f"{shown(lab.tasks_file)} is not UTF-8 text") from None
 
 
-def _fresh(lab: Lab) -> str:
+def fresh_tasks(lab: Lab) -> str:
     """Return `tasks.py` as it was handed out."""
     if lab.solution_file.is_file():
         return stub_file(lab)
@@ -59,7 +59,7 @@ def _fresh(lab: Lab) -> str:
 
 def stub(lab: Lab, name: str) -> str:
     """Return the text of one task as it was handed out."""
-    fresh = _fresh(lab)
+    fresh = fresh_tasks(lab)
     found = definitions(fresh)[name]
     return "\n".join(fresh.splitlines()[found.line - 1 : found.end_line])
 

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m labs.run", description=__doc__)
     parser.add_argument("lab", help="the lab's number")
     parser.add_argument("--preset", default="quick", help="which of the lab's presets (quick)")
-    parser.add_argument("--code", help='"solution" or a .py or .ipynb file (tasks.py)')
+    parser.add_argument("--code", help='"solution" or a .py or .ipynb file (the one you worked in)')
     parser.add_argument("--set", default="", help='other settings: "epochs=3 units=128"')
     parser.add_argument("--resume", default="", help="1, or a folder: go on with a run")
     for name in FIELDS:
@@ -199,13 +199,14 @@ def _range(option: Any) -> Range:
 
 
 def say_whose(tasks: Tasks) -> None:
-    """Say in a line or two which functions are the student's and which are borrowed."""
+    """Say which file was loaded, and which functions are the student's and which are borrowed."""
     named: dict[str, list[str]] = {}
     for _, name, whose in tasks.describe():
         named.setdefault(whose, []).append(name)
     if SOLUTION in named:
         console.say("code: the solution throughout")
         return
+    console.say(f"code: {shown(tasks.path)}")
     labels = {YOURS: "yours", BORROWED: "borrowed from the solution"}
     for whose, names in named.items():
         console.say(f"code: {labels.get(whose, 'not written yet')}: {', '.join(names)}")
@@ -234,10 +235,12 @@ def _say_next(lab: Lab, tasks: Tasks, report: Path) -> None:
     console.say(f"report: {shown(report)}")
     unfinished = tasks.first_unfinished()
     if unfinished:
-        task, line = unfinished
-        console.next_step(f"write {task.name} (task {task.id})", lab.tasks_file, line)
+        task, place = unfinished
+        console.next_step(f"write {task.name} (task {task.id})", place)
     else:
         console.next_step("open the report", report)
+        if YOURS in tasks.whose.values():
+            console.say(f"      then hand in: make submit LAB={lab.number}")
 
 
 if __name__ == "__main__":

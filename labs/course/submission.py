@@ -19,7 +19,7 @@ MAX_BYTES = 1_000_000
 class Submission:
     """Source text that was handed in, with what its reader should be told.
 
-    `source` of a notebook is its definitions, each cell under a line `# cell 7`.
+    `source` of a notebook is its definitions, each cell under a line `# cell [7]`.
     """
 
     path: Path
@@ -32,9 +32,18 @@ class Submission:
             return f"{shown(self.path)}:{line}"
         lines = self.source.splitlines()[:line]
         for back, text in enumerate(reversed(lines)):
-            if cell := re.fullmatch(r"# cell (\d+)", text):
-                return f"{shown(self.path)}, cell {cell[1]}, line {back}"
+            if cell := re.fullmatch(r"# cell (\d+|\[\d+\])", text):
+                return f"{printable(self.path.name)}, cell {cell[1]}, line {back}"
         return shown(self.path)
+
+
+# what a stub leaves in a file, or in a notebook's JSON
+_LEFT = re.compile(rb"raise NotImplementedError\(\\?[\"'](\d+\.\d+)\\?[\"']\)")
+
+
+def stubs_left(content: bytes) -> set[str]:
+    """Ids of the tasks that a stranger's file has not written; nothing of it is parsed."""
+    return {task.decode() for task in _LEFT.findall(content)}
 
 
 class Flaw(NamedTuple):
@@ -112,8 +121,14 @@ def read_submission(path: Path | str) -> Submission:
     if path.suffix == ".py":
         return Submission(path, text)
     try:
-        source, broken = notebook_source(text)
+        source, broken, lacking = notebook_source(text)
     except EtudeError as error:
         raise EtudeError(f"{name} {error}") from None
-    notes = (f"{name}, cell {cell} is left out: {why}" for cell, why in broken.items())
-    return Submission(path, source, few(notes, len(broken)))
+    notes = [
+        f"{printable(path.name)}, cell {cell} is left out: {why}" for cell, why in broken.items()
+    ] + [
+        f"{plain(made, 80)} is not there when your code is graded, because a cell makes it by "
+        "running something: make it inside a function"
+        for made in lacking
+    ]
+    return Submission(path, source, few(notes, len(notes)))

@@ -14,7 +14,7 @@ from toolkit.data.preparation import prepare
 def main() -> None:
     """Count types, and what validation does not know, for chords whole and note by note."""
     console.quiet_tensorflow()
-    corpus = prepare(chorales_as_notes(load_tasks(load_lab(3), "solution")))
+    corpus = prepare(chorales_as_notes(load_tasks(load_lab(3))))
     vocabulary = np.array(corpus.header["vocabulary"])
     by_note = [vocabulary[corpus[index]].tolist() for index in range(len(corpus))]
     chords = [whole_chords(piece) for piece in by_note]

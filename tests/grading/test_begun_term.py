@@ -18,10 +18,25 @@ BEGUN = "7641e1ed4ce5ce29e02c04a841000e213eaf0a24"
 SMALL = "epochs=1 steps_per_epoch=2 max_pieces=16 samples=1 max_length=64 temperatures=1"
 
 
+# what check() did then: it wrote a notebook's definitions into tasks.py
+SAVE = """
+import json
+from labs.catalogue import load_lab
+from labs.notebook import save
+lab = load_lab(3)
+cells = json.loads(lab.notebook_file.read_text(encoding="utf-8"))["cells"]
+assert save(lab, ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"])
+"""
+
+
 def run(folder: Path, *words: str) -> str:
     """Run a module of the course in a folder; what it printed."""
+    return run_python(folder, "-m", *words)
+
+
+def run_python(folder: Path, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, capture_output=True, text=True, timeout=900
+        [sys.executable, *words], cwd=folder, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -54,6 +69,8 @@ def test_a_notebook_of_then_is_checked_trained_and_handed_in_now(begun, tmp_path
         elif cell.source.startswith("!"):
             cell.source += f' --set "{SMALL}"'
     nbformat.write(book, place)
+    run_python(begun, "-c", SAVE)
+    tasks = (begun / "labs" / LAB.slug / "tasks.py").read_bytes()
     run(ROOT, "grading.handout", "--lab", "3", "--to", str(tmp_path / "newer"))
     told = run(begun, "labs.update", "--from", str(tmp_path / "newer"))
     assert f"labs/{LAB.slug}/{LAB.notebook_file.name} holds work" in " ".join(told.split())
@@ -63,6 +80,7 @@ def test_a_notebook_of_then_is_checked_trained_and_handed_in_now(begun, tmp_path
     public = {task: points for task, (points, _) in verdicts(book).items()}
     assert public == pytest.approx({task.id: 0.6 * task.points for task in LAB.tasks})
     assert "report.html" in printed(book, "!")
+    assert (begun / "labs" / LAB.slug / "tasks.py").read_bytes() == tasks
     assert "60 of 60" in run(begun, "grading.submit", "--lab", "3")
     with zipfile.ZipFile(begun / "submissions" / "lab3.zip") as handed:
-        assert "tasks.py" in handed.namelist()
+        assert handed.read(LAB.notebook_file.name) == place.read_bytes()

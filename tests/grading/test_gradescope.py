@@ -13,7 +13,14 @@ from grading.core.collect import collect
 from grading.core.processes import zygote
 from grading.core.session import Session
 from grading.doors import gradescope
-from grading.doors.gradescope import VISIBILITIES, as_results, build, find_file, student_of
+from grading.doors.gradescope import (
+    VISIBILITIES,
+    as_results,
+    build,
+    find_file,
+    not_graded,
+    student_of,
+)
 from grading.sandbox.isolation import Isolation
 from labs.course.build import stub_file
 from labs.course.catalogue import load_lab
@@ -220,8 +227,23 @@ def test_the_file_is_found_where_students_put_it(tmp_path):
     assert found("lab3.ipynb") == ("lab3.ipynb", None)
     assert found("labs/lab3_notes/tasks.py", "conftest.py") == ("labs/lab3_notes/tasks.py", None)
     assert found("my_solution.py", "notes.txt") == ("my_solution.py", None)
+    assert found("labs/lab3_notes/lab3.ipynb")[0] == "labs/lab3_notes/lab3.ipynb"
     for several in (("a.py", "b.py"), ()):
         assert "hand in tasks.py" in str(found(*several)[1])
+
+
+def test_of_a_notebook_and_a_file_the_one_with_more_written_is_graded(tmp_path):
+    stub = 'def f():\n    raise NotImplementedError("3.4")\n'
+    for written, other in (("tasks.py", "lab3.ipynb"), ("lab3.ipynb", "tasks.py")):
+        (tmp_path / written).write_text("x = 1\n")
+        (tmp_path / other).write_text(stub)
+        path, _ = find_file(tmp_path, LAB)
+        assert path.name == written
+        assert not_graded(path, LAB) == []
+    (tmp_path / "tasks.py").write_text(stub * 2 + stub.replace("3.4", "3.5"))
+    (tmp_path / "lab3.ipynb").write_text(stub.replace("3.4", "3.1"))
+    path, _ = find_file(tmp_path, LAB)
+    assert not_graded(path, LAB) == ["tasks.py was not graded, but has 3.1, lab3.ipynb has not"]
 
 
 def test_a_pair_is_one_student_in_any_order(tmp_path):

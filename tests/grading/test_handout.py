@@ -196,6 +196,18 @@ def test_a_handout_offers_and_runs_the_labs_that_are_in_it(copy):
         assert "stopped: there is no lab 4: labs here are 3\n" in done.stderr
 
 
+def test_what_students_read_names_no_command_that_they_lack(files):
+    targets = set(re.findall(r"^([\w-]+):", files["Makefile"].decode(), re.MULTILINE))
+    pages = {name: text.decode() for name, text in files.items() if name.endswith(".md")}
+    assert {"README.md", "labs/lab3_notes/README.md"} <= set(pages)
+    for name, page in pages.items():
+        assert set(re.findall(r"(?:^|`)make ([a-z][\w-]*)", page, re.MULTILINE)) <= targets, name
+        for theirs in ("CODE=solution", "solution.py", "lab.toml", "a handout", "make build"):
+            assert theirs not in page, name
+        for module in re.findall(r"python -m ([\w.]+)", page):
+            assert module == "pytest" or f"{module.replace('.', '/')}.py" in files, name
+
+
 def test_a_rule_is_left_out_whole():
     text = "a: b ## |x\n\tcommand\n\ntest: c\n\tother\n\n.PHONY: a test\n"
     assert without_rules(text, ("test",)) == "a: b ## |x\n\tcommand\n\n.PHONY: a\n"

@@ -10,7 +10,7 @@ import pytest
 
 from labs.course.build import nbgrader, notebook, stub_file
 from labs.course.catalogue import all_labs, load_lab
-from labs.course.notebook import check
+from labs.course.notebook import _Grader, check
 from toolkit.paths import ROOT
 
 LABS = pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.slug)
@@ -50,18 +50,18 @@ def test_each_task_is_a_solution_cell_followed_by_its_graded_check(lab):
 
 
 @pytest.mark.xdist_group("handout")
-def test_a_check_in_nbgrader_gives_its_points_and_saves_nothing(monkeypatch, capsys):
+def test_a_check_in_nbgrader_gives_the_points_of_what_the_kernel_ran(monkeypatch, capsys, tmp_path):
     lab = load_lab(3)
-    before = lab.tasks_file.read_bytes()
     solution = lab.solution_file.read_text(encoding="utf-8")
+    history = tmp_path / "history.json"
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    monkeypatch.setattr("labs.course.notebook._inputs", lambda: [solution])
-    assert check("3.3") == 8.0
-    monkeypatch.setattr("labs.course.notebook._inputs", lambda: [stub_file(lab)])
-    assert check("3.3") == 0.0
-    monkeypatch.setattr("labs.course.notebook._inputs", lambda: ["def build_vocabulary(:"])
-    assert check("3.3") == 0.0
-    assert lab.tasks_file.read_bytes() == before
+    monkeypatch.setenv("ETUDE_HISTORY", str(history))
+    monkeypatch.setattr("labs.course.notebook._grader", _Grader())
+    points = []
+    for cell in (solution, stub_file(lab), "def build_vocabulary(:", ""):
+        history.write_text(json.dumps(["", cell]))
+        points.append(check("3.3"))
+    assert points == [8, 0, 0, 0]
     assert "not started" in capsys.readouterr().out
 
 

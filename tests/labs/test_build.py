@@ -14,7 +14,6 @@ from labs.course.build import committed, generate, write_files
 from labs.course.catalogue import Lab, all_labs
 from labs.course.cells import notebook_source
 from labs.course.definitions import definitions, unfinished
-from labs.course.notebook import save
 from labs.course.reset import main as reset
 from toolkit.errors import EtudeError
 
@@ -93,7 +92,7 @@ def test_a_cell_keeps_its_id_when_another_section_grows(lab):
 
 
 def test_a_generated_notebook_is_an_unfinished_submission(lab):
-    source, broken = notebook_source(generate(lab)[lab.notebook_file])
+    source, broken, _ = notebook_source(generate(lab)[lab.notebook_file])
     assert broken == {}
     assert unfinished(source, NAMES) == NAMES
     names: dict = {}
@@ -218,144 +217,3 @@ def test_reset_names_the_tasks_there_are(reset_task):
         reset_task("double")
     with pytest.raises(EtudeError, match=r"which task\? make reset TASK=3\.4"):
         reset_task("")
-
-
-# Saving from a notebook
-
-
-def test_a_notebook_saves_what_is_finished_and_keeps_the_rest(lab, record):
-    write_files(generate(lab), False, record)
-    cells = [
-        "!pip install this",
-        "import os\nfrom math import exp\nLIMIT = 3\nNOISE = 4\n",
-        "def double(x):\n    return helper(x)",
-        "def double(x):\n    return helper(x) + LIMIT",
-        "def helper(x):\n    return exp(0) * x\nprint(double(1))",
-        'def shift(x):\n    raise NotImplementedError("9.2")',
-        "check('9.1')",
-    ]
-    assert save(lab, cells)
-    text = lab.tasks_file.read_text()
-    assert unfinished(text, NAMES) == ["shift", "Scale"]
-    names: dict = {}
-    exec(text, names)
-    assert names["double"](2) == 5
-    assert "import os" not in text
-    assert "NOISE" not in text
-    assert backups(lab) == []
-    assert not save(lab, cells)
-    lab.tasks_file.write_text(text.replace("+ LIMIT", "+ 7"))
-    assert save(lab, cells)
-    assert len(backups(lab)) == 1
-
-
-@pytest.fixture
-def saved(lab, record):
-    """Run cells, save all that ran, and give what `tasks.py` then defines."""
-    write_files(generate(lab), False, record)
-
-    ran: list[str] = []
-
-    def after(*cells: str) -> dict:
-        ran.extend(cells)
-        save(lab, ran)
-        names: dict = {}
-        exec(lab.tasks_file.read_text(), names)
-        return names
-
-    return after
-
-
-def test_a_constant_is_saved_below_what_it_is_made_of_and_changes_with_its_cell(saved, lab):
-    uses = "def double(x):\n    return [x, WIDE, NEVER]"
-    first = saved(
-        "STEP = 10", "STEP = 7", "NEVER = [STEP, 1]", "WIDE, KIND = len(NEVER), 'int32'", uses
-    )
-    assert first["double"](0) == [0, 2, [7, 1]]
-    again = saved("STEP = 7", "NEVER = [1]", "WIDE, KIND = len(NEVER), 'int32'", uses)
-    assert again["double"](0) == [0, 1, [1]]
-    assert lab.tasks_file.read_text().count("NEVER =") == 1
-    assert saved("STEP = 8", "NEVER = [STEP]", uses)["double"](0) == [0, 1, [8]]
-    assert backups(lab) == []
-
-
-def test_a_base_class_is_saved_above_what_derives_from_it(saved, lab):
-    derived = "class Scale(Mixing):\n    pass"
-    assert saved("class Mixing:\n    FIVE = 5", derived)["Scale"].FIVE == 5
-    text = lab.tasks_file.read_text()
-    base = "class Mixing:\n    FIVE = 5\n"
-    assert text.count(base) == 1
-    lab.tasks_file.write_text(text.replace(base, "") + "\n\n" + base)  # as written by hand
-    assert saved("class Mixing:\n    FIVE = 6", derived)["Scale"].FIVE == 6
-    assert lab.tasks_file.read_text().count("class Mixing") == 1
-
-
-def test_what_no_task_uses_is_not_saved(saved, lab):
-    written = "def double(x):\n    y = 2 * x\n    return y"
-    assert "y" not in saved("y = 3", "def plot():\n    return y", written)
-    assert "plot" not in lab.tasks_file.read_text()
-
-
-def test_two_statements_on_a_line_are_both_kept(saved, lab):
-    text = lab.tasks_file.read_text().replace("STEP = 10", "STEP = 10; END = 2")
-    lab.tasks_file.write_text(text)
-    found = saved("STEP = 9", "def double(x):\n    return STEP + END")
-    assert found["double"](0) == 11
-    assert saved('def shift(x):\n    return "\x0c"')["shift"](0) == "\x0c"
-
-
-@pytest.mark.parametrize(
-    ("cells", "told"),
-    [
-        (
-            ["def double(x):\n    return (x"],
-            "9.1 double was not saved, what was before is graded: its cell is not Python",
-        ),
-        (
-            ['def double(x):\n    raise NotImplementedError("9.1")\n    return 2 * x'],
-            "what was before is graded: it still raises NotImplementedError",
-        ),
-        (
-            ["TABLE = make()", "def double(x):\n    return TABLE[x]"],
-            "TABLE was not saved: a cell makes it by running something",
-        ),
-    ],
-)
-def test_what_a_notebook_cannot_save_is_named(lab, record, capsys, cells, told):
-    write_files(generate(lab), False, record)
-    stubs = notebook_source(lab.notebook_file.read_text())[0]
-    save(lab, [stubs, *cells])
-    assert told in " ".join(capsys.readouterr().out.split())
-    save(lab, [stubs, *cells, "def double(x):\n    return 2 * x"])
-    assert "was not saved" not in capsys.readouterr().out
-
-
-def test_a_file_that_is_not_python_stops_saving_with_one_sentence(lab, record):
-    write_files(generate(lab), False, record)
-    lab.tasks_file.write_text(lab.tasks_file.read_text() + "x = (1\n")
-    with pytest.raises(EtudeError, match=r"nothing was saved or graded: .*tasks\.py:\d+: '\('"):
-        save(lab, ["def double(x):\n    return 2 * x"])
-
-
-def test_a_constant_with_letters_of_more_than_a_byte_is_saved_whole(saved):
-    found = saved('NAMES = ["Žofie", "Åsa"]; OTHER = 1', "def double(x):\n    return NAMES")
-    assert found["double"](0) == ["Žofie", "Åsa"]
-
-
-def test_one_of_several_constants_changes_alone_and_back(saved, lab):
-    three = "PAD, START, END = range(3)"
-    text = lab.tasks_file.read_text().replace("STEP = 10\n", f"STEP = 10\n{three}\n")
-    lab.tasks_file.write_text(text)
-    uses = "def double(x):\n    return [PAD, START, END]"
-    assert saved(three, uses)["double"](0) == [0, 1, 2]
-    assert saved(three, "PAD = 5", uses)["double"](0) == [5, 1, 2]
-    assert saved(three, "PAD = 6", uses)["double"](0) == [6, 1, 2]
-    assert saved(three, "PAD = 5", uses, three)["double"](0) == [0, 1, 2]
-    assert lab.tasks_file.read_text().count("PAD") == 2
-    assert backups(lab) == []
-
-
-def test_a_constant_that_no_cell_holds_is_backed_up(saved, lab):
-    lab.tasks_file.write_text(lab.tasks_file.read_text().replace("STEP = 10", "STEP = 64"))
-    assert saved("STEP = 10", "def double(x):\n    return STEP")["double"](0) == 10
-    assert ["STEP = 64" in text for text in backups(lab)] == [True]

@@ -1,8 +1,6 @@
 """Whose code runs: yours, borrowed, the solution's; and every way a student's file can fail."""
 
-import json
 import pickle
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,8 +99,9 @@ def test_stubs_are_borrowed_and_named(lab):
     assert tasks.shift(1) == 110
     assert tasks.Scale(2)(3) == 6
     assert tasks.describe()[1] == ("9.2", "shift", "borrowed")
-    task, line = tasks.first_unfinished()
-    assert (task.id, line) == ("9.2", definitions(tasks.source)["shift"].line)
+    task, place = tasks.first_unfinished()
+    line = definitions(tasks.source)["shift"].line
+    assert (task.id, place.endswith(f"tasks.py:{line}")) == ("9.2", True)
 
 
 def test_the_solution_runs_throughout_on_request(lab):
@@ -211,14 +210,3 @@ def test_an_error_in_a_students_function_is_told_with_its_line(lab):
     place = f"tasks.py:{definitions(tasks.source)['double'].line + 2}, in double: ValueError: "
     assert place in tasks.explain(caught.value)
     assert tasks.explain(ValueError("elsewhere")) is None
-
-
-def test_an_edited_notebook_beside_untouched_tasks_is_reported(lab):
-    cell = {"cell_type": "code", "source": "def shift(x):\n    return 5"}
-    lab.notebook_file.write_text(json.dumps({"cells": [cell]}))
-    tasks = load_tasks(lab)
-    assert "lab9.ipynb has shift, " in tasks.notes[0]
-    assert "CODE=" in tasks.notes[0]
-    assert load_tasks(lab, lab.notebook_file).shift(1) == 5
-    shutil.copy(lab.solution_file, lab.tasks_file)
-    assert load_tasks(lab).notes == ()

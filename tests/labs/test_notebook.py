@@ -22,12 +22,17 @@ from grading.checks.assertions import CheckFailed, Difference, assert_close, ass
 from grading.doors.notebook import answer
 from grading.doors.pictures import CELLS, drawing
 from grading.proofs.bank import entries
+from labs.course.build import stub_file
 from labs.course.catalogue import all_labs, load_lab
-from labs.course.definitions import unfinished
 from labs.course.notebook import Verdict, _Grader, check, hint
 from toolkit.errors import EtudeError
 
 LAB = load_lab(3)
+# what a command that a cell starts takes for the student's code
+WHOSE = (
+    '!{sys.executable} -c "from labs.course import catalogue, code, run; '
+    'run.say_whose(code.load_tasks(catalogue.load_lab(3)))"'
+)
 LABS = pytest.mark.parametrize("lab", all_labs(), ids=lambda lab: lab.slug)
 
 
@@ -42,8 +47,10 @@ def pixels(panel):
 def test_a_notebook_shows_what_is_right_and_what_is_wrong(tmp_path):
     answers = solution_answers(LAB)
     (wrong,) = [one for one in entries(LAB) if one.name == "3_4_no_shift"]
-    book = filled(LAB, {"3.3": answers["3.3"], "3.4": wrong.answer})
-    checks_only(book, ["3.3", "3.4", "3.5"])
+    raising = "def masked_cross_entropy(targets, logits):\n    return 1 / 0"
+    book = filled(LAB, {"3.3": answers["3.3"], "3.4": wrong.answer, "3.6": raising})
+    checks_only(book, ["3.3", "3.4", "3.5", "3.6"])
+    book.cells.append(nbformat.v4.new_code_cell(WHOSE))
     book.cells.append(nbformat.v4.new_code_cell('hint("3.4", 2)'))
     unknown = nbformat.v4.new_code_cell('check("3.44")')
     unknown.metadata["tags"] = ["raises-exception"]
@@ -63,9 +70,12 @@ def test_a_notebook_shows_what_is_right_and_what_is_wrong(tmp_path):
     assert printed(book, "hint(").count("hint ") == 2
     assert "task 3.44: lab 3 has 3.1" in str(book.cells[-1].outputs[0]["traceback"])
     assert len(book.cells[-1].outputs[0]["traceback"]) == 1
+    assert "next: 3.1 score_to_tokens" in found["3.3"][1]
+    assert "lab3.ipynb, cell [" in found["3.6"][1]
+    named = "code: yours: build_vocabulary, make_windows, masked_cross_entropy"
+    assert named in printed(book, "!")
     tasks = (course / "labs" / LAB.slug / "tasks.py").read_text(encoding="utf-8")
-    names = [task.name for task in LAB.tasks]
-    assert set(names) - set(unfinished(tasks, names)) == {"build_vocabulary", "make_windows"}
+    assert tasks == stub_file(LAB)  # a notebook is graded as it is
 
 
 @LABS
@@ -131,7 +141,7 @@ def test_a_grader_that_ended_is_one_sentence_and_the_next_is_another(monkeypatch
     grader = _Grader()
     for _ in range(2):
         with pytest.raises(EtudeError, match="the grader ended: run this cell again"):
-            grader.ask(task="3.4", code=None)
+            grader.ask(task="3.4")
 
 
 @pytest.mark.xdist_group("handout")

@@ -177,7 +177,7 @@ def notebook(*cells: str) -> str:
 
 
 def test_definitions_come_out_of_a_notebook_and_nothing_that_runs():
-    source, broken = notebook_source(
+    source, broken, _ = notebook_source(
         notebook(
             "!pip install keras\nimport math\nimport re\n%matplotlib inline",
             "LIMIT = 4; print('noise')\nPATTERN = re.compile('a')\nROWS = [i for i in (0, 1)]",
@@ -201,9 +201,9 @@ def test_definitions_come_out_of_a_notebook_and_nothing_that_runs():
 
 
 def test_a_broken_cell_is_named_and_the_others_count():
-    source, broken = notebook_source(notebook("def f():\n    return 1", "def g(:\n    pass"))
-    assert list(broken) == [3]
-    assert "line 1" in broken[3]
+    source, broken, _ = notebook_source(notebook("def f():\n    return 1", "def g(:\n    pass"))
+    assert list(broken) == ["3"]
+    assert "line 1" in broken["3"]
     assert run(compile(source, "cells", "exec"))["f"]() == 1
 
 

@@ -23,7 +23,6 @@ from grading.proofs.made_class import as_notebook
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
 from labs.course.submission import Submission, read_submission, syntax_error
-from labs.course.takeover import taken_over
 from toolkit.console import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT, shown
@@ -162,7 +161,6 @@ def test_pythons_warnings_about_a_text_reach_nobody(tmp_path, action):
         warnings.simplefilter(action)
         assert syntax_error(Submission(tmp_path / "tasks.py", WARNS)) is None
         assert not read_submission(path).notes
-        taken_over(WARNS, WARNS, ())
     assert not told
 
 
