@@ -13,9 +13,9 @@
 # `DATA=names18` takes the 18 languages of PyTorch's tutorial. A feminine form counts as the same
 # name and is left out. A name is in one split only, even if two countries share it.
 #
-# Results of the solution (`make lab1 CODE=solution`: 16 countries, 1,200 updates each, about 82,000
-# parameters each; nats a character on test names; fidelity is how often a classifier assigns a new
-# name to the country asked for; of real names that it never saw it gets 75.6 % right):
+# Results of the solution (`make lab1`: 16 countries, 1,200 updates each, about 82,000 parameters
+# each; nats a character on test names; fidelity is how often a classifier assigns a new name to the
+# country asked for; of real names that it never saw it gets 75.6 % right):
 #
 #                  RNN     LSTM    GRU     Transformer
 #     nats         1.961   1.909   1.924   1.926
@@ -26,8 +26,8 @@
 # names are the most faithful. The loss counts every letter; the classifier looks for runs of
 # letters that are typical of a country. The two need not agree.
 #
-# And on 18 languages (`make lab1 PRESET=full CODE=solution`: 1,500 updates each, about 500,000
-# parameters each; at the epoch with the best validation loss):
+# And on 18 languages (`make lab1 PRESET=full`: 1,500 updates each, about 500,000 parameters each;
+# at the epoch with the best validation loss):
 #
 #                  RNN     LSTM    GRU     Transformer
 #     training     1.944   1.636   1.714   1.743     without dropout

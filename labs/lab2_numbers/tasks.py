@@ -799,8 +799,8 @@ def exact_match(targets, predictions):
 # %% [markdown]
 # ## 2.17 Greedy decoding
 #
-# A loop that the compiler can see (`ops.while_loop`) becomes one program. On 2 CPU cores the solution
-# decoded 5,084 numbers a second with the GRU and 2,733 with the Transformer (the course's
+# A loop that the compiler can see (`ops.while_loop`) becomes one program. On 2 CPU cores the
+# solution decoded 5,084 numbers a second with the GRU and 2,733 with the Transformer (the course's
 # `benchmarks/decoding_numbers.py`).
 
 

@@ -8,8 +8,8 @@
 # turn tokens into numbers (3.3, 3.4), the network with its loss and accuracy (3.5 to 3.7), and two
 # that generate (3.8, 3.9).
 #
-# All figures in this lesson come from `make lab3 CODE=solution`, except those on whole chords in
-# 3.1: `python -m labs.lab3_notes.chords`.
+# All figures in this lesson come from `make lab3` with the solution's code, except those on whole
+# chords in 3.1: `python -m labs.lab3_notes.chords`.
 
 # %%
 import re
