@@ -107,7 +107,7 @@ def check_soundfont(path: Path) -> None:
             head = file.read(12)
     except OSError:
         raise EtudeError(
-            f"There is not a SoundFont {shown(path)}: give the path of an .sf2 file."
+            f"There is no SoundFont {shown(path)}: give the path of an .sf2 file."
         ) from None
     if not (head.startswith(b"RIFF") and head.endswith((b"sfbk", b"DLS "))):
         raise EtudeError(f"{shown(path)} is not a SoundFont: give the path of an .sf2 file.")
