@@ -290,7 +290,7 @@ def _unfinished(
     if refused:
         folder, reason = refused
         raise EtudeError(
-            f"RESUME={chosen or 1} cannot go on with {shown(folder)}: {reason}. "
+            f"RESUME={chosen or 1} cannot continue {shown(folder)}: {reason}. "
             "Give the settings it was started with, or leave out RESUME to start a new run."
         )
     if chosen:
