@@ -351,7 +351,11 @@ def test_students_update_from_a_folder(files, copy, tmp_path):
     assert f"{TASKS} holds work and stays as it is" in done.stdout
     assert (copy / "labs/new.py").is_file()
     assert (copy / TASKS).read_text() == "mine"
-    for source, sentence in (("", "from where?"), (".", "is this folder"), ("labs", "not a handout")):
+    for source, sentence in (
+        ("", "from where?"),
+        (".", "is this folder"),
+        ("labs", "not a handout"),
+    ):
         done = command(copy, "labs.update", "--from", source)
         assert done.returncode == 2
         assert sentence in done.stderr
