@@ -488,7 +488,7 @@ def causal_attention(query, key, value, positions=None):
         positions = ops.arange(ops.shape(query)[2])[None]
     places = ops.arange(ops.shape(key)[2], dtype=positions.dtype)
     seen = places <= positions[:, None, :, None]  # (batch or 1, 1, queries, keys)
-    # softmax in 32 bits, where −1e9 is a number also if the layers compute in 16
+    # softmax in 32 bits, where −1e9 is a number even if the layers compute in 16
     scores = ops.where(seen, ops.cast(scores, "float32"), -1e9)
     weights = ops.cast(ops.softmax(scores, axis=-1), value.dtype)
     return ops.einsum("bhqk,bhkd->bhqd", weights, value)

@@ -362,7 +362,7 @@ def test_batches_frequencies(student):
     shares[tokens[offsets[:-1]]] = length
     shares[END] = len(sizes)
     inside = (first_targets >= 0) & (first_targets < len(shares))
-    assert_holds(inside.all(), "a target that is no token of the pieces")
+    assert_holds(inside.all(), "a target that is not a token of the pieces")
     counts = np.bincount(first_targets, minlength=len(shares))
     assert_frequencies(counts, shares / shares.sum(), "crops the first target")
 
