@@ -219,7 +219,7 @@ def show_end(config: pytest.Config, session: Session) -> None:
         for place, hint in enumerate(task.hints[: int(hints)], 1):
             say(f"hint {place} of 3: {hint}")
     elif session.problem:  # of no task
-        next_step("mend", ROOT / session.submission.path)
+        next_step("fix", ROOT / session.submission.path)
     else:
         show_next(session)
 

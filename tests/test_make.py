@@ -92,7 +92,7 @@ def test_lab4_continue_takes_a_run_and_is_listed():
     ]
     refused = make("READY=", "lab4-continue", "RUN=/nope")
     assert refused.returncode == 2
-    assert "/nope is no run with trained weights" in refused.stderr
+    assert "/nope is not a run with trained weights" in refused.stderr
     assert re.search(r"^  make lab4-continue \[RUN=", make().stdout, re.MULTILINE)
 
 

@@ -68,7 +68,7 @@ def heading(message: str) -> None:
 
 
 def warn(message: str) -> None:
-    """Print what the user should know but need not mend now."""
+    """Print what the user should know but need not fix now."""
     console.print(f"[yellow]note:[/yellow] {escape(message)}")
 
 

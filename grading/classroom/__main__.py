@@ -44,7 +44,7 @@ def grade_class(
     warn_without_secret()
     register = read_roster(roster) if roster else None
     if folder.resolve().is_relative_to(submissions.resolve()):
-        raise EtudeError(f"RESULTS={shown(folder)} lies in what was handed in: name another folder")
+        raise EtudeError(f"RESULTS={shown(folder)} is inside SUBMISSIONS: name another folder")
     handed, left_out = find_submissions(submissions, lab)
     absent, unknown, doubled = compare(register, handed)
     if roster and len(unknown) == len(handed):
@@ -141,13 +141,13 @@ def show(results: list[Result], overview: Overview) -> None:
     for names, what in (
         (overview.absent, "on the roster handed in nothing"),
         (overview.unknown, "handed in, but not on the roster"),
-        (overview.doubled, "on the roster meant by several submissions, and filled in for none"),
+        (overview.doubled, "on the roster match several submissions, and get points from none"),
         (overview.left_out, "no submissions, left out"),
     ):
         if names:
             warn(f"{len(names)} {what}: {', '.join(names[:SHOWN])}{' …' * (len(names) > SHOWN)}")
     if overview.since:
-        say(f"since {overview.since}: {len(overview.changes)} with other points")
+        say(f"since {overview.since}: {len(overview.changes)} with changed points")
 
 
 def results_folder(lab: Lab, submissions: Path) -> Path:

@@ -205,7 +205,7 @@ class Classroom:
         if known != facts and not regrade:
             raise EtudeError(
                 f"the results in {shown(self.folder)} were graded with another ETUDE_SECRET: set "
-                "that one, or add REGRADE=1 to grade all again with the one of now"
+                "that one, or add REGRADE=1 to grade all again with the present one"
             )
         with writing(self.folder):
             write_json(path, facts)
@@ -263,11 +263,11 @@ class Classroom:
         """Grade each submission and write its result; those that ran out of time again, alone."""
         try:
             if again := self.round(handed, "grading", cluster):
-                say(f"{len(again)} ran out of time or broke off: once more, alone")
+                say(f"{len(again)} ran out of time or stopped: graded once more, alone")
                 self.round(again, "once more", None, last=True)
         except KeyboardInterrupt:
             kept = sum(map(self.done, handed))
-            warn(f"{kept} of {len(handed)} are graded and kept: the same command goes on")
+            warn(f"{kept} of {len(handed)} are graded and kept: the same command continues")
             raise
 
     def round(
@@ -338,7 +338,7 @@ def writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise EtudeError(
             f"results cannot be written to {shown(folder)}: {error.strerror or error}; what is "
-            "there is whole: mend this and run the same command, it goes on"
+            "there is whole: fix this and run the same command, it continues"
         ) from None
 
 

@@ -23,7 +23,7 @@ def recorded_answers(lab: Lab) -> str:
         for check, test in checks:
             if run_check(session, check.name, test).outcome != "passed":
                 raise EtudeError(
-                    f"the solution of lab {lab.number} fails its own check {check.name}: mend "
+                    f"the solution of lab {lab.number} fails its own check {check.name}: fix "
                     "either before students get them"
                 )
         return session.reference.record()

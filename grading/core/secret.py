@@ -20,4 +20,4 @@ def secret_mark() -> str:
 def warn_without_secret() -> None:
     """Say so if hidden inputs are no secret."""
     if not os.environ.get("ETUDE_SECRET"):
-        warn("ETUDE_SECRET is not set: who has this course can find out every hidden input")
+        warn("ETUDE_SECRET is not set: anyone who has this course can find out every hidden input")

@@ -68,7 +68,7 @@ def format_move(row: np.ndarray) -> str:
 def format_event(id: int) -> str:
     """Say what an id means: `NOTE_ON 60`, `TIME_SHIFT 100` (steps)."""
     if not 0 <= id < VOCAB_SIZE:
-        return f"{id}, which is no event"
+        return f"{id}, which is not an event"
     if id < NOTE_ON:
         return ("PAD", "START", "END")[id]
     kinds = {VELOCITY: "VELOCITY", TIME_SHIFT: "TIME_SHIFT", NOTE_OFF: "NOTE_OFF"}

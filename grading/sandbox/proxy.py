@@ -12,12 +12,12 @@ from grading.sandbox.workers import Raised, Refused, WorkerDied
 from toolkit.plain import plain
 
 LOCKED = (
-    " (while it is graded, a submission can start no process, open no socket, and neither read nor "
-    "write files outside its own folder)"
+    " (while it is graded, a submission cannot start a process, open a socket, or read or write "
+    "files outside its own folder)"
 )
 ALONE = (
-    " (when it is graded, a submission finds installed packages and the course's toolkit, but "
-    "nothing of labs or grading and no other file of yours: write what it needs into it)"
+    " (when it is graded, a submission can import installed packages and the course's toolkit, but "
+    "not labs, grading or your other files: put what it needs into it)"
 )
 
 

@@ -169,7 +169,7 @@ def load_tasks(lab: Lab, code: str | Path | None = None) -> Tasks:
         return _load(Origin(lab, Submission(lab.solution_file, solution), solution, whose))
     submission = read_submission(chosen_source(lab) if code is None else code)
     if problem := syntax_error(submission):
-        raise EtudeError(f"{problem}: Python cannot read this line, mend it and run again")
+        raise EtudeError(f"{problem}: Python cannot read this line, fix it and run again")
     source = submission.source
     todo = set(unfinished(source, [task.name for task in lab.tasks]))
     other = UNFINISHED if solution is None else BORROWED

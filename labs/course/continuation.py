@@ -30,7 +30,9 @@ def main() -> None:
     lab = load_lab(options.lab)
     experiment = load_experiment(lab)
     if not hasattr(experiment, "continue_experiment"):
-        raise EtudeError(f"lab {lab.number} cannot be continued: make lab{lab.number} runs it anew")
+        raise EtudeError(
+            f"lab {lab.number} cannot be continued: make lab{lab.number} starts a new run"
+        )
     trained = find_run(lab, options.run)
     before = read_settings(lab, experiment, trained)
     given = {name: getattr(options, name) for name in OPTIONS}
@@ -67,7 +69,7 @@ def find_run(lab: Lab, folder: str | None, root: Path | None = None) -> Path:
     if folder is not None:
         found = Path(folder)
         if not _has_weights(found) or not (found / "settings.json").is_file():
-            raise EtudeError(f"{folder} is no run with trained weights: give runs/{name}/…")
+            raise EtudeError(f"{folder} is not a run with trained weights: give runs/{name}/…")
         return found
     for found in sorted((root or RUNS / name).glob("*-*"), reverse=True):
         status = found / "status.json"

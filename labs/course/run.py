@@ -127,7 +127,7 @@ def make_settings(
     try:
         return dataclasses.replace(settings, **values)
     except ValueError as error:
-        raise EtudeError(f"settings do not go together: {error}") from None
+        raise EtudeError(f"these settings do not fit together: {error}") from None
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

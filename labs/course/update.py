@@ -94,7 +94,7 @@ def read_manifest(folder: Path) -> dict[str, str]:
                 raise ValueError
     except (OSError, ValueError, AttributeError):
         raise EtudeError(
-            f"{shown(folder)} is no handout (it has no {MANIFEST} that can be read): name a "
+            f"{shown(folder)} is not a handout (it has no {MANIFEST} that can be read): name a "
             "handout's folder, or a new one to make a handout in"
         ) from None
     return manifest
@@ -113,9 +113,9 @@ def read_handout(folder: Path) -> dict[str, bytes]:
         try:
             files[name] = (folder / name).read_bytes()
         except OSError:
-            raise EtudeError(f"{shown(folder)} lacks {name}: take the handout anew") from None
+            raise EtudeError(f"{shown(folder)} is missing {name}: get the handout again") from None
         if digest(files[name]) != expected:
-            raise EtudeError(f"{shown(folder / name)} was changed: take the handout anew")
+            raise EtudeError(f"{shown(folder / name)} was changed: get the handout again")
     return files
 
 

@@ -101,7 +101,7 @@ class Names:
         dropped = ", ".join(f"{count} {reason}" for reason, count in self.dropped.most_common())
         return (
             f"{len(self.countries)} countries; names: {', '.join(counts)}; {len(self.shared)} are "
-            f"shared between countries\nlines dropped: {dropped or 'none'}; mended: {self.repaired}"
+            f"shared between countries\nlines dropped: {dropped or 'none'}; fixed: {self.repaired}"
         )
 
 
@@ -146,8 +146,8 @@ def split_names(lists: Mapping[str, Iterable[str]], max_characters: int, seed: i
     repaired = 0
     cleaned: dict[str, list[str]] = {}
     for country in sorted(lists):
-        cleaned[country], mended = _clean(country, lists[country], max_characters, dropped)
-        repaired += mended
+        cleaned[country], changed = _clean(country, lists[country], max_characters, dropped)
+        repaired += changed
     if not cleaned:
         raise EtudeError("the list of countries is empty: name at least one")
     owners = Counter(name for names in cleaned.values() for name in names)
@@ -201,11 +201,11 @@ def _names18() -> dict[str, list[str]]:
 def _clean(
     country: str, lines: Iterable[str], max_characters: int, dropped: Counter[str]
 ) -> tuple[list[str], int]:
-    """Return a country's names in alphabetical order, and how many were mended."""
+    """Return a country's names in alphabetical order, and how many were repaired."""
     names: set[str] = set()
     repaired = 0
     for line in lines:
-        name, mended = to_ascii(line)
+        name, changed = to_ascii(line)
         if "first page" in name.lower():
             dropped["page furniture"] += 1
         elif not NAME.fullmatch(name):
@@ -216,7 +216,7 @@ def _clean(
             dropped["the same again"] += 1
         else:
             names.add(name)
-            repaired += mended
+            repaired += changed
     if country in WITH_FEMININE:
         feminine = {name for name in names if _masculine(name) & names}
         names -= feminine

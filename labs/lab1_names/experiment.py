@@ -287,9 +287,9 @@ def write_report(
         report.add_pictures(
             "Four networks on equal terms",
             [Picture(curves, "loss over the epochs of each network, training and validation")],
-            "Equal batches of the same names in the same order, as many updates, about as many "
-            "parameters. Training is measured as it goes, with dropout where there is any, so "
-            "it may lie above validation.",
+            "The same batches in the same order, the same number of updates, about the same number "
+            "of parameters. The training loss is measured during training, with dropout if there "
+            "is any, so it can be above the validation loss.",
         )
         table = rows(settings, trained, real, judgements)
         report.add_table("Losses and names", COLUMNS, table, EXPLAINED)
@@ -300,8 +300,8 @@ def write_report(
                 (TITLES[one.architecture], *(f"{nats:.3f}" for nats in one.places.values()))
                 for one in trained
             ],
-            "Nats a character of test names by its place in the name, END among them, countries "
-            "weighing equally.",
+            "Nats a character of test names by its place in the name, END included; all countries "
+            "count the same.",
         )
         lists = [(TITLES[one.architecture], one.free) for one in trained]
         beside = [
@@ -309,8 +309,8 @@ def write_report(
             for country in names.countries
         ]
         note = (
-            f"Nothing given but the country, temperature {settings.temperature}; new or not. All "
-            "four draw by the same random numbers: where their odds agree, so do the names."
+            f"Only the country is given; temperature {settings.temperature}; new names or not. All "
+            "four use the same random numbers: where their probabilities agree, so do the names."
         )
         report.add_table(
             "Names by country, side by side",
@@ -329,12 +329,12 @@ def write_report(
 
 
 EXPLAINED = (
-    "Nats a character with END, countries weighing equally, at the epoch with the best validation, "
-    "measured without dropout. new names: in no list of any country. fits its country: a naive "
-    "Bayes classifier of the training names' letters takes the name for the country that was asked "
-    "for; the last row is what it scores on real names it has not seen, the mark to compare with. "
-    "Copied training names flatter it: the next column judges new names only. ± is half a 95 % "
-    "interval."
+    "Nats a character, END included, all countries counting the same, at the epoch with the best "
+    "validation loss, without dropout. new names: in no list of any country. fits its country: how "
+    "often a naive Bayes classifier, made from the letters of the training names, assigns the name "
+    "to the country asked for; for comparison, the last row is its score on real names it has not "
+    "seen. Copied training names raise the score, so the next column has new names only. ± is half "
+    "a 95 % interval."
 )
 
 LEADS = {

@@ -1,33 +1,33 @@
 # %% [markdown]
 # # Lab 1: names from countries
 #
-# A network reads a name letter by letter and says which letter comes next. Told a country, it
-# writes names that the country might have. You build it four times: as a plain recurrent network,
+# A network reads a name letter by letter and predicts the next letter. Given a country, it
+# generates names that could come from there. You build it four times: as a plain recurrent network,
 # an LSTM, a GRU and a Transformer, all behind one interface, so that they can be compared.
 #
-# Twelve definitions are yours: names become numbers (1.1, 1.2), the country joins in (1.3), three
-# cells and two parts of a Transformer are written out (1.4 to 1.8) and built into models (1.9),
-# which are trained by a loss (1.10) and write (1.11, 1.12).
+# You write twelve definitions. They turn names into numbers (1.1, 1.2), add the country (1.3),
+# write out three cells and two parts of a Transformer (1.4 to 1.8), build models of them (1.9),
+# train these with a loss (1.10) and generate names (1.11, 1.12).
 #
-# The names come with Faker, one locale a language, spelled in ASCII by anyascii; `DATA=names18`
-# takes the 18 languages of PyTorch's tutorial. A feminine form of a name is the same name again and
-# is left out; a name is in one split only, also if two countries have it.
+# The names come with Faker, one locale for each language, written in ASCII by anyascii;
+# `DATA=names18` takes the 18 languages of PyTorch's tutorial. A feminine form counts as the same
+# name and is left out. A name is in one split only, even if two countries share it.
 #
-# What came of it with the solution (`make lab1 CODE=solution`: 16 countries, 1,200 updates each,
-# about 82,000 parameters each; nats a character on test names; fidelity is how often a classifier
-# takes a new name for the country asked for; real names it never saw it places right in 75.6 %):
+# Results of the solution (`make lab1`: 16 countries, 1,200 updates each, about 82,000 parameters
+# each; nats a character on test names; fidelity is how often a classifier assigns a new name to the
+# country asked for; of real names that it never saw it gets 75.6 % right):
 #
 #                  RNN     LSTM    GRU     Transformer
 #     nats         1.961   1.909   1.924   1.926
 #     new names    97 %    95 %    96 %    96 %
 #     fidelity     64 %    69 %    67 %    72 %      each ± 2 points
 #
-# Gates help, but not much: names are short. The Transformer's loss is the GRU's, yet its names are
-# the most faithful. The loss counts every letter, the classifier weighs runs of letters that are
-# typical of a country: the two need not agree.
+# Gates help, but not much: names are short. The Transformer's loss is about the GRU's, yet its
+# names are the most faithful. The loss counts every letter; the classifier looks for runs of
+# letters that are typical of a country. The two need not agree.
 #
-# And on 18 languages (`make lab1 PRESET=full CODE=solution`: 1,500 updates each, about 500,000
-# parameters each; at the epoch with the best validation loss):
+# And on 18 languages (`make lab1 PRESET=full`: 1,500 updates each, about 500,000 parameters each;
+# at the epoch with the best validation loss):
 #
 #                  RNN     LSTM    GRU     Transformer
 #     training     1.944   1.636   1.714   1.743     without dropout
@@ -40,9 +40,9 @@
 #     4th, 5th     2.279   2.266   2.235   2.289
 #     later        1.606   1.394   1.470   1.474
 #
-# Why is the Transformer no better than the GRU? It is ahead on the first two letters, which the
-# country decides, and behind from the third on, where the order of the letters before decides. A
-# recurrent network reads the order off its state; the Transformer has to learn what each of its 19
+# Why is the Transformer no better than the GRU? It is better on the first two letters, which depend
+# on the country, and worse from the third on, where the order of the earlier letters matters. A
+# recurrent network has that order in its state; the Transformer has to learn what each of its 19
 # positions means, from 14,379 names. It also takes longer: the GRU's best epoch was the 5th, the
 # Transformer's the last.
 
@@ -61,8 +61,8 @@ ARCHITECTURES = ("rnn", "lstm", "gru", "transformer")
 # %% [markdown]
 # ## 1.1 The vocabulary
 #
-# The letters are the tokens, and three more: `PAD` fills rows up to one length, `START` is what the
-# network reads before there is anything to read, and by `END` it says that a name is over.
+# The tokens are the letters and three more: `PAD` fills rows up to one length, `START` is what the
+# network reads first, and with `END` it says that a name is over.
 
 
 # %%
@@ -78,8 +78,8 @@ def build_vocabulary(names: Iterable[str]) -> list[str]:
     -------
     list of str
         `SPECIALS` first, then every character that occurs, once, by rising code point (as `sorted`
-        orders them). "A" and "a" are two characters, and a space, hyphen or apostrophe is one like
-        any other.
+        orders them). "A" and "a" are two characters, and a space, hyphen or apostrophe is a
+        character like any other.
 
     Raises
     ------
@@ -92,8 +92,8 @@ def build_vocabulary(names: Iterable[str]) -> list[str]:
 # %% [markdown]
 # ## 1.2 From names to ids
 #
-# At every position the network is asked for the next character, so a name of n letters asks
-# n + 1 questions, the last one answered by END:
+# At every position the network predicts the next character, so a name of n letters gives n + 1
+# predictions; the last one is END:
 #
 #     inputs   START  A  d  a
 #     targets  A      d  a  END
@@ -103,11 +103,11 @@ def build_vocabulary(names: Iterable[str]) -> list[str]:
 def encode_names(
     names: Sequence[str], vocabulary: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Spell names as ids, each input beside the character that follows it.
+    """Encode names as ids: inputs, and as targets the characters that follow them.
 
     A name is framed first: `framed = [START] + ids + [END]`. Its inputs are `framed[:-1]`, its
-    targets `framed[1:]`: the target at a position is the input of the next one. What a name lacks
-    in length is filled on the right with `PAD`.
+    targets `framed[1:]`: the target at a position is the input of the next one. Shorter rows are
+    filled on the right with `PAD`.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def encode_names(
     ------
     ValueError
         If there are no names, or a character is not in the vocabulary (the names in `SPECIALS` are
-        no characters); the message names the character and the name.
+        not characters); the message names the character and the name.
     """
     raise NotImplementedError("1.2")
 
@@ -137,8 +137,22 @@ def encode_names(
 # %% [markdown]
 # ## 1.3 Telling the network the country
 #
-# One network serves all countries. Which one is meant stands beside every character: a vector with
-# a 1 at the country's place and 0 elsewhere, so that no step has to remember it.
+# One network serves all countries. Every character comes with its country: a vector with a 1 at the
+# country's place and 0 elsewhere. So no step has to remember it.
+#
+# **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
+# tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
+#
+# 1. `x.shape` may hold None. Inside a layer, `ops.shape(x)` gives every size.
+# 2. On a `keras.Input` it gives None too: count with `ops.cumsum(ops.ones_like(ids), axis=1) - 1`.
+# 3. One size of `ops.reshape` may be -1: `ops.reshape(x, (-1, 8, 64))`.
+# 4. Compute with `ops.exp(x)`, not `np.exp(x)`. NumPy is fine for constants.
+# 5. Compare with `ops.less(a, b)`, `ops.equal(a, b)`: `ids == 0` on a `keras.Input` is just False.
+# 6. No Python `if` on values: `ops.where(test, a, b)` by element, `ops.cond` for two branches.
+# 7. No Python `while` or `for` over a tensor: `ops.while_loop`. `for` over a `range` is fine.
+# 8. No change in place: `x[:2] = y` fails, `ops.slice_update(x, [0, 0], y)` returns a new tensor.
+# 9. In half precision x is 16 bits wide and x + y needs one dtype: `ops.cast(y, x.dtype)`.
+# 10. New tensors are float32 unless you say `ops.zeros(shape, dtype=x.dtype)`.
 
 
 # %%
@@ -156,7 +170,7 @@ def condition_on_country(inputs, countries, num_countries: int):
     -------
     tensor of the dtype of `inputs`, shape (batch, length, dim + num_countries)
         At every step of row b: `inputs[b, t]`, then 1 at place `dim + countries[b]` and 0 at the
-        country's other places.
+        places of the other countries.
 
     Notes
     -----
@@ -175,8 +189,9 @@ def condition_on_country(inputs, countries, num_countries: int):
 # A cell is one step in time: input and state in, output and new state out. `keras.layers.RNN(cell)`
 # walks it along the sequence, and the state carries what has been read so far.
 #
-# The gradient of a late loss for an early input is multiplied by U (and by tanh', at most 1) once a
-# step, so over a long way it fades or explodes. Names are short: here a plain network does well.
+# On its way back from a late loss to an early input, the gradient is multiplied by U (and by tanh',
+# at most 1) at every step, so over many steps it vanishes or explodes. Names are short: here a
+# plain network does well.
 
 
 # %%
@@ -221,7 +236,7 @@ class RNNCell(keras.layers.Layer):
         Returns
         -------
         output : h', (batch, units)
-        states : [h'], a list as it came in
+        states : [h'], a list, as on input
         """
         raise NotImplementedError("1.4")
 
@@ -229,9 +244,9 @@ class RNNCell(keras.layers.Layer):
 # %% [markdown]
 # ## 1.5 An LSTM cell
 #
-# The LSTM keeps a second state, the cell c, which is only ever scaled by a gate and added to. With
-# the forget gate at 1 the gradient runs back along c undiminished. So the gate begins open: its
-# bias starts at 1, and the network learns what to forget, not what to keep.
+# The LSTM keeps a second state, the cell c. A gate scales it and something is added to it, nothing
+# more. While the forget gate is 1, the gradient flows back along c unchanged. So the gate starts
+# open: its bias is 1 at first, and the network learns what to forget, not what to keep.
 
 
 # %%
@@ -292,7 +307,7 @@ class LSTMCell(keras.layers.Layer):
         Returns
         -------
         output : h', (batch, units)
-        states : [h', c'], a list as it came in
+        states : [h', c'], a list, as on input
         """
         raise NotImplementedError("1.5")
 
@@ -302,12 +317,11 @@ class LSTMCell(keras.layers.Layer):
 #
 # The GRU has one state and two gates. The update gate says how much of the old state stays, the
 # reset gate how much of it the candidate may see. There are two ways to reset, and they are
-# different networks: weights of one are of no use to the other.
+# different networks: the weights of one do not fit the other.
 #
-# - **Before** the product: (r ⊙ h) · U. So the GRU was published (Cho et al. 2014).
-# - **After** the product: r ⊙ (h · U + b'). So cuDNN computes it, and with it Keras and PyTorch:
-#   the three products with h become one, and a GPU likes that. It needs a second bias inside the
-#   bracket.
+# - **Before** the product: (r ⊙ h) · U. This is the published GRU (Cho et al. 2014).
+# - **After** the product: r ⊙ (h · U + b'). cuDNN does this, and so do Keras and PyTorch: the three
+#   products with h become one, which is fast on a GPU. It needs a second bias, inside the brackets.
 
 
 # %%
@@ -334,7 +348,7 @@ class GRUCell(keras.layers.Layer):
     Keras's own cells are not allowed, neither inherited nor called: the task is to write one out.
 
     Source: Cho et al. (2014), section 2.3, resets before; `keras.layers.GRUCell`, whose weights
-    these are, resets after unless told otherwise. z is the share that stays, as in both.
+    these are, resets after by default. In both, z is the share of the old state that stays.
     """
 
     def __init__(self, units: int, reset_after: bool = True, **kwargs):
@@ -366,7 +380,7 @@ class GRUCell(keras.layers.Layer):
         Returns
         -------
         output : h', (batch, units)
-        states : [h'], a list as it came in
+        states : [h'], a list, as on input
         """
         raise NotImplementedError("1.6")
 
@@ -374,15 +388,14 @@ class GRUCell(keras.layers.Layer):
 # %% [markdown]
 # ## 1.7 Causal attention
 #
-# A Transformer has no state. Each position looks at all earlier ones and takes from each as much as
-# its key agrees with the position's query. It must not look ahead, or it would read the answer: the
-# scores of later positions are hidden before the softmax, so that the weights of the others still
-# sum to 1. (Setting the weights to 0 after the softmax would leave their share missing.)
+# A Transformer has no state. Each position looks at all earlier ones: the better a key fits the
+# position's query, the more of its value is taken. It must not look ahead, or it would read the
+# answer: the scores of later positions are hidden before the softmax, so that the weights of the
+# others still sum to 1. (Setting the weights to 0 after the softmax would lose their share.)
 #
-# Rows are padded on the right, so what a name's characters may see is never padding, and no
-# further mask is needed. The division by √head_dim keeps the scores' spread the same for heads of
-# any width: sums of more products spread wider, and a softmax of widely spread scores has no
-# gradient.
+# Rows are padded on the right, so a name's characters never see padding, and no other mask is
+# needed. Dividing by √head_dim keeps the spread of the scores the same for heads of any width: a
+# sum of more products spreads wider, and a softmax of widely spread scores has almost no gradient.
 
 
 # %%
@@ -395,11 +408,11 @@ def causal_attention(query, key, value, positions=None):
     ----------
     query : float tensor, shape (batch, heads, queries, head_dim)
     key, value : float tensors, shape (batch, heads, keys, head_dim)
-        Key and value j stand at position j.
+        Key and value j are at position j.
     positions : int tensor, shape (batch, queries), optional
-        Where each query stands: it sees the keys 0 to its own position, that one included. Without
-        it query i stands at position i. One step of generation has one query, and behind its
-        position room for keys to come: whatever these hold (finite), it makes no difference.
+        The position of each query: it sees the keys from 0 to its own position, included. Without
+        it, query i is at position i. A step of generation has one query; slots after its position
+        are for future keys, and their contents (finite) must not matter.
 
     Returns
     -------
@@ -421,11 +434,11 @@ def causal_attention(query, key, value, positions=None):
 # %% [markdown]
 # ## 1.8 A Transformer block
 #
-# Attention moves information between positions, the network after it works on each position by
-# itself; both add to what came in, so that a gradient always has a way around them.
+# Attention moves information between positions; the network after it works on each position by
+# itself. Both add to their input, so the gradient always has a path around them.
 #
-# What `key` and `value` give for a position depends on it and earlier ones only, so it never
-# changes as the name grows. Kept in a cache, it makes a step as cheap as a recurrent network's.
+# The key and the value of a position depend only on it and earlier positions, so they never change
+# as the name grows. Kept in a cache, they make a step as cheap as a recurrent network's.
 
 
 # %%
@@ -437,9 +450,8 @@ class TransformerBlock(keras.layers.Layer):
 
     FeedForward(x) = contract(relu(expand(x))). Attention projects its input by `query`, `key` and
     `value`; head k has columns k · head_dim to (k + 1) · head_dim of each, with head_dim = dim /
-    num_heads; `causal_attention` works on each head; the heads' results stand side by side again,
-    in order, and go through `output`. Dropout comes after `output` and after `contract`, only in
-    training.
+    num_heads; `causal_attention` works on each head; the heads' results are joined again, in order,
+    and go through `output`. Dropout comes after `output` and after `contract`, only in training.
 
     Attributes
     ----------
@@ -479,25 +491,25 @@ class TransformerBlock(keras.layers.Layer):
         self.contract.build((None, None, 4 * dim))
 
     def call(self, inputs, cache=None, position=None, training=False):
-        """Transform a whole sequence, or its next position with what a cache kept of the others.
+        """Transform a whole sequence, or its next position from a cache of the earlier ones.
 
         Parameters
         ----------
         inputs : x, float tensor (batch, length, dim)
             With a cache: (batch, 1, dim), the one position to compute.
         cache : [keys, values], two float tensors (batch, max_length, dim), optional
-            What `key` and `value` gave at the positions before, heads side by side.
+            The outputs of `key` and `value` at earlier positions, heads side by side.
         position : int tensor (batch, 1)
-            With a cache: where the input stands, from 0.
+            With a cache: the position of the input, from 0.
 
         Returns
         -------
         outputs : (batch, length, dim)
-            The outputs at a position depend on it and earlier ones. Position by position, from a
-            cache of zeros, they are those of the whole sequence.
+            The outputs at a position depend on it and earlier ones only. Computed position by
+            position, from a cache of zeros, they equal those of the whole sequence.
         keys, values : (batch, length, dim), or with a cache (batch, max_length, dim)
-            What `key` and `value` give, heads side by side; with a cache, the cache as it came,
-            but for what they give now, which stands at `position`.
+            The outputs of `key` and `value`, heads side by side; with a cache, the cache, with the
+            new keys and values written at `position`.
         """
         raise NotImplementedError("1.8")
 
@@ -505,11 +517,11 @@ class TransformerBlock(keras.layers.Layer):
 # %% [markdown]
 # ## 1.9 Four models behind one interface
 #
-# Whole names train: all positions are answered in one call. Single steps write: the next input is
-# not known before the last answer is drawn. These are two models over the same layers, and what
-# the step hands on, a recurrent state or a cache, it hands on as a list that the caller need not
-# understand. The length of a name is not known while a model is built: what counts positions is a
-# running sum over the ids' axis, not `ops.arange`.
+# Training uses whole names: one call predicts at all positions. Generation goes step by step: the
+# next input is not known until a character is drawn. So there are two models over the same layers.
+# The step passes on a recurrent state or a cache, as a list that the caller need not understand.
+# The length of a name is not known while a model is built: count positions with a running sum over
+# the ids' axis, not with `ops.arange`.
 
 
 # %%
@@ -548,10 +560,10 @@ def build_name_model(
     dropout : float
         Share that each `Dropout` drops in training.
     max_length : int
-        Most inputs of a name, START included, that the Transformer has positions for. The others
-        take any length.
+        The most inputs of a name, START included, for which the Transformer has positions. The
+        other architectures take any length.
     num_heads : int
-        Of a Transformer block.
+        Heads of a Transformer block.
 
     Returns
     -------
@@ -567,10 +579,11 @@ def build_name_model(
         (batch, units); "transformer" first the position, int32 (batch, 1), then keys and values of
         each block, float (batch, max_length, units).
 
-    Both are functional models that share their layers, hence their weights. Untrained, the loss is
-    near ln `vocab_size`; training reaches every weight, and a small batch is learned by heart.
-    Layers with weights are named "embedding", then "rnn_0", "rnn_1", … (so for all three; their
-    cells "cell_0", …), or "widen", "positions", "block_0", "block_1", …, "norm"; then "logits".
+    Both are functional models that share their layers, hence their weights. Before training, the
+    loss is near ln `vocab_size`. Training changes every weight, and can learn a small batch by
+    heart. Layers with weights are named "embedding", then "rnn_0", "rnn_1", … (for all three cells;
+    the cells themselves "cell_0", …), or "widen", "positions", "block_0", "block_1", …, "norm";
+    then "logits".
 
     Raises
     ------
@@ -583,8 +596,8 @@ def build_name_model(
 # %% [markdown]
 # ## 1.10 The loss
 #
-# Nats a character: exp of it is among how many equally likely characters the network wavers. A
-# uniform guess among 56 costs ln 56 = 4.03.
+# The loss is in nats a character. Its exponential says among how many equally likely characters the
+# network hesitates. A uniform guess among 56 costs ln 56 = 4.03.
 
 
 # %%
@@ -605,8 +618,7 @@ def nats_per_character(targets, logits):
     scalar float32 tensor
         Nats (natural logarithm) a character. Every character counts the same: this is not a mean
         of the rows' means, in which a short name's characters would weigh more. 0 if all is
-        padding. Whatever the logits are at padding, it makes no difference, neither to the value
-        nor to its gradient.
+        padding. Logits at padding change neither the value nor its gradient.
     """
     raise NotImplementedError("1.10")
 
@@ -614,9 +626,10 @@ def nats_per_character(targets, logits):
 # %% [markdown]
 # ## 1.11 Sampling
 #
-# Always taking the likeliest character writes one name a country. Drawing in proportion writes
-# what the network has learnt, its mistakes included: a step that goes wrong once in twenty spoils
-# every third name of eight letters. A temperature below 1 draws the likely more often still.
+# Always taking the likeliest character gives one name for each country. Drawing in proportion to
+# the probabilities generates what the network has learned, its mistakes included: if a step goes
+# wrong once in twenty, every third name of eight letters is spoiled. A temperature below 1 draws
+# likely characters even more often.
 
 
 # %%
@@ -630,7 +643,7 @@ def sample_next(
     Parameters
     ----------
     logits : float array, shape (batch, vocab_size)
-        −inf means never; every row has a finite entry beside `PAD` and `START`. Not changed.
+        −inf means never. Every row has a finite entry besides `PAD` and `START`. Not changed.
     temperature : float
         Below 1 sharpens, above 1 flattens. 0 is argmax (the lowest id among equals), and so is
         the limit: very small temperatures neither overflow nor give NaN.
@@ -657,8 +670,8 @@ def sample_next(
 # %% [markdown]
 # ## 1.12 Names for countries
 #
-# Ten names for every country are one batch: the network takes as long for 160 names as for one,
-# nearly. A start letter is fed as if it had been drawn.
+# Ten names for each country are one batch: 160 names take the network hardly longer than one. A
+# start letter is fed as if it had been drawn.
 
 
 # %%
@@ -672,12 +685,12 @@ def generate_names(
     temperature: float = 1.0,
     seed: int | np.random.Generator | None = None,
 ) -> list[str]:
-    """Write one name for each country wanted, all at once.
+    """Generate one name for each country wanted, all at once.
 
     Feed START, from states of zeros; then draw the next id from the logits with `sample_next`, feed
-    it with the states that came back, and so on. What was read once is never read again: every
-    position costs one call of the stepper for the whole batch. As long as a row's start has
-    characters left, they are fed instead of what is drawn.
+    it with the states that came back, and so on. Nothing is read twice: every position costs one
+    call of the stepper for the whole batch. While a row's start has characters left, feed them
+    instead of what is drawn.
 
     Parameters
     ----------
@@ -687,12 +700,12 @@ def generate_names(
     vocabulary, countries : sequences of str
         What ids and country numbers mean.
     wanted : sequence of str
-        A country for each name to write; the same one ten times gives ten names.
+        A country for each name to generate; the same one ten times gives ten names.
     starts : sequence of str, optional
-        For each name the letter or letters it begins with; "" leaves it open. Without it all are
-        open.
+        For each name the letter or letters it begins with; "" means any. Without `starts`, any for
+        all.
     max_length : int
-        Most characters of a name, at least 1: what has not ended by then ends there.
+        The most characters of a name, at least 1: a name that has not ended by then ends there.
     temperature
         As in `sample_next`.
     seed : int, numpy.random.Generator or None
@@ -702,15 +715,15 @@ def generate_names(
     -------
     list of str
         The names, in the order of `wanted`, without START and END. No name is empty: END is never
-        drawn as the first character. One name's end does not end the others. No countries wanted
-        give no names.
+        drawn as the first character. One name's end does not end the others. If no countries are
+        wanted, the list is empty.
 
     Raises
     ------
     ValueError
-        If a country wanted is not in `countries` (the message names it, and the nearest there is if
+        If a country wanted is not in `countries` (the message names it, and the nearest country if
         `difflib.get_close_matches` finds one), a start has a character that is not in the
-        vocabulary (the message names it) or more than `max_length` characters, or
-        there are not as many starts as countries.
+        vocabulary (the message names it) or more than `max_length` characters, or there are not as
+        many starts as countries.
     """
     raise NotImplementedError("1.12")

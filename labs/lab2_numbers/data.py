@@ -130,7 +130,7 @@ def check_numbers(numbers: Sequence[str]) -> None:
                 f"{shown} is a decimal or has separators: give digits alone, such as {plain or 0}."
             )
         if not re.fullmatch("[0-9]+", text):
-            raise EtudeError(f"{shown!r} is no whole number: give digits 0 to 9 alone.")
+            raise EtudeError(f"{shown!r} is not a whole number: use only the digits 0 to 9.")
         if len(text) > FURTHER:
             raise EtudeError(
                 f"{shown} has {len(text)} digits: the models read at most {FURTHER} here."

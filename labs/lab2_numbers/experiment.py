@@ -330,8 +330,8 @@ LEAD = "Digits in, words out: a GRU encoder-decoder with attention, and a Transf
 
 TRAINED = (
     "Loss a token of the training batches and exact match on validation numbers, over iterations. "
-    "Exact match needs no decoding here: if every word is the likeliest after the right words "
-    "before it, then greedy decoding generates just these words, and the other way round."
+    "Exact match needs no decoding here: greedy decoding generates exactly the right words if, and "
+    "only if, every word is the likeliest after the right words before it."
 )
 
 GREEDY = "By greedy decoding, no right word given. Numbers of one digit are all in training."
@@ -378,9 +378,9 @@ def beyond_note(trained: list[Trained]) -> str:
     few = len(trained[0].generator.numbers.few) // len(BEYOND)
     count = len(trained[0].beyond[FURTHER].pairs)
     return (
-        f"{count} test numbers of each length. The remedy: training goes on for a few hundred "
+        f"{count} test numbers of each length. The remedy: training continues for a few hundred "
         f"iterations with {few} numbers of each of {BEYOND[0]} to {BEYOND[-1]} digits among the "
-        f"others (one row in four). Numbers of {FURTHER} digits need no further word and are in "
+        f"others (one row in four). Numbers of {FURTHER} digits need no new word and are in "
         "neither training."
     )
 
@@ -390,14 +390,15 @@ def why(settings: Settings, trained: list[Trained]) -> list[str]:
     before = max(answers.exact_match() for one in trained for answers in one.beyond.values())
     top = settings.max_digits
     paragraphs = [
-        f"As trained, no length out of range gets more than {percent(before)} right. Training held "
-        f"numbers below 10^{top} and 10^{top} itself: the word for 10^9 came in one of them and "
-        "the word for 10^12 in none, so that all training ever said of these words is not to write "
-        "them. The place of a digit is known by counting from the left until the digits end, and "
-        "these counts, too, were never higher. Neither model has learnt a rule that goes on; each "
-        f"has learnt {top} lengths.",
-        "Replacing unknown words by similar ones, as the exercise this lab comes from did, hides "
-        "that: the answer reads well and names another number. Here it is right or wrong.",
+        f"As trained, no length out of range gets more than {percent(before)} right. Training had "
+        f"numbers below 10^{top} and 10^{top} itself: the word for 10^9 was in one of them and the "
+        "word for 10^12 in none, so training only taught not to generate these words. And a model "
+        "finds the place of a digit by counting from the left until the digits end; these counts, "
+        "too, were never higher. Neither model has learned a rule that generalises; each has "
+        f"learned {top} lengths.",
+        "The exercise that this lab comes from replaced unknown words by similar ones. That hides "
+        "the problem: the answer reads well but names a different number. Here it is right or "
+        "wrong.",
     ]
     after = []
     for one in trained:
@@ -410,8 +411,8 @@ def why(settings: Settings, trained: list[Trained]) -> list[str]:
         )
         if best % 3 == top % 3 and shares[best] > 2 * shares[worst]:
             after[-1] += (
-                f" ({best} digits fall into groups of three where those of {top} do, counted from "
-                "the left: what was learnt of places carries over)"
+                f" (counted from the left, {best} digits have their groups of three where {top} "
+                "digits have them, so what was learned about places still holds)"
             )
     in_range = [
         f"the {one.name} {percent(one.test_remedied.exact_match())} instead of "

@@ -120,10 +120,10 @@ PLOTTED = ("accuracy", "repeats", "loops", "entropy", "ends", "copied")
 EXPLAINED = (
     "Accuracy is what guessing by argmax, or by sampling at that temperature, gets right on "
     "validation. valid: share of tokens that fit the grammar NOTE … NOTE DUR, pitches ascending. "
-    "ends: share of pieces that end by themselves. repeats: share of chords struck again "
-    "unchanged. loops: share of 8-token runs that occurred before in the same piece. entropy: of "
+    "ends: share of pieces that reach END. repeats: share of chords that repeat the chord "
+    "before. loops: share of 8-token runs that occurred before in the same piece. entropy: of "
     "the pitch classes, in bits (a scale has 2.81). copied: share of 8-token runs that are in the "
-    "training pieces, in whatever key; longest copy: tokens of the longest such run."
+    "training pieces, in any key; longest copy: tokens of the longest such run."
 )
 
 

@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Lab 3: an LSTM that writes notes
 #
-# You turn Bach's chorales into a sequence of tokens, train a recurrent network to say which token
-# comes next, and let it write chorales of its own.
+# You turn Bach's chorales into a sequence of tokens, train a recurrent network to predict the next
+# token, and generate new chorales with it.
 #
-# Nine functions are yours: two that spell music and read it back (3.1, 3.2), two that make numbers
-# of it (3.3, 3.4), the network with its loss and accuracy (3.5 to 3.7), and two that write (3.8,
-# 3.9).
+# You write nine functions: two that encode music as tokens and decode it again (3.1, 3.2), two that
+# turn tokens into numbers (3.3, 3.4), the network with its loss and accuracy (3.5 to 3.7), and two
+# that generate (3.8, 3.9).
 #
-# All figures in this lesson come from `make lab3 CODE=solution`, except those on whole chords in
-# 3.1: `python -m labs.lab3_notes.chords`.
+# All figures in this lesson come from `make lab3` with the solution's code, except those on whole
+# chords in 3.1: `python -m labs.lab3_notes.chords`.
 
 # %%
 import re
@@ -35,18 +35,18 @@ SPECIALS = ["PAD", "START", "END", "UNKNOWN"]
 #     NOTE_50 NOTE_57 NOTE_65 NOTE_74 DUR_1/2     a D minor chord for an eighth note
 #
 # Most tutorials make one token of a whole chord with its length. In our 365 chorales that gives
-# 7,119 types on 34,637 chords; nearly half of the training's types occur once, and 16 % of the
-# validation's chords have never been seen. A network cannot learn what it sees once. Spelled out,
-# the same music needs 58 types on 169,834 tokens, and validation holds nothing unknown. The price:
-# sequences are five times as long, and the network has to learn what a chord is.
+# 7,119 types for 34,637 chords; nearly half of the types in the training pieces occur once, of the
+# validation chords, 16 % never occur in training. A network cannot learn what it sees once. Note by
+# note, the same music needs 58 types for 169,834 tokens, and nothing in validation is unknown. The
+# price: sequences are five times as long, and the network has to learn what a chord is.
 #
-# Something is lost. Which voice sings a note is gone (two voices on one pitch are one token), and
-# so is spelling: F♯ and G♭ are both `NOTE_66`. A held note is struck again in the next slice.
+# Something is lost: which voice sings a note (two voices on one pitch are one token), and the
+# spelling: F♯ and G♭ are both `NOTE_66`. A held note is struck again in the next slice.
 
 
 # %%
 def score_to_tokens(score: music21.stream.Score) -> list[str]:
-    """Spell a score as tokens, one chord after another.
+    """Encode a score as tokens, one chord after another.
 
     Cut the score's time at 0 and at every onset and every end of a note. Each slice between two
     consecutive cuts becomes `NOTE_p` for every pitch that sounds in it, then `DUR_q`, its length;
@@ -70,7 +70,8 @@ def score_to_tokens(score: music21.stream.Score) -> list[str]:
     Notes
     -----
     - Ties are merged within a part: a note whose `tie.type` is "stop" or "continue" prolongs the
-      note of the same pitch in the same part that ends where it begins, so a tie makes no cut.
+      note of the same pitch in the same part that ends where it begins, so a tie does not make a
+      cut.
     - A note that is held while another begins or ends is struck again in the next slice.
     - Grace notes (length 0) and unpitched notes are left out.
     - The first slice starts at 0, so silence before the first note is a `REST`; the last slice
@@ -78,7 +79,7 @@ def score_to_tokens(score: music21.stream.Score) -> list[str]:
     - The score is not changed.
 
     Source: J. Huang and Wu, "Pop Music Generation" (2016) and the chordified tokens of Skúli's
-    "Classical Piano Composer" (2017), with a chord spelled out instead of one token a chord.
+    "Classical Piano Composer" (2017), with a token for each note instead of one for each chord.
     """
     raise NotImplementedError("3.1")
 
@@ -86,12 +87,12 @@ def score_to_tokens(score: music21.stream.Score) -> list[str]:
 # %% [markdown]
 # ## 3.2 From tokens to a score
 #
-# The way back is what makes the music audible, and it is the test of the way there: the same
-# pitches must sound at the same times for the same lengths, in every chorale.
+# Decoding makes the music audible, and it tests the encoding: the same pitches must sound at the
+# same times for the same lengths, in every chorale.
 #
-# A network also writes nonsense, above all early in training: a length without a pitch, a pitch
-# twice. A decoder that gives up at the first wrong token would hide what the network has learned,
-# so each kind of nonsense has a meaning here.
+# A network also generates nonsense, above all early in training: a length without a pitch, a pitch
+# twice. A decoder that gives up at the first wrong token would hide what the network has learned.
+# So each kind of nonsense has a meaning here.
 
 
 # %%
@@ -105,7 +106,7 @@ def tokens_to_score(tokens: Sequence[str]) -> music21.stream.Score:
     ----------
     tokens : sequence of str
         `NOTE_p` (p from 0 to 127), `REST`, `DUR_q` (q a positive fraction as "3/2" or "1") and the
-        names in `SPECIALS`, in any order: a model may have written them.
+        names in `SPECIALS`, in any order: a model may have generated them.
 
     Returns
     -------
@@ -116,7 +117,7 @@ def tokens_to_score(tokens: Sequence[str]) -> music21.stream.Score:
     Raises
     ------
     ValueError
-        If a token has none of these spellings; the message names it.
+        If a token has none of these forms; the message names it.
 
     Notes
     -----
@@ -134,14 +135,13 @@ def tokens_to_score(tokens: Sequence[str]) -> music21.stream.Score:
 # %% [markdown]
 # ## 3.3 The vocabulary
 #
-# The network knows ids, not strings. Four ids come first in every vocabulary of this course: `PAD`
-# fills up what is too short, `START` and `END` frame a piece, `UNKNOWN` stands for what training
-# never showed. Only training pieces may be counted: a vocabulary that has seen the validation
-# pieces hides how much is unknown.
+# The network knows ids, not strings. Four ids come first: `PAD` fills up what is too short, `START`
+# and `END` frame a piece, `UNKNOWN` stands for what never occurred in training. Count the training
+# pieces only: a vocabulary that has seen the validation pieces hides how much is unknown.
 #
-# Chorales stand in many keys, and a network that knows only some of them wastes its time on what
-# transposing shows for free. The experiment gives every window in all keys from −5 to +6
-# semitones, twelve times the data: 72 types with the specials.
+# Chorales are in many keys. A network that sees few of them has to learn each key separately;
+# transposing shows it all of them for free. The experiment uses every window in all keys from −5 to
+# +6 semitones, twelve times the data: 72 types with the specials.
 
 
 # %%
@@ -160,7 +160,7 @@ def build_vocabulary(pieces: Iterable[Sequence[str]], min_count: int = 1) -> lis
     -------
     list of str
         `SPECIALS` first, then the other tokens by falling count, equal counts in alphabetical
-        order (`sorted` on the token). Each token once, also if a piece contains a special's name.
+        order (`sorted` on the token). Each token once, even if a piece contains a special's name.
     """
     raise NotImplementedError("3.3")
 
@@ -169,20 +169,20 @@ def build_vocabulary(pieces: Iterable[Sequence[str]], min_count: int = 1) -> lis
 # ## 3.4 Windows
 #
 # Next-token prediction needs no labels: the target at each position is the token that follows.
-# A window of 64 tokens is some thirteen chords. Two pieces never share a window: nothing in the
-# first tells how the second begins.
+# A window of 64 tokens is about thirteen chords. Two pieces never share a window: nothing in the
+# first says how the second begins.
 
 
 # %%
 def make_windows(
     pieces: Sequence[Sequence[int]], length: int, stride: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cut pieces into windows of one length, each input beside the token that follows it.
+    """Cut pieces into windows of one length: inputs, and as targets the tokens that follow them.
 
     A piece is framed first: `framed = [START] + ids + [END]`. Its inputs are `framed[:-1]`, its
     targets `framed[1:]`: the target at a position is the input of the next one. Windows begin at
     0, stride, 2·stride, … of these; the first window that reaches the end of the piece is its
-    last. What it lacks in length is filled on the right with `PAD`.
+    last. If it is too short, it is filled on the right with `PAD`.
 
     Parameters
     ----------
@@ -217,13 +217,13 @@ def make_windows(
 # %% [markdown]
 # ## 3.5 The model, and the same model one step at a time
 #
-# Training knows the whole window and hands it to the network at once. Writing does not: token t + 1
-# depends on what was drawn at t. To run the model on the whole prefix for every new token costs
-# 1 + 2 + … + n positions. An LSTM carries all it remembers in its state (h, c), so one step needs
-# one token and the state: n positions, and each costs the same.
+# In training the whole window is known, and the network gets it at once. In generation it is not:
+# token t + 1 depends on what was drawn at t. Running the model on the whole prefix for every new
+# token costs 1 + 2 + … + n positions. An LSTM keeps all it remembers in its state (h, c), so one
+# step needs one token and the state: n positions, and each costs the same.
 #
-# Hence two models over the same layers. If they agree position by position, writing does what
-# training learned.
+# So there are two models over the same layers. If they agree position by position, generation uses
+# what training learned.
 
 
 # %%
@@ -243,18 +243,19 @@ def build_note_lstm(
     num_layers : int
         How many LSTM layers are stacked.
     dropout : float
-        Share of each LSTM layer's outputs that is dropped in training; none of the recurrent
-        state is (Zaremba et al. 2014, section 3).
+        Share of each LSTM layer's outputs that is dropped in training; the recurrent state is never
+        dropped (Zaremba et al. 2014, section 3).
 
     Returns
     -------
     model : keras.Model
         ids int (batch, length) → logits (batch, length, vocab_size), for any length. Logits, not
-        probabilities: no softmax. The logits at a position depend on that and earlier ids only.
+        probabilities: no softmax. The logits at a position depend only on the ids up to that
+        position.
     stepper : keras.Model
         [ids int (batch, 1), h_0, c_0, h_1, c_1, …] → [logits (batch, vocab_size), h_0, c_0, …],
-        each h (output) and c (cell) of an LSTM layer of shape (batch, units). Fed with zeros and
-        then with its own states, it gives the logits of `model`, position by position.
+        each h (output) and c (cell) of an LSTM layer of shape (batch, units). Started with zeros
+        and then fed its own states, it gives the logits of `model`, position by position.
 
     Both are functional models that share their layers, hence their weights, so that training one
     trains both. Layers with weights are named "embedding", "lstm_0", "lstm_1", …, "logits".
@@ -267,12 +268,12 @@ def build_note_lstm(
 # %% [markdown]
 # ## 3.6 The loss
 #
-# Cross-entropy in nats a token. With logits all equal it is ln V: ln 72 = 4.28, which is where
-# training should start. Its exponential, the perplexity, reads as "as unsure as between so many
-# equally likely tokens".
+# Cross-entropy in nats a token. If all logits are equal, it is ln V: ln 72 = 4.28, which is where
+# training should start. Its exponential, the perplexity, says among how many equally likely tokens
+# the network would be as unsure.
 #
 # The last window of a piece is mostly padding. Predicting padding is easy, so counting it makes any
-# loss look good. And a mean over rows of means would give a token in a short row more weight.
+# loss look good. And a mean of the rows' means would give a token in a short row more weight.
 
 
 # %%
@@ -291,9 +292,8 @@ def masked_cross_entropy(targets, logits):
     Returns
     -------
     scalar float32 tensor
-        Nats per token. Every token counts the same, wherever it stands: this is not a mean of the
-        rows' means. 0 if all is padding. Whatever the logits are at padding, it makes no
-        difference, neither to the value nor to its gradient.
+        Nats per token. Every token counts the same, wherever it is: this is not a mean of the rows'
+        means. 0 if all is padding. Logits at padding change neither the value nor its gradient.
     """
     raise NotImplementedError("3.6")
 
@@ -301,14 +301,15 @@ def masked_cross_entropy(targets, logits):
 # %% [markdown]
 # ## 3.7 Accuracy
 #
-# The share of tokens whose likeliest guess was right. It is easy to read and misleading: where Bach
-# might have gone on in four good ways, no guess is right more often than the commonest of them. The
-# experiment shows that the way of writing with the highest accuracy makes the worst music.
+# The share of tokens for which the likeliest guess was right. It is easy to read, but misleading:
+# where Bach could have continued in four good ways, no guess is right more often than the commonest
+# of them. The experiment shows that the way of generating with the highest accuracy makes the worst
+# music.
 
 
 # %%
 def masked_accuracy(targets, logits):
-    """Give the share of tokens for which the most likely one is right.
+    """Give the share of tokens for which the likeliest id is the target.
 
     Parameters
     ----------
@@ -342,7 +343,7 @@ def masked_accuracy(targets, logits):
 #
 # Accuracy ranks them upside down. (Bach's 17 % are his repeats, written out.) Temperature divides
 # the logits: below 1 it sharpens, above 1 it flattens. Top-k and top-p cut off the long tail of
-# unlikely tokens, each of which is rare, but one of which comes up in nearly every piece.
+# unlikely tokens: each of them is rare, but nearly every piece would draw one.
 
 
 # %%
@@ -362,7 +363,7 @@ def sample_next(
     Parameters
     ----------
     logits : float array, shape (batch, vocab_size)
-        −inf means never; every row has a finite entry. Not changed.
+        −inf means never. Every row has a finite entry. Not changed.
     temperature : float
         Below 1 sharpens, above 1 flattens. 0 is argmax (the lowest id among equals), and so is
         the limit: very small temperatures neither overflow nor give NaN.
@@ -393,12 +394,12 @@ def sample_next(
 #
 # Feed the primer, draw, feed what was drawn, and so on until `END`. A batch of eight pieces costs
 # hardly more than one. The experiment continues the first chords of eight test pieces by argmax and
-# at three temperatures, and measures whether the result is copied: the share of its 8-token runs
-# that are in a training piece, in whatever key. For real chorales that the network has not seen
-# this share is 58 %, so chorales share much; at temperature 0.8 it is 30 %.
+# at three temperatures, and measures whether the result is copied: the share of its runs of 8
+# tokens that occur in a training piece, in any key. For real chorales that the network has not
+# seen, this share is 58 %: chorales have much in common. At temperature 0.8 it is 30 %.
 #
-# A bigram, which only counts what follows what, reaches 2.32 nats a token on validation; this
-# network 1.13, after two minutes on two cores.
+# A bigram model, which only counts which token follows which, reaches 2.32 nats a token on
+# validation; this network reaches 1.13, after two minutes on two cores.
 
 
 # %%
@@ -414,8 +415,8 @@ def generate(
     """Continue each primer token by token, until END or `max_length` ids.
 
     Feed the primer one id at a time, from states of zeros; then draw the next id from the last
-    logits with `sample_next`, feed it with the states that came back, and so on. What was read
-    once is never read again: every position costs one call of the stepper for the whole batch.
+    logits with `sample_next`, feed it with the states that came back, and so on. Nothing is read
+    twice: every position costs one call of the stepper for the whole batch.
 
     Parameters
     ----------
@@ -423,10 +424,10 @@ def generate(
         As `build_note_lstm` returns it; call it with `predict_on_batch`. The number and width of
         its states follow from `stepper.inputs`.
     primers : int array, shape (batch, primer_length)
-        At least one id each. `START` is not added: a primer that shall begin a piece begins with
-        it. An `END` inside a primer has no effect.
+        At least one id each. `START` is not added: to start a new piece, begin the primer with
+        `START`. An `END` inside a primer has no effect.
     max_length : int
-        Most ids in a result, the primer's among them.
+        The most ids in a result, the primer's included.
     temperature, top_k, top_p
         As in `sample_next`.
     seed : int, numpy.random.Generator or None

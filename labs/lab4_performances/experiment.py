@@ -85,8 +85,8 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
         report.add_pictures(
             "What the heads look back at",
             draw_attention(tasks, model, splits["validation"], run, settings),
-            "Red: the note that was just played. Blue: what the head looks back at, the darker the "
-            "more weight; each panel is a head, that which looks nearest or farthest in its layer.",
+            "Red: the note that was just played. Blue: what the head looks back at; darker means "
+            "more weight. Each panel is the head that looks nearest or farthest in its layer.",
         )
         add_music(report, run, kinds, samples)
 
@@ -155,8 +155,8 @@ def generate(
 MEASURED = (
     "Means over pieces. density: notes a second. entropy: of the pitch classes, in bits. velocity, "
     "spread: mean and standard deviation. gap: median time between onsets, in seconds. polyphony: "
-    "notes that sound when one begins. copied: share of runs of 8 notes, in whatever key, that are "
-    "in the training pieces. ends: share of pieces that end by themselves. overlap: shared area of "
+    "notes that sound when one begins. copied: share of runs of 8 notes, in any key, that are in "
+    "the training pieces. ends: share of pieces that reach END. overlap: shared area of "
     "the distributions below with those of real pieces, from 0 to 1, mean of the four."
 )
 

@@ -2,9 +2,9 @@
 # # Lab 4: a Music Transformer
 #
 # A pianist's performance is a stream of events: a key goes down, time passes, the key comes up. You
-# turn recordings into such streams, build a Transformer that hears how far apart two events are
-# rather than where they stand (Huang et al., "Music Transformer", 2018), train it, and let it play
-# on from a beginning of your choice.
+# turn recordings into such streams, build a Transformer that attends by how far apart two events
+# are, not by where they are (Huang et al., "Music Transformer", 2018), train it, and let it
+# continue a beginning of your choice.
 
 # %%
 from collections import defaultdict, deque
@@ -28,24 +28,25 @@ SUSTAIN_PEDAL = 64  # its number among MIDI's controllers
 # %% [markdown]
 # ## 4.1 The pedal
 #
-# A piano's right pedal holds every note that is released while it is down. What counts for the ear
-# is when a note stops sounding, not when the finger left, so the pedal is written into the notes'
-# ends before anything else, and then forgotten.
+# A piano's right pedal holds every note that is released while it is down. You hear when a note
+# stops sounding, not when the finger leaves the key. So the first step writes the pedal's effect
+# into the notes' ends; after that the pedal is not needed.
 #
 # A verdict shows a sequence as rows of numbers: a note as pitch, velocity, start, end, instrument,
-# program and whether it is a drum's; a pedal's move as time, controller, value and instrument.
+# program and whether it is a drum; a pedal's move as time, controller, value and instrument.
 
 
 # %%
 def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
     """Prolong the notes that the sustain pedal holds.
 
-    Walk through all events in time; at one time pedals that go down come first, then pedals that
-    come up, then notes that start, then notes that end. The pedal (controller 64) is down at
-    values of 64 and more; each instrument has its own. A note that ends while its pedal is down
-    sounds on until the pedal comes up, until the same pitch is struck again in that instrument, or
-    until the last event of all. If a pitch is struck while its pedal is down, the earlier note of
-    that pitch and instrument ends where the new one starts, also if it would end later by itself.
+    Go through all events in the order of time; at the same time pedals that go down come first,
+    then pedals that come up, then notes that start, then notes that end. The pedal (controller 64)
+    is down at values of 64 and more; each instrument has its own. A note that ends while its pedal
+    is down keeps sounding until the pedal comes up, until the same pitch is struck again in that
+    instrument, or until the last event of all. If a pitch is struck while its pedal is down, the
+    earlier note of that pitch and instrument ends where the new one starts, even if it would end
+    later by itself.
 
     Parameters
     ----------
@@ -55,9 +56,9 @@ def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
     Returns
     -------
     NoteSequence
-        The same notes with their new ends. If a pitch is struck twice at one time while the pedal
-        is down, the first of the two would last no time and is left out. Drum notes stay as they
-        are.
+        The same notes with their new ends. If a pitch is struck twice at the same time while the
+        pedal is down, the first of the two would have length 0 and is left out. Drum notes stay as
+        they are.
 
     Source: `note_seq.apply_sustain_control_changes`, whose notes these equal.
     """
@@ -67,37 +68,38 @@ def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
 # %% [markdown]
 # ## 4.2 From a performance to tokens
 #
-# Oore et al. describe playing as a typist would: press, release, wait, play louder from here on.
-# Time is cut into steps of 10 ms, finer than the ear tells apart, and each note's start and end is
-# rounded by itself. Rounding the gaps between events instead would let errors add up: a piece of
-# ten minutes drifts by seconds, which is what several published tokenisers do.
+# Oore et al. describe a performance as a list of actions: press, release, wait, play louder from
+# now on. Time is cut into steps of 10 ms, finer than you can hear, and each start and end of a note
+# is rounded separately. Rounding the gaps between events instead would let errors add up: a piece
+# of ten minutes drifts by seconds. Several published tokenisers do that.
 #
-# Loudness is a state: an event is spent only when it changes.
+# Loudness is a state: it costs an event only when it changes.
 
 
 # %%
 def encode_performance(sequence: note_seq.NoteSequence) -> np.ndarray:
-    """Spell a performance as ids of events.
+    """Encode a performance as ids of events.
 
     1. `apply_sustain`.
-    2. Steps: a time of t seconds is step int(100 t + 0.5); an end that is its start's step becomes
-       one step later.
-    3. Order: notes by (start in seconds, pitch), as they come if equal, number them so. Then all
-       starts and ends by (step, number of the note, start before end).
-    4. For each, first the waiting since the event before (or since 0): as many TIME_SHIFT of 100
-       steps as fit, then one of the rest, if any. Before a start, VELOCITY if its bin is another
-       than that of the last start: bin (velocity - 1) // 4. Then NOTE_ON or NOTE_OFF.
+    2. Steps: a time of t seconds is step int(100 t + 0.5); if start and end round to one step, the
+       end moves one step later.
+    3. Order: sort the notes by (start in seconds, pitch), equal ones as they come, and number them
+       in this order. Then sort all starts and ends by (step, number of the note, start before end).
+    4. For each, first the time since the previous event (or since 0): as many TIME_SHIFT of 100
+       steps as fit, then one for the rest, if any. Before a start, VELOCITY if its bin differs from
+       the previous start's: bin (velocity - 1) // 4. Then NOTE_ON or NOTE_OFF.
 
     Parameters
     ----------
     sequence : NoteSequence
-        Of any number of instruments, which go into one stream; in seconds. It is not changed.
+        With any number of instruments, which go into one stream; times in seconds. It is not
+        changed.
 
     Returns
     -------
     int32 array (events,)
         NOTE_ON + pitch, NOTE_OFF + pitch, TIME_SHIFT + steps - 1 (1 to 100 steps), VELOCITY + bin
-        (0 to 31). No START, no END. The silence after the last note is not written.
+        (0 to 31). No START, no END. The silence after the last note is left out.
 
     Source: Oore et al., "This Time with Feeling" (2018), section 3; each id is three more than
     `note_seq.PerformanceOneHotEncoding`'s.
@@ -108,13 +110,13 @@ def encode_performance(sequence: note_seq.NoteSequence) -> np.ndarray:
 # %% [markdown]
 # ## 4.3 From tokens to a performance
 #
-# A model does not always write what a pianist could play: it releases keys that are up, or never
-# releases one. Whatever it writes becomes music here.
+# A model does not always generate what a pianist could play: it releases keys that are up, or never
+# releases a key. Here everything that it generates becomes music.
 
 
 # %%
 def decode_performance(ids: Sequence[int]) -> note_seq.NoteSequence:
-    """Play ids of events.
+    """Decode ids of events into a performance.
 
     Parameters
     ----------
@@ -126,9 +128,9 @@ def decode_performance(ids: Sequence[int]) -> note_seq.NoteSequence:
     NoteSequence
         Notes in the order of their ends, times in seconds (a step is 10 ms), instrument and program
         0, `total_time` the last end. Before the first VELOCITY a note's velocity is 100; bin b
-        plays velocity 4 b + 1. NOTE_OFF ends the longest sounding note of its pitch; without one it
-        means nothing; a note that would last no time is left out. What still sounds at the end of
-        the ids ends there, by start, pitch and velocity, one step long at least.
+        means velocity 4 b + 1. NOTE_OFF ends the note of its pitch that has sounded longest; if
+        none sounds, it does nothing; a note of length 0 is left out. Notes still sounding end at
+        the last event and last at least one step; they are ordered by start, pitch and velocity.
 
     Raises
     ------
@@ -142,10 +144,10 @@ def decode_performance(ids: Sequence[int]) -> note_seq.NoteSequence:
 # ## 4.4 Other keys, other tempi
 #
 # A nocturne a semitone higher is still a nocturne, and so is one played a little slower. MAESTRO
-# has 962 performances to train on; in seven keys and at five speeds it has many more.
+# has 962 performances to train on; in seven keys and at five speeds they become many more.
 #
-# Both are done to the ids, so that a batch costs no decoding. Speed needs care: scale the times of
-# the events, not the waiting between them, or rounding adds up again.
+# Both work on the ids, so a batch needs no decoding. Be careful with the speed: scale the times of
+# the events, not the gaps between them, or rounding errors add up again.
 
 
 # %%
@@ -155,7 +157,7 @@ def augment(ids: np.ndarray, semitones: int, stretch: float) -> np.ndarray:
     Parameters
     ----------
     ids : int array (events,)
-        As `encode_performance` writes them.
+        As `encode_performance` returns them.
     semitones : int
         Added to every pitch. A note that would leave the piano (21 to 108) goes an octave back
         inside; one that was outside before keeps its pitch.
@@ -165,8 +167,8 @@ def augment(ids: np.ndarray, semitones: int, stretch: float) -> np.ndarray:
     Returns
     -------
     int32 array
-        With waiting spelled as in `encode_performance`: whole 100s, then the rest. Waiting after
-        the last event is left out.
+        Time between events is encoded as in `encode_performance`: whole 100s, then the rest. Time
+        after the last event is left out.
 
     Raises
     ------
@@ -179,21 +181,21 @@ def augment(ids: np.ndarray, semitones: int, stretch: float) -> np.ndarray:
 # %% [markdown]
 # ## 4.5 Crops to learn from
 #
-# A performance has some 19,000 events, the model reads 2,048. Crops are cut at random. If the first
-# position of a crop were drawn evenly among those that leave it whole, the first and last events of
-# a piece would hardly ever be learned: only one crop holds the first. So crops may hang over both
-# ends, and padding fills what is over.
+# A performance has about 19,000 events, the model reads 2,048. So you cut crops at random. If all
+# crops had to lie inside the piece, its first and last events would hardly ever be learned: only
+# one crop contains the first event. So crops may stick out at both ends, and padding fills what is
+# missing.
 
 
 # %%
 def make_batches(
     tokens: np.ndarray, offsets: np.ndarray, length: int, batch_size: int, seed: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Cut random crops for ever, such that every token is equally likely to be a target.
+    """Cut random crops without end, so that every token is equally likely to be a target.
 
     Piece i, tokens[offsets[i]:offsets[i + 1]], is read as START, its n tokens, END: n + 1 inputs,
-    each with the token after it as target. A crop is `length` pairs in a row. Of piece i there are
-    n + length of them, since a crop may begin up to `length` - 1 pairs before the first and end as
+    each with the token after it as target. A crop is `length` pairs in a row. Piece i has n +
+    length crops, since a crop may begin up to `length` - 1 pairs before the first pair and end as
     many after the last; every crop of every piece is equally likely.
 
     Parameters
@@ -201,7 +203,7 @@ def make_batches(
     tokens : int array (all tokens,)
         Possibly memory-mapped: only what a crop needs is read.
     offsets : int array (pieces + 1,)
-        Where pieces begin; the last one's end.
+        Where the pieces begin, and where the last one ends.
     length, batch_size : int
     seed : int
         The same seed gives the same batches.
@@ -209,7 +211,7 @@ def make_batches(
     Yields
     ------
     inputs, targets : int32 arrays (batch_size, length)
-        A crop's pairs stand at the left, `PAD` to the right of them.
+        A crop's pairs are on the left, `PAD` is to the right of them.
 
     Raises
     ------
@@ -222,10 +224,10 @@ def make_batches(
 # %% [markdown]
 # ## 4.6 Windows to measure on
 #
-# A loss that is to be compared must not depend on luck: every token of the validation set is
-# scored, and each once. The first tokens of a window are guessed with little to go by, which makes
-# a model look worse than it is; so windows may overlap, and a token is scored where it has more
-# before it.
+# If you want to compare losses, they must not depend on luck: every token of the validation set is
+# scored exactly once. At the first tokens of a window the model has little context, which makes it
+# look worse than it is. So windows may overlap, and a token is scored in the window that has more
+# context before it.
 
 
 # %%
@@ -235,9 +237,9 @@ def evaluation_windows(
     """Cut windows in which every token, and every piece's END, is a target exactly once.
 
     A piece's pairs are as in `make_batches`. Its windows begin at the pairs 0, stride, 2 stride, …
-    with stride = length - context, as long as one holds a pair that no earlier one scores. Each is
-    `length` pairs, the last fewer; in all but a piece's first window the first `context` targets
-    are `PAD`: they were scored before and only serve as context.
+    with stride = length - context, while a window adds a pair that no earlier one scores. Each has
+    `length` pairs, the last may have fewer; in all but a piece's first window the first `context`
+    targets are `PAD`: they were scored before and only serve as context.
 
     Parameters
     ----------
@@ -250,8 +252,8 @@ def evaluation_windows(
     Returns
     -------
     inputs, targets : int32 arrays (windows, length)
-        Piece after piece; `PAD` to the right of what is over. Without a piece there are 0 windows:
-        both have shape (0, length).
+        Piece after piece; `PAD` to the right of shorter windows. Without pieces there are 0
+        windows: both arrays have shape (0, length).
 
     Raises
     ------
@@ -264,17 +266,27 @@ def evaluation_windows(
 # %% [markdown]
 # ## 4.7 Relative logits by the definition
 #
-# Attention asks of each earlier event: does what you are matter to me? Music also asks: does it
-# matter that you were *this long ago*, a beat, a bar? So each distance d has a learned vector E[d],
-# and a query scores a key by q · k + q · E[d]. Distances beyond the largest share one vector.
+# Attention asks of each earlier event: does it matter *what* it is? Music also asks: does it matter
+# *how long ago* it was, a beat, a bar? So each distance d has a learned vector E[d], and a query
+# scores a key by q · k + q · E[d]. All distances beyond the largest share one vector.
 #
-# This first version does as the formula says. It makes a tensor of (queries, keys, head_dim), the
-# vectors of all pairs: for 2,048 events and heads of 64 that is 1.1 GB, in each layer, before a
-# gradient. How much it is in all, 4.8 measures.
+# This first version follows the formula. It makes a tensor of (queries, keys, head_dim), the
+# vectors of all pairs: for 2,048 events and heads of 64 that is 1.1 GB in each layer, even before
+# the gradient. 4.8 measures how much it is in all.
 #
-# From here on arguments are tensors, some of them while a graph is traced: compute with
-# `keras.ops`, not with NumPy or Python's `if`, so that the same code runs on TensorFlow and JAX,
-# compiled too.
+# **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
+# tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
+#
+# 1. `x.shape` may hold None. Inside a layer, `ops.shape(x)` gives every size.
+# 2. On a `keras.Input` it gives None too: count with `ops.cumsum(ops.ones_like(ids), axis=1) - 1`.
+# 3. One size of `ops.reshape` may be -1: `ops.reshape(x, (-1, 8, 64))`.
+# 4. Compute with `ops.exp(x)`, not `np.exp(x)`. NumPy is fine for constants.
+# 5. Compare with `ops.less(a, b)`, `ops.equal(a, b)`: `ids == 0` on a `keras.Input` is just False.
+# 6. No Python `if` on values: `ops.where(test, a, b)` by element, `ops.cond` for two branches.
+# 7. No Python `while` or `for` over a tensor: `ops.while_loop`. `for` over a `range` is fine.
+# 8. No change in place: `x[:2] = y` fails, `ops.slice_update(x, [0, 0], y)` returns a new tensor.
+# 9. In half precision x is 16 bits wide and x + y needs one dtype: `ops.cast(y, x.dtype)`.
+# 10. New tensors are float32 unless you say `ops.zeros(shape, dtype=x.dtype)`.
 
 
 # %%
@@ -294,7 +306,7 @@ def relative_logits(queries, embeddings, source_length: int):
     Returns
     -------
     (batch, heads, T, S)
-        What stands at keys that come after the query (d < 0) is without meaning: it is masked.
+        Values at keys after the query (d < 0) have no meaning: they are masked later.
 
     Source: Shaw et al. (2018), section 3.2; Huang et al. (2018), section 3.4, equation 3.
     """
@@ -304,15 +316,15 @@ def relative_logits(queries, embeddings, source_length: int):
 # %% [markdown]
 # ## 4.8 The skew
 #
-# Only S different vectors occur, so one matrix product gives every query's score with every
-# distance: (T, S), but ordered by distance, so that what belongs to key s stands in another column
-# in each row. Huang et al. found that a pad and a reshape put everything into place, and nothing of
-# size (T, S, head_dim) is ever made: for L events, O(L · head_dim) beside the result in place of
-# O(L² · head_dim).
+# There are only S different vectors, so one matrix product gives every query's score with every
+# distance: (T, S), but ordered by distance, so that the score of key s is in a different column in
+# each row. Huang et al. found that a pad and a reshape put every score in its place, and nothing of
+# size (T, S, head_dim) is ever made: for L events, it takes O(L · head_dim) besides the result
+# instead of O(L² · head_dim).
 #
-# Both were measured (the course's `benchmarks/relative_memory.py`): what a process's peak rises by,
-# in MB, for the logits of one layer with 8 heads of 64, one piece, on a CPU. The result itself is
-# in it:
+# Both were measured (the course's `benchmarks/relative_memory.py`): how much the peak memory of a
+# process rises, in MB, for the logits of one layer with 8 heads of 64, one piece, on a CPU. The
+# result itself is included:
 #
 # | length | by the definition | by the skew | the result |
 # |---|---|---|---|
@@ -321,7 +333,8 @@ def relative_logits(queries, embeddings, source_length: int):
 # | 1,024 | 437 | 95 | 34 |
 # | 2,048 | 1,547 | 402 | 134 |
 #
-# What the skew takes is its result three times over, from one step to the next; 4.10 sees to that.
+# The skew takes three times the memory of its result, for its intermediate steps; 4.10 reduces
+# that.
 
 
 # %%
@@ -339,7 +352,7 @@ def skew(scores):
     Returns
     -------
     (batch, heads, T, S)
-        Without meaning where key s comes after query t.
+        Values where key s comes after query t have no meaning.
 
     Source: Huang et al. (2018), section 3.4.1: pad a column on the left, reshape, drop the first
     part.
@@ -350,12 +363,12 @@ def skew(scores):
 # %% [markdown]
 # ## 4.9 The cache
 #
-# To write one more event, the model needs the keys and values of those before it, not their
-# computation. They are kept, and what is computed anew for an event is one row. But where is it
-# put? To append it to an array of 2,000 rows means to copy 2,000 rows, in each layer, at each step;
-# that is what makes simple caches slow. So the cache has two parts: an old one that only is read,
-# and a short new one that is written to. When the new one is full, it is moved into the old one,
-# and what lies further back than attention reaches is forgotten: a model can play for hours.
+# To generate one more event, the model needs the keys and values of the earlier ones, but not their
+# computation. So they are kept, and only one row is computed for each event. But where do you put
+# it? Appending it to an array of 2,000 rows copies 2,000 rows, in each layer, at each step; this
+# makes simple caches slow. So the cache has two parts: an old part that is only read, and a short
+# new part that is written to. When the new part is full, it moves into the old part, and positions
+# further back than attention reaches are dropped: a model can play for hours.
 
 
 # %%
@@ -377,7 +390,7 @@ class KeyValueCache:
         raise NotImplementedError("4.9")
 
     def distances(self, old: int, slots: int, slot):
-        """Say how long before the position in `slot` each position of old and new part is.
+        """Give the distance from `slot` back to each position of the old and the new part.
 
         Returns int (old + slots,): old part first. Slots after `slot` have negative distances.
         """
@@ -395,13 +408,13 @@ class KeyValueCache:
 # %% [markdown]
 # ## 4.10 Relative attention
 #
-# The layer at the heart of it. For 2,048 events the scores of 8 heads are 134 MB a piece in each
-# layer; half of them belong to keys that come later and are thrown away. So queries are taken a
-# chunk at a time, each chunk with the keys up to its own end: the same result, half the work. And
-# what a chunk computed need not be kept for the gradient: `keras.remat` forgets it and computes it
-# again when its turn comes. For a step with 2 pieces of 2,048 events, 6 layers and a d_model of 512
-# that is 3.1 GB for 4.2, and 17.3 seconds of CPU for 15.6: a tenth more, measured by the same
-# benchmark.
+# This layer is the heart of the model. For 2,048 events the scores of 8 heads are 134 MB a piece in
+# each layer; half of them belong to later keys and are thrown away. So you take the queries in
+# chunks, each chunk with the keys up to its own end: the same result, half the work. And the
+# intermediate results of a chunk need not be kept for the gradient: `keras.remat` drops them and
+# computes them again when they are needed. For a step with 2 pieces of 2,048 events, 6 layers and a
+# d_model of 512 that takes 3.1 GB instead of 4.2, and 17.3 seconds of CPU instead of 15.6: a tenth
+# more, measured by the same benchmark.
 
 
 # %%
@@ -410,12 +423,12 @@ class RelativeAttention(layers.Layer):
 
     For each head: A = softmax((Q Kᵀ + S) / √head_dim), output = A V, with S[t, s] = Q[t] · E[d], d
     the distance t - s, at most `max_distance`. Q = x · query kernel + bias, K and V likewise;
-    head_dim = d_model / num_heads. The heads' outputs, together, go through the output kernel and
+    head_dim = d_model / num_heads. The heads' outputs together go through the output kernel and
     bias.
 
     A position attends to itself and to `window` - 1 positions before it, where `mask` is True.
-    Elsewhere the weight is 0: the score, in float32, is lowered by 1e9 before the softmax, which is
-    taken in float32 too. However long the chunks of `CHUNK` queries are, the result is the same.
+    Elsewhere the weight is 0: subtract 1e9 from the score, in float32, before the softmax, which is
+    in float32 too. The result does not depend on `CHUNK`, the number of queries in a chunk.
 
     Call
     ----
@@ -479,7 +492,7 @@ class RelativeAttention(layers.Layer):
         return self.read(x, mask)[0]
 
     def read(self, x, mask=None):
-        """Attend, and hand out what later positions will need of these.
+        """Attend, and return the keys and values too: later positions need them.
 
         Returns
         -------
@@ -506,12 +519,12 @@ class RelativeAttention(layers.Layer):
 
 
 # %% [markdown]
-# ## 4.11 A norm that bears half precision
+# ## 4.11 A norm that survives half precision
 #
 # In mixed precision, matrix products run on 16 bits and the weights stay in 32. float16 ends at
 # 65,504: the square of 256 is already too much. A norm that squares its input in float16 turns a
-# large activation into infinity, and the whole piece into nothing. The softmax, the loss and the
-# norms are few operations and cost little: they are done in float32.
+# large activation into infinity, and its whole output into zeros. The softmax, the loss and the
+# norms are few operations and cost little: compute them in float32.
 
 
 # %%
@@ -519,7 +532,7 @@ class RMSNorm(layers.Layer):
     """Divide by the root mean square over the last axis, times a learned scale.
 
     y = x / √(mean(x²) + 1e-6) × scale, computed in float32 whatever the layer's dtype; the result
-    has the layer's compute dtype. A float16 input of 60,000 throughout gives 1 × scale.
+    has the layer's compute dtype. A float16 input that is 60,000 everywhere gives 1 × scale.
 
     Call
     ----
@@ -527,7 +540,7 @@ class RMSNorm(layers.Layer):
 
     Weights
     -------
-    scale (features,), at first 1; no bias.
+    scale (features,), initially 1; no bias.
 
     Keras's own norms are not allowed, neither its layers nor `ops.rms_normalization` and
     `ops.layer_normalization`: the task is to write it out.
@@ -545,10 +558,10 @@ class RMSNorm(layers.Layer):
 # %% [markdown]
 # ## 4.12 The scale of the loss
 #
-# Gradients are small: below 6e-8 float16 knows only 0. So the loss is multiplied by a large number
-# before the gradients are taken, and they are divided by it afterwards. Which number? As large as
-# goes: it is doubled every so often, and when a gradient overflows, that step is skipped and the
-# number halved.
+# Gradients are small: below 6e-8 float16 has only 0. So the loss is multiplied by a large number
+# before the gradients are taken, and they are divided by it afterwards. Which number? The largest
+# that works: it is doubled from time to time; when a gradient overflows, that step is skipped and
+# the number is halved.
 
 
 # %%
@@ -560,9 +573,9 @@ def update_loss_scale(
     Parameters
     ----------
     scale : float
-        What the loss was multiplied by.
+        The factor by which the loss was multiplied.
     good_steps : int
-        Steps without overflow since the scale last changed, this one apart.
+        Steps without overflow since the scale last changed, not counting this one.
     finite : bool
         Whether all gradients of this step are finite.
     growth_interval : int
@@ -571,8 +584,8 @@ def update_loss_scale(
     Returns
     -------
     scale, good_steps
-        After an overflow half the scale, but not below 1, and 0. After the `growth_interval`-th
-        good step double the scale and 0; else the same scale and one more good step.
+        After an overflow: half the scale, but not below 1, and 0. After the `growth_interval`-th
+        good step: twice the scale, and 0. Otherwise: the same scale, and one more good step.
 
     Source: Micikevicius et al. (2018), section 3.2; `keras.optimizers.LossScaleOptimizer`.
     """
@@ -636,7 +649,7 @@ class TransformerBlock(layers.Layer):
         raise NotImplementedError("4.13")
 
     def step(self, x, slot, *cache):
-        """Do for one position what the call does for all; as `RelativeAttention.step`.
+        """Do for one position what `call` does for all; as `RelativeAttention.step`.
 
         Returns x (batch, 1, d_model), and the new parts of the keys and of the values.
         """
@@ -646,13 +659,14 @@ class TransformerBlock(layers.Layer):
 # %% [markdown]
 # ## 4.14 The Music Transformer
 #
-# No position is ever added to an event: distances are all the model knows of time. So a melody is
-# the same melody wherever it stands, and the model may read and write further than it was trained.
+# No position is ever added to an event: the model knows time only by distances. So a melody is the
+# same melody wherever it is, and the model can read and generate pieces longer than those in its
+# training.
 
 
 # %%
 class MusicTransformer(keras.Model):
-    """Score what may come next, after each event of a performance.
+    """Score, after each event of a performance, what may come next.
 
     ids → embedding × √d_model → dropout → `num_layers` × `TransformerBlock` → `RMSNorm` → the
     embedding in reverse. Logits are float32 whatever the precision.
@@ -662,7 +676,7 @@ class MusicTransformer(keras.Model):
     vocab_size, d_model, num_heads, ff_dim, num_layers, max_distance : int
         As in the layers.
     window : int
-        Positions that attention reaches back to, the own one included.
+        How many positions attention reaches back, its own included.
     dropout : float
     tied : bool
         Whether the output uses the embedding's weights.
@@ -670,9 +684,9 @@ class MusicTransformer(keras.Model):
     Call
     ----
     ids : int (batch, length), `PAD` to the right
-        No mask is needed: attention looks back, and `PAD` stands after all that counts. It is
-        embedded like any other id.
-    training : bool or None, handed on to the layers: `fit` tells it to the model alone
+        No mask is needed: attention looks back only, and `PAD` comes after everything that counts.
+        `PAD` is embedded like any other id.
+    training : bool or None, to be passed on to the layers: `fit` gives it to the model only
 
     Returns
     -------
@@ -726,7 +740,7 @@ class MusicTransformer(keras.Model):
         raise NotImplementedError("4.14")
 
     def step(self, ids, slot, old, new):
-        """Score what may come after one more event: the call's logits, without its work.
+        """Score what may come after one more event: the logits of `call`, without its work.
 
         Parameters
         ----------
@@ -749,8 +763,9 @@ class MusicTransformer(keras.Model):
 class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
     """Rise to `peak` in `warmup` steps, then fall with the inverse square root of the step.
 
-    Step n, counted from 0, has the rate peak × min((n + 1) / warmup, √(warmup / (n + 1))). Asked by
-    hand, n is an int; in training it is an int tensor, in a function that Keras compiles.
+    Step n, counted from 0, has the rate peak × min((n + 1) / warmup, √(warmup / (n + 1))). If you
+    call it by hand, n is an int; in training it is an int tensor, in a function that Keras
+    compiles.
 
     Source: Vaswani et al. (2017), section 5.3, with the peak in place of the model's width.
     """
@@ -769,17 +784,17 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 # %% [markdown]
 # ## 4.16 The loss
 #
-# Cross-entropy, as in every lab. New is the smoothing: a pianist could have played something else
-# at any moment, and a model that is never asked to be quite certain learns to keep the door open.
-# It raises the loss that is shown, so training is measured without it.
+# Cross-entropy, as in every lab. The smoothing is new: a pianist could have played something else
+# at any moment, and a model that is never rewarded for being quite certain keeps other options
+# open. Smoothing raises the loss that is shown, so loss is reported without it.
 
 
 # %%
 def masked_cross_entropy(targets, logits, smoothing: float = 0.0):
     """Mean loss over the targets that are not PAD, in nats a token.
 
-    With smoothing s the target distribution is s / vocab_size on each id, the target and PAD too,
-    and 1 - s more on the target.
+    With smoothing s the target distribution has s / vocab_size on each id, the target and PAD
+    included, and 1 - s more on the target.
 
     Parameters
     ----------
@@ -802,7 +817,7 @@ def masked_cross_entropy(targets, logits, smoothing: float = 0.0):
 
 # %%
 def masked_accuracy(targets, logits):
-    """Share of the targets that are not PAD for which the largest logit is theirs.
+    """Share of the targets, PAD left out, that have the largest logit.
 
     targets: int (batch, length); logits: float (batch, length, vocab_size). Returns a float32
     scalar; 0 if all is PAD.
@@ -813,16 +828,16 @@ def masked_accuracy(targets, logits):
 # %% [markdown]
 # ## 4.18 Nats a note
 #
-# "Nats a token" depends on the encoding: one that spends a token on each note's loudness has many
-# easy tokens and a low figure. Nats a note do not: they can be compared between encodings. The
-# keyboard pieces have 3.91 tokens a note, MAESTRO 4.04: 2 nats a token are 7.8 and 8.1 a note.
+# "Nats a token" depends on the encoding: with a token for each note's loudness, there are many easy
+# tokens and the figure is low. Nats a note can be compared between encodings. The keyboard pieces
+# have 3.91 tokens a note, MAESTRO 4.04: 2 nats a token are 7.8 and 8.1 nats a note.
 
 
 # %%
 def nats_per_note(nats_per_token: float, targets) -> float:
-    """Spread a mean loss a token over the notes: nats × tokens / notes (NOTE_ON among targets).
+    """Turn a mean loss a token into one a note: nats × tokens / notes (NOTE_ON in targets).
 
-    PAD counts neither as token nor as note. Without a note: infinity.
+    PAD counts neither as token nor as note. Without notes: infinity.
     """
     raise NotImplementedError("4.18")
 
@@ -860,11 +875,11 @@ def filter_logits(logits, temperature: float = 1.0, top_k: int = 0, top_p: float
 
 
 # %% [markdown]
-# ## 4.20 Playing on
+# ## 4.20 Generation
 #
-# The primer is read in one pass; what it leaves in the cache is all that writing needs of it.
-# Chance comes from outside as noise: argmax of logits plus Gumbel noise is a draw from their
-# softmax, so the same noise gives the same piece on every backend.
+# The primer is read in one pass; generation needs only what this leaves in the cache. Randomness
+# comes from outside, as noise: the argmax of logits plus Gumbel noise is a draw from their softmax,
+# so the same noise gives the same piece on every backend.
 
 
 # %%
@@ -878,32 +893,32 @@ def generate(
     grammar: bool = False,
     slots: int = 256,
 ):
-    """Play a batch of pieces on from their primers.
+    """Continue a batch of pieces from their primers.
 
     `model.read` reads the primer, and the cache begins with all of it but the last id. Then, at
-    each step, `model.step` gets the last id; its logits lose what may not be written (-1e9): PAD
-    and START; with `grammar` also every NOTE_OFF whose pitch does not sound: it was released as
-    often as struck since START, where releasing what does not sound counts for nothing. Then
-    `filter_logits`, then argmax of logits + noise. A row is done after END; what follows is PAD.
+    each step, `model.step` gets the last id. Forbidden ids get the logit -1e9: PAD and START; with
+    `grammar` NOTE_OFF is forbidden for pitches that are not sounding: since START they were
+    released as often as struck, not counting releases while they were not sounding. Then
+    `filter_logits`, then argmax of logits + noise. A row is done after END; from then on it is PAD.
 
     Parameters
     ----------
     primers : int (batch, primer length), START first, without END or PAD
     noise : float (batch, steps, vocab_size), Gumbel distributed
-        noise[:, t] decides the t-th id that is written.
+        noise[:, t] decides the t-th generated id.
     temperature, top_k, top_p
         As in `filter_logits`.
     slots : int
-        Of the cache's new part.
+        Slots of the cache's new part.
 
     Returns
     -------
     int32 tensor (batch, steps)
-        What was written after the primer, up to and including END.
+        The ids generated after the primer, up to and including END.
 
     Notes
     -----
     Written with `keras.ops` alone, so that it compiles as a whole: the steps that fill the slots
-    are one `ops.while_loop`, which ends early when all rows are done.
+    are one `ops.while_loop`, which stops early when all rows are done.
     """
     raise NotImplementedError("4.20")

@@ -21,7 +21,7 @@ from toolkit.training.schedules import Cooldown
 
 
 def check(settings: Settings, runtime: Runtime) -> None:
-    """Refuse settings that do not go together.
+    """Refuse settings that do not fit together.
 
     Raises
     ------

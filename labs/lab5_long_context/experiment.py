@@ -207,7 +207,7 @@ def training_rows(settings: Settings, trained: Sequence[Trained]) -> list[list]:
 
 MEMORY = ("network", "batch", "MB", "batch ", "MB ", "batch  ", "MB  ")
 MEASURED_MEMORY = (
-    "What one step takes at its peak above the network itself: activations, gradients, Adam's "
+    "The peak memory of one step, without the network itself: activations, gradients, Adam's "
     "moments; step by step as TensorFlow does it uncompiled. python -m benchmarks.long_context "
     "measures it compiled, and by length."
 )
@@ -247,9 +247,9 @@ def draw_losses(run: Run, trained: Sequence[Trained]) -> list[Picture]:
 
 SCORES = ("network", "memory", "validation", "95 %", "test", "95 % ")
 SCORED = (
-    "What a whole piece costs, divided by its notes: comparable between encodings. 95 %: interval "
-    "over draws of the pieces. memory: how many words before a segment the network may look at; "
-    "the linear Transformer sums over all of the piece. A difference is paired: the same pieces. "
+    "The nats of a whole piece, divided by its notes: comparable between encodings. 95 %: interval "
+    "over draws of the pieces. memory: how many words before a segment the network can look at; "
+    "the linear Transformer sums over the whole piece. Differences are paired: the same pieces. "
     "bigram: counts of training pieces, smoothed; of compound words each field given the row "
     "before."
 )
@@ -371,10 +371,10 @@ def write_songs(run: Run, settings: Settings, kinds: Sequence[Kind]) -> list[Sam
 
 MEASURED = (
     "Means over songs. entropy: of the pitch classes, in bits. repeated: share of the bars that "
-    "have come before in the song. looped: share of the bars in loops, which are four bars in a "
-    "row or more, each like the bar one to eight before. copied: share of runs of 20 notes, in "
-    "whatever key, that are in the training pieces. broken: share of the words, or rows, that make "
-    "no sense. ends: share of songs that end by themselves."
+    "occurred before in the song. looped: share of the bars in loops: four or more bars in a row, "
+    "each equal to the bar one to eight bars before. copied: share of runs of 20 notes, in "
+    "any key, that are in the training pieces. broken: share of the words, or rows, that break "
+    "the grammar. ends: share of songs that reach their end."
 )
 
 
@@ -432,8 +432,8 @@ def add_comparison(
 
 
 LOOKS = (
-    "Red: the note that is to come next. Blue: what the head that looks farthest, one a layer, "
-    "looks back at, the darker the more weight."
+    "Red: the note to predict. Blue: what a head looks back at; darker means more weight. For each "
+    "layer, the head that looks farthest."
 )
 
 

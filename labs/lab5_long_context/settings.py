@@ -61,14 +61,14 @@ class Settings(MusicSettings):
     # the linear Transformer reads pieces of so many rows at most (of twice as many words of REMI,
     # half as many pieces at a time); longer ones it does not learn
     linear_length: Count = 512
-    linear_batch_size: Count = 8
+    linear_batch_size: Count = 4
     linear_learning_rate: Positive = 2e-3
     epochs: Count = 8
     # batches an epoch, so that each network costs as much
     xl_steps: Count = 65
     plain_steps: Count = 110
-    linear_steps: Count = 70
-    remi_linear_steps: Count = 70
+    linear_steps: Count = 140
+    remi_linear_steps: Count = 140
     cp_xl_steps: Count = 65
     # validation batches after each epoch at most
     eval_batches: Count | None = None
@@ -149,7 +149,7 @@ def steps_per_epoch(settings: Settings, network: Network) -> int:
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings that do not go together.
+    """Refuse settings that do not fit together.
 
     Raises
     ------
@@ -167,6 +167,6 @@ def check(settings: Settings) -> None:
     bars = settings.primer_bars
     if len(bars) != 2 or bars[0] > bars[1]:
         raise EtudeError(
-            f"primer_bars is {','.join(map(str, bars))}, which is no bar: give the first and the "
-            'last, like SET="primer_bars=1,4"'
+            f"primer_bars is {','.join(map(str, bars))}, which is not a bar: give the first and "
+            'the last, like SET="primer_bars=1,4"'
         )

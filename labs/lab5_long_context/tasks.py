@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Lab 5: long context
 #
-# A pop song has 5,000 words of REMI, 50 a bar: what comes back after 40 bars comes back after 2,000
-# words. A model that reads 512 words at a time cannot know. Two answers were published side by
-# side: carry memory from one segment to the next (Transformer-XL), or make attention linear, and
-# the music shorter by saying a whole note in one step (compound words). You build both, train both
-# on the same pieces, and compare what they learned, what they cost, and how their songs sound.
+# A pop song has 5,000 words of REMI, 50 a bar: what returns after 40 bars returns after 2,000
+# words. A model that reads 512 words at a time cannot see that. Two solutions were published side
+# by side: carry memory from one segment to the next (Transformer-XL), or make attention linear and
+# the music shorter, with a whole note in one step (compound words). You build both, train both on
+# the same pieces, and compare what they learned, what they cost, and how their songs sound.
 #
 # | you build | tasks | hours |
 # |---|---|---|
@@ -17,9 +17,9 @@
 # What you should know: attention with relative positions and its cache (Lab 4), masked losses and
 # sampling (Labs 1 and 2). Both are given here: `masked_cross_entropy`, `filter_logits`.
 #
-# The words were checked against the authors' own: on 1,747 of 1,747 songs of Pop1K7, yours will be
-# theirs, word for word. A note costs 4.01 words of REMI and 1.64 compound words: the same song is
-# 5,042 steps long or 2,071.
+# The words were checked against the authors' own: on 1,747 of 1,747 songs of Pop1K7, yours will
+# equal theirs, word for word. A note takes 4.01 words of REMI or 1.64 compound words: the same song
+# is 5,042 or 2,071 steps long.
 #
 # Three questions to answer in writing, at most 120 words each. (a) Was the comparison fair? (b)
 # What does linear attention give up? (c) Does a longer memory help music?
@@ -119,10 +119,10 @@ def project(layer, row):
 # %% [markdown]
 # ## 5.1 Which chord is this?
 #
-# REMI writes chords, but a recording has none: somebody has to listen. A chord is heard as its
-# pitch classes, each by how long it sounds. Six templates say what they should be: 10 for a chord's
-# own notes, less for what is foreign. Sevenths are then told apart by what sounds above, and the
-# bass has the last word: A, C and E over an F are not A minor.
+# REMI contains chords, but a recording has none: you have to recognise them. A chord is seen as its
+# pitch classes, each weighted by how long it sounds. Six templates say what to expect: 10 for a
+# chord's own notes, less for other notes. Then the bass may change the name: A, C and E over an F
+# are not A minor. At last the notes above decide about sevenths.
 #
 # $$
 # \begin{aligned}
@@ -138,14 +138,14 @@ def project(layer, row):
 # | F, M | 480·(10 + 10 + 10 + 0) = 14,400 |
 # | A, m | 480·(10 + 10 + 10 − 1) = 13,920 |
 #
-# F major wins, and E, its major seventh, sounds longer than D♯, its minor one: F_M7. At least 10 a
-# tick are needed: 4,800.
+# F major wins, and E, its major seventh, sounds longer than D♯, its minor seventh: F_M7. The score
+# must be at least 10 a tick: 4,800.
 #
 # > **Predict.** Play the A3 an octave lower, below the F. Does the name change?
 #
-# **Your number is another?** F_M: the sevenths are missing. F_7: you took the one that sounds less.
+# **A different result?** F_M: the sevenths are missing. F_7: you took the one that sounds less.
 #
-# *(Answer: no: the root is then 8 above the bass, which is in no row of the table below.)*
+# *(Answer: no: the root is then 8 above the bass, and the table below has no row for that.)*
 #
 # **Read.** Krumhansl, *Cognitive Foundations of Musical Pitch* (1990), chapter 4, for templates;
 # the weights are those of [chorder](https://github.com/joshuachang2311/chorder).
@@ -153,17 +153,18 @@ def project(layer, row):
 
 # %%
 def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
-    """Name the chord of a span of time by what sounds in it.
+    """Name the chord of a span of time by the notes that sound in it.
 
-    1. Each pitch class counts the ticks that its notes sound within the span, each note for itself.
-    2. A root and a quality of `TEMPLATES` score the sum of the counts times the template's
-       numbers, which begin at the root. Only pitch classes that sound may be roots. The best score
-       wins; of equal ones the lower root (C is lowest), then the earlier template.
-    3. A best score below 10 × (end - start) names nothing: `NO_CHORD`, and the score is -1.
+    1. Each pitch class counts the ticks that its notes sound within the span, every note
+       separately.
+    2. The score of a root and a quality of `TEMPLATES` is the sum of the counts times the
+       template's numbers, which begin at the root. Only pitch classes that sound can be roots. The
+       best score wins; among equal ones the lower root (C is lowest), then the earlier template.
+    3. If the best score is below 10 × (end - start), the name is `NO_CHORD` and the score is -1.
     4. The bass is the lowest pitch that sounds at least an eighth of the span, notes of one pitch
-       together. Without one, the name is `NO_CHORD`, and the score stays.
-    5. If (quality, semitones from the bass up to the root) is in `OVER_BASS`, the chord is that one
-       on the bass:
+       together. Without a bass, the name is `NO_CHORD`, and the score stays.
+    5. If (quality, semitones from the bass up to the root) is in `OVER_BASS`, the bass becomes the
+       root, with this quality:
 
        | heard | root above the bass | is |
        |---|---|---|
@@ -173,13 +174,13 @@ def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
        | sus2 | 5 | sus4 |
        | sus4 | 7 | sus2 |
 
-    6. If it is then M: M7 if the pitch class 11 above the root counts more than the one 10 above, 7
-       if less. If it is then m: m7 if the one 10 above counts anything.
+    6. If the quality is now M: M7 if the pitch class 11 above the root counts more than the one 10
+       above, 7 if less. If it is now m: m7 if the one 10 above counts more than 0.
 
     Parameters
     ----------
     notes : int array (n, 4)
-        Rows of start, end, pitch and velocity, all of which sound in the span.
+        Rows of start, end, pitch and velocity; all of the notes sound in the span.
     start, end : int
         The span, ticks.
 
@@ -197,9 +198,9 @@ def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
 # %% [markdown]
 # ## 5.2 A chord a beat
 #
-# One beat is often too short to hear a chord: an arpeggio needs two. Two are too long where the
-# harmony moves each beat. So listen to both, and trust the single beats only if each of them is at
-# least as clear, beat for beat, as the two together.
+# One beat is often too short to hear a chord: an arpeggio needs two. Two beats are too long where
+# the harmony changes each beat. So look at both, and trust the single beats only if each of them is
+# at least as clear as the pair, measured per beat.
 #
 # **By hand.** Two beats score 21,000 together, 10,500 a beat. Alone they score 14,400 and 9,000:
 # the second is less clear than the pair, so both beats get the pair's chord.
@@ -208,7 +209,7 @@ def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
 #
 # *(Answer: all score -1, the pair -0.5 a beat: not as clear, so the pair's, N_N.)*
 #
-# **Your number is another?** Chords change too often: you compare with 21,000, or want only one of
+# **A different result?** Chords change too often: you compare with 21,000, or require only one of
 # the two to be clear.
 
 
@@ -216,13 +217,14 @@ def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
 def recognise_chords(notes: np.ndarray) -> list[str]:
     """Name the chord of each beat of a piece.
 
-    Beats are taken in pairs: 0 and 1, 2 and 3, …. A pair is heard as one span, its score halved,
-    and as two of one beat. If both beats score at least as much as the halved score, each beat has
-    its own chord; otherwise both have the pair's. A last beat without a partner has its own.
+    Beats are taken in pairs: 0 and 1, 2 and 3, …. A pair is named as one span, with its score
+    halved, and as two spans of one beat. If both beats score at least as much as the halved score,
+    each beat has its own chord; otherwise both have the pair's chord. A last beat without a partner
+    has its own chord.
 
-    What sounds in a span: notes that start before its end and end after its start. But a long note
-    is forgotten when many have begun since: a note that starts before the span counts only if it
-    starts at one of the ten times before the span at which notes start.
+    The notes of a span are those that start before its end and end after its start. But a long note
+    is forgotten when many have started since: a note that starts before the span counts only if its
+    start is one of the last ten distinct start times before the span.
 
     Parameters
     ----------
@@ -243,16 +245,17 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 # %% [markdown]
 # ## 5.3 From a piece to REMI
 #
-# Lab 4's events count time from one event to the next: a bar line is nowhere. REMI says where
-# things stand: a word for each bar, one for each occupied sixteenth of it, then the chord, the
-# tempo and the notes there. A note is three words and carries its own length, so nothing has to be
-# released. "Bar, first sixteenth" means the same in every bar: repetition becomes visible.
+# Lab 4's events count time from one event to the next: there are no bar lines. REMI says where
+# things are: a word for each bar, a word for each sixteenth in which something starts, then the
+# chord, the tempo and the notes there. A note is three words and contains its own length, so
+# nothing has to be released. "Bar, first sixteenth" means the same in every bar: repetition becomes
+# visible.
 #
-# How words are spelled is the `Spelling`'s affair: `spelling.note(60, 81, 470)` rounds and names.
-# What comes when is yours. Rounding a start is where published encoders differ: of two grid lines
-# as near, 886 starts of Pop1K7 go to another one by "half up" than by "half to even".
+# The `Spelling` decides how words are spelled: `spelling.note(60, 81, 470)` rounds and names. You
+# decide their order. Published encoders differ in how they round a start that lies halfway between
+# two steps: for 886 starts of Pop1K7 "half up" and "half to even" give different steps.
 #
-# **By hand.** A start at tick 180 lies between steps 1 and 2, as near to both (120, 240).
+# **By hand.** A start at tick 180 lies halfway between steps 1 and 2 (120 and 240).
 #
 # | tick | 180 / 120 | half to even | half up |
 # |---|---|---|---|
@@ -266,10 +269,10 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 #
 # > **Predict.** The last note starts at tick 1,860. In which bar is it, and what do the authors do?
 #
-# *(Answer: in the second, on its first step; the authors leave it out: task text, rule 4.)*
+# *(Answer: in the second, on its first step; the authors leave it out: rule 4 below.)*
 #
-# **Your number is another?** `Beat_3`: you rounded half up. Right notes, wrong order within a step:
-# you sorted by the rounded start; raw starts decide, which tells in 1,746 of the 1,747 songs.
+# **A different result?** `Beat_3`: you rounded half up. Right notes, wrong order within a step: you
+# sorted by the rounded start; sort by the raw start. It matters in 1,746 of the 1,747 songs.
 #
 # **Read.** Huang and Yang, *Pop Music Transformer*,
 # [arXiv:2002.00212](https://arxiv.org/abs/2002.00212), section 3; Hsiao et al., *Compound Word
@@ -280,21 +283,22 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
     """Encode a piece as words of REMI.
 
-    1. Notes in the order of their starts (in ticks, not rounded), of one start by falling pitch,
-       rising if `spelling.lowest_first`; as they come if equal. A start goes to the nearest step of
-       120 ticks, a half to the even one. A length is end minus start, not rounded before
-       `spelling.note` has it.
-    2. Whole bars of 1,920 ticks before the first note's step are left out: all counts from there.
-       Empty bars inside stay.
-    3. Chords and tempi go to the nearest beat of 480 ticks, a half to the even one; what lies
-       before the first bar goes to its first step. Where several come to one step, the first stays
-       (`spelling.clamped` "last": the last).
+    1. Notes are sorted by their starts (in ticks, not rounded); with the same start by falling
+       pitch, or rising if `spelling.lowest_first`; equal ones stay as they come. A start goes to
+       the nearest step of 120 ticks, a half to the even one. A length is end minus start, not
+       rounded before `spelling.note` gets it.
+    2. Whole bars of 1,920 ticks before the first note's step are left out, and everything is
+       counted from there. Empty bars inside stay.
+    3. Chords and tempi go to the nearest beat of 480 ticks, a half to the even one; those before
+       the first bar go to its first step. If several fall on one step, the first is kept (the last
+       if `spelling.clamped` is "last").
     4. The last bar is the one that holds the last note's step. If `spelling.drops_end`, it is the
-       one before the first bar line that is not before the last note's start, *not rounded*: what
-       is rounded to that line or starts on it is left out. Chords and tempi beyond are left out.
-    5. Each bar is `BAR`, then for each step where something is: its position; the chord; the tempo;
-       the notes. The position stands once a step; if `spelling.position_each` before the chord,
-       the tempo and each note. At last `BAR` and `END`.
+       one before the first bar line that is not before the last note's start, *not rounded*: notes
+       that are rounded to that line or start on it are left out. Chords and tempi after the last
+       bar are left out.
+    5. Each bar is `BAR`, then for each step with any of these: its position; the chord; the tempo;
+       the notes. The position comes once a step; with `spelling.position_each` it comes before the
+       chord, before the tempo and before each note. The words end with `BAR` and `END`.
 
     Parameters
     ----------
@@ -302,7 +306,8 @@ def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
         In 4/4.
     spelling : Spelling
         `position(step)` and `chord(name)` give one word, `tempo(bpm)` and `note(pitch, velocity,
-        ticks)` a list; an empty one where a spelling has no tempi, which is nothing at that step.
+        ticks)` a list. A spelling without tempi gives an empty list for a tempo: then there is no
+        tempo at that step.
 
     Returns
     -------
@@ -322,35 +327,36 @@ def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
 # %% [markdown]
 # ## 5.4 From REMI to a piece
 #
-# A model that is still learning writes a velocity without a pitch, or a note before any bar. A
-# decoder that raises on it plays nothing; one that guesses hides how badly the model writes. Yours
-# plays what is sound, and counts the rest: the count is a measure of how much grammar was learned.
+# A model that is still learning generates a velocity without a pitch, or a note before any bar. A
+# decoder that raises an error decodes nothing; a decoder that guesses hides how bad the model still
+# is. Yours keeps what is valid and counts the rest: the count measures how much of the grammar was
+# learned.
 #
 # **By hand.** `Bar_None Note_Pitch_60 Beat_4 Note_Pitch_60 Note_Velocity_80 Beat_2 Beat_8
 # Note_Pitch_64 Note_Velocity_80 Note_Duration_0 EOS_None` is one note, and 4 words broken: the
-# pitch before any position; the pitch and the velocity that miss a length; `Beat_2`, which does not
-# come after `Beat_4`. E4 starts at 960; its length of 0 is played for 60 ticks.
+# pitch before any position; the pitch and the velocity without a length; `Beat_2`, which cannot
+# follow `Beat_4`. E4 starts at 960; its length of 0 becomes 60 ticks.
 #
 # > **Predict.** Encode what you decoded. Are the words the same?
 #
-# **Your number is another?** 3 words: a note that is left unfinished counts all its words. Two
-# notes: a position between pitch and length ends the note.
+# **A different result?** 3 words: all words of an unfinished note count. Two notes: a position
+# between pitch and length ends the note.
 #
-# *(Answer: of the authors' own words, in 1,453 of 1,747 songs, but for the order within a step: raw
-# starts are gone. In most others the last notes stand on a bar line, and are dropped again.)*
+# *(Answer: for the authors' own words in 1,453 of 1,747 songs, apart from the order within a step:
+# the raw starts are lost. In most of the other songs the last notes are on a bar line, and are
+# dropped again.)*
 
 
 # %%
 def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
-    """Read words of REMI as a piece, whatever they are, and count those that break the grammar.
+    """Decode any words of REMI into a piece, and count those that break the grammar.
 
     Words are read from left to right, up to the first `END`. `BAR` begins the next bar, without a
     position. A position is valid within a bar, unless it is earlier than the one before it in that
-    bar. A chord, a tempo and a note stand at the position before them in their bar; their words
-    must follow each other as `spelling.items` says: a note of the authors' is a pitch, a velocity
-    and a duration. Words that cannot be read so, also those of an item that is not finished, are
-    counted and left out; the word that interrupts an item is then read as if the item were not
-    there.
+    bar. A chord, a tempo or a note is at the last position before it in its bar; its words must
+    follow each other as `spelling.items` says: in the authors' spelling a note is a pitch, a
+    velocity and a duration. All other words, those of an unfinished item included, are counted and
+    left out. The word that interrupts an item is then read as if the item were not there.
 
     Parameters
     ----------
@@ -361,9 +367,9 @@ def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
     Returns
     -------
     piece : Piece
-        Notes, tempi and chords in the order of the words. Starts are ticks from the first bar's
-        beginning. A duration of 0 lasts 60 ticks. A tempo of two words is the sum of their values.
-        Without velocities all are 64.
+        Notes, tempi and chords in the order of the words. Starts are ticks from the beginning of
+        the first bar. A duration of 0 becomes 60 ticks. A tempo of two words is the sum of their
+        values. In a spelling without velocities, every velocity is 64.
     broken : int
         How many words broke the grammar.
 
@@ -378,10 +384,11 @@ def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
 # %% [markdown]
 # ## 5.5 Compound words
 #
-# A note is three predictions in REMI, and the model must read three more words before the next. A
-# compound word says it at once: one row of seven fields, of which a row uses some. Its type says
-# which: a note has a pitch, a duration and a velocity; a metrical row a bar or a position, with the
-# chord and the tempo that begin there. Pop1K7 shrinks from 9.12 million words to 3.74 million rows.
+# A note is three predictions in REMI, and the model must read these three words before the next
+# note. A compound word does it at once: one row of seven fields, of which each row uses some. Its
+# type says which: a note has a pitch, a duration and a velocity; a metrical row has a bar or a
+# position, with the chord and the tempo that begin there. Pop1K7 shrinks from 9.12 million words to
+# 3.74 million rows.
 #
 # **By hand.** `Bar_None Beat_0 Chord_A_M7 Note_Pitch_60 Note_Velocity_80 Note_Duration_480
 # Bar_None EOS_None` are 8 words and 5 rows.
@@ -396,8 +403,8 @@ def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
 #
 # > **Predict.** A bar of eight eighths, one note each. How many words, how many rows?
 #
-# **Your number is another?** 0 for the tempo of the second row: 0 is "this field means nothing
-# here", CONTI "it goes on as it was".
+# **A different result?** 0 for the tempo of the second row: 0 means "this field is not used here",
+# CONTI means "unchanged".
 #
 # **Read.** Hsiao et al., [arXiv:2101.02402](https://arxiv.org/abs/2101.02402), section 3.2.
 #
@@ -408,21 +415,23 @@ def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
 def remi_to_compound(words: Sequence[str]) -> np.ndarray:
     """Group the authors' words of REMI into compound words.
 
-    `BAR` is a row of type Metrical whose bar-beat is Bar; all else is 0. A position is a row of
-    type Metrical whose bar-beat it is; its tempo and chord are those that follow it, or CONTI. A
-    note is a row of type Note with its pitch, duration and velocity. `END` is the row of zeros.
+    `BAR` is a row of type Metrical whose bar-beat is Bar; all other fields are 0. A position is a
+    row of type Metrical with the position as bar-beat; its tempo and chord are those that follow
+    it, or CONTI. A note is a row of type Note with its pitch, duration and velocity; the other
+    fields of such a row are 0. `END` is the row of zeros.
 
     Parameters
     ----------
     words : sequence of str
-        As `encode_remi` writes them in the spelling `AUTHORS`. (Where several chords come together
-        the authors' compound words have the last: they are made of the spelling `BEFORE_COMPOUND`.)
+        As `encode_remi` returns them in the spelling `AUTHORS`. (If several chords fall on one
+        step, the authors' compound words have the last one: they are made from the spelling
+        `BEFORE_COMPOUND`.)
 
     Returns
     -------
     int array (rows, 7)
-        Ids of the fields' words, in the order of `FIELDS`: `COMPOUND[field][id]`. Names are those
-        of REMI; a chord's lacks `Chord_`.
+        Ids of the fields' words, in the order of `FIELDS`: `COMPOUND[field][id]`. The words are
+        those of REMI, but a chord has no `Chord_` in front.
 
     Raises
     ------
@@ -437,23 +446,23 @@ def remi_to_compound(words: Sequence[str]) -> np.ndarray:
 # %% [markdown]
 # ## 5.6 And back
 #
-# What a model draws need not fit together: each field is drawn for itself. A note without a pitch
-# cannot be played; a note with a tempo can, the tempo means nothing there.
+# The fields that a model draws need not fit together: each field is drawn separately. A note
+# without a pitch cannot be played; a note with a tempo can: the tempo is ignored.
 
 
 # %%
 def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
-    """Turn compound words into words of REMI, whatever they are; count rows that say nothing.
+    """Turn any compound words into words of REMI, and count the rows that cannot be used.
 
-    A row says what its type says: the end, which is the last word; a bar; a position, with its
-    chord and then its tempo, unless they are 0 or CONTI; or a note: pitch, velocity, duration.
-    Fields that do not belong to its type, or to a bar, are not looked at. A metrical row whose
-    bar-beat is 0, and a note that lacks one of its three fields, are counted and left out.
+    The type of a row decides its words: the end, which is the last word; a bar; a position, with
+    its chord and then its tempo, unless they are 0 or CONTI; or a note: pitch, velocity, duration.
+    Fields that do not belong to the row's type, or to a bar, are ignored. A metrical row whose
+    bar-beat is 0, and a note in which one of its three fields is 0, are counted and left out.
 
     Parameters
     ----------
     rows : int array (n, 7)
-        As `remi_to_compound` gives them; of those after the first end nothing is read.
+        As `remi_to_compound` returns them; rows after the first end are not read.
 
     Returns
     -------
@@ -472,10 +481,10 @@ def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
 # %% [markdown]
 # ## 5.7 Positions as waves
 #
-# Lab 4 learned a vector for each distance, and knew none for distances it had not seen. Memory
-# makes distances long, and longer still at evaluation. Waves need not be learned: each distance
-# has its point on d/2 circles, the first turning fast, the last hardly at all; neighbours are
-# close on all of them. The layers learn what to make of it.
+# Lab 4 learned a vector for each distance, and had none for distances that it had not seen. Memory
+# makes distances long, and even longer at evaluation. Waves need no learning: each distance has its
+# point on d/2 circles; the first circle turns fast, the last hardly at all; neighbours are close on
+# all of them. The layers learn how to use this.
 #
 # $$
 # \begin{aligned}
@@ -494,10 +503,24 @@ def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
 #
 # > **Predict.** What is the product of the vectors of positions 3 and 5? Of 103 and 105?
 #
-# **Your number is another?** 0.100 in the second column: the exponent is j/d, not 2j/d. Sines and
-# cosines in turns: as in Vaswani et al.; here halves stand side by side.
+# **A different result?** 0.100 in the second column: your exponent is j/d, not 2j/d. Sines and
+# cosines alternate: that is Vaswani et al.'s order; here all sines come first, then all cosines.
 #
-# *(Answer: the same, cos(2) + cos(0.02) = 0.584: a product of waves knows the distance alone.)*
+# *(Answer: the same, cos(2) + cos(0.02) = 0.584: a product of waves depends on the distance only.)*
+#
+# **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
+# tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
+#
+# 1. `x.shape` may hold None. Inside a layer, `ops.shape(x)` gives every size.
+# 2. On a `keras.Input` it gives None too: count with `ops.cumsum(ops.ones_like(ids), axis=1) - 1`.
+# 3. One size of `ops.reshape` may be -1: `ops.reshape(x, (-1, 8, 64))`.
+# 4. Compute with `ops.exp(x)`, not `np.exp(x)`. NumPy is fine for constants.
+# 5. Compare with `ops.less(a, b)`, `ops.equal(a, b)`: `ids == 0` on a `keras.Input` is just False.
+# 6. No Python `if` on values: `ops.where(test, a, b)` by element, `ops.cond` for two branches.
+# 7. No Python `while` or `for` over a tensor: `ops.while_loop`. `for` over a `range` is fine.
+# 8. No change in place: `x[:2] = y` fails, `ops.slice_update(x, [0, 0], y)` returns a new tensor.
+# 9. In half precision x is 16 bits wide and x + y needs one dtype: `ops.cast(y, x.dtype)`.
+# 10. New tensors are float32 unless you say `ops.zeros(shape, dtype=x.dtype)`.
 
 
 # %%
@@ -524,10 +547,10 @@ def sinusoids(positions, d_model: int):
 # %% [markdown]
 # ## 5.8 Four reasons to look back
 #
-# With absolute positions, a query and a key each carry their place, and a segment's first event
-# would look like that of the segment before. Transformer-XL multiplies the product out, and
-# replaces what is absolute: the key's place by the distance, the query's place by two vectors that
-# every query shares. What is left are four reasons to look somewhere.
+# With absolute positions, a query and a key each contain their place, and the first event of a
+# segment would look like the first event of the previous one. Transformer-XL expands the product
+# and replaces what is absolute: the key's place by the distance, the query's place by two vectors
+# that all queries share. Four terms remain, four reasons to look somewhere.
 #
 # $$
 # \begin{aligned}
@@ -539,7 +562,7 @@ def sinusoids(positions, d_model: int):
 # \end{aligned}
 # $$
 #
-# (a) and (c) are one product, (b) and (d) another, which comes ordered by distance and has to be
+# (a) and (c) are one product, (b) and (d) another. The second is ordered by distance and has to be
 # shifted, as in Lab 4: pad, reshape, drop.
 #
 # **By hand.** One head of one number; two queries 1 and 2 after a memory of one; keys 1, 0, 1;
@@ -553,17 +576,15 @@ def sinusoids(positions, d_model: int):
 # > **Predict.** Which of the four terms stay the same when a song is transposed? When it is played
 # > from its second bar on?
 #
-# **Your number is another?** 77.5 in the second row: you added u to both queries: (2 + 0.5) · 30.
-# 61.5, 40 in the first: you did not shift. What stands at the first row's last key is free: it
+# **A different result?** 77.5 in the second row: you added u to both queries: (2 + 0.5) · 30. 61.5,
+# 40 in the first: you did not shift. The value at the first row's last key can be anything: the key
 # comes later, and will be masked.
 #
-# *(Answer: transposed, (b) and (d), which know distances only; from the second bar on, all four.)*
+# *(Answer: transposed, (b) and (d), which depend on distances only; from the second bar on, all
+# four.)*
 #
 # **Read.** Dai et al., *Transformer-XL*, [arXiv:1901.02860](https://arxiv.org/abs/1901.02860),
 # section 3.3 and appendix B (the shift).
-
-# From here on arguments are tensors, some of them while a graph is traced: compute with
-# `keras.ops`, so that the same code runs on TensorFlow and JAX, compiled too.
 
 
 # %%
@@ -584,8 +605,8 @@ def relative_scores(queries, keys, positions, content_bias, position_bias):
     Returns
     -------
     (batch, heads, T, S)
-        (q_t + u) · k_s + (q_t + v) · r_(S - T + t - s), not scaled; without meaning where key s
-        comes after query t.
+        (q_t + u) · k_s + (q_t + v) · r_(S - T + t - s), not scaled. Values where key s comes after
+        query t have no meaning.
 
     Source: Dai et al. (2019), section 3.3 and appendix B.
     """
@@ -595,11 +616,11 @@ def relative_scores(queries, keys, positions, content_bias, position_bias):
 # %% [markdown]
 # ## 5.9 A layer with memory
 #
-# Cut a song into segments of 512 words and the model forgets it at each cut: the first word of a
-# segment is predicted from nothing. Transformer-XL keeps what each layer was given for the last
-# segment, and lets the next one look at it. No gradient goes there: the past is read, not changed,
-# so that a step costs one segment however long the song. But what is kept was itself made from the
-# segment before: 12 layers with a memory of 512 reach 6,144 words back.
+# If you cut a song into segments of 512 words, the model forgets it at each cut: the first word of
+# a segment is predicted from nothing. Transformer-XL keeps the inputs of each layer for the last
+# segment, and lets the next segment look at them. No gradient goes there: the past is read, not
+# changed, so a step costs one segment however long the song is. But these inputs were themselves
+# made with the segment before: 12 layers with a memory of 512 reach 6,144 words back.
 #
 # $$
 # \begin{aligned}
@@ -612,14 +633,15 @@ def relative_scores(queries, keys, positions, content_bias, position_bias):
 # $$
 #
 # **By hand.** T = 2 after M = 2, all known: query 0 sees keys 0, 1, 2; query 1 sees 0, 1, 2, 3.
-# With `same_length` every query sees as much as the first: query 1 sees 1, 2, 3. In a new piece's
-# first segment the memory is unknown: query 0 sees key 2 alone.
+# With `same_length` every query sees as many keys as the first: query 1 sees 1, 2, 3. In the first
+# segment of a new piece the memory is unknown: query 0 sees key 2 only.
 #
 # > **Predict.** What does a model that was trained with same_length lose when the memory is halved?
 #
-# *(Answer: half of what every query sees; one trained without also knows queries that see little.)*
+# *(Answer: half of what every query sees; a model trained without it has also learned from queries
+# that see little.)*
 #
-# **Your number is another?** A gradient at the memory that is not 0: you stopped it at the keys and
+# **A different result?** A gradient at the memory that is not 0: you stopped it at the keys and
 # forgot the values.
 #
 # **Read.** Dai et al., [arXiv:1901.02860](https://arxiv.org/abs/1901.02860), section 3.2.
@@ -627,7 +649,7 @@ def relative_scores(queries, keys, positions, content_bias, position_bias):
 
 # %%
 class XLLayer(layers.Layer):
-    """A Transformer layer that also looks at a memory: what it was given for earlier positions.
+    """A Transformer layer that also looks at a memory: its inputs at earlier positions.
 
     x ← x + dropout(attention), x ← x + dropout(W_2 relu(W_1 norm_2(x) + b_1) + b_2). Attention is
     over memory and x, both through `norm_1`: queries of x, keys and values of both, positions the
@@ -636,15 +658,15 @@ class XLLayer(layers.Layer):
     into the memory.
 
     A position attends to itself, to those before it, and to the memory where that is known; with
-    `same_length` no further back than the memory is long: distances up to M. Elsewhere scores are
-    lowered by 1e9.
+    `same_length` no further back than the length of the memory: distances up to M. Elsewhere
+    subtract 1e9 from the scores.
 
     Call
     ----
     x : (batch, T, d_model)
     memory : (batch, M, d_model), M from 0
-    known : bool (batch, M), what of the memory belongs to the same piece
-    biases : (2, num_heads, head_dim), u and v, which the model's layers share
+    known : bool (batch, M), which positions of the memory belong to the same piece
+    biases : (2, num_heads, head_dim), u and v, which all layers of the model share
 
     Returns
     -------
@@ -705,17 +727,18 @@ class XLLayer(layers.Layer):
         raise NotImplementedError("5.9")
 
     def recall(self, memory):
-        """Give the keys and values of a memory, (batch, num_heads, M, head_dim) each.
+        """Compute the keys and values of a memory, (batch, num_heads, M, head_dim) each.
 
-        They are what the call makes of it: kept from step to step, they need not be made again.
+        They equal those that `call` computes; kept from step to step, they need not be computed
+        again.
         """
         raise NotImplementedError("5.9")
 
     def step(self, x, slot, known, biases, old_keys, old_values, positions, new_keys, new_values):
-        """Do for one position what the call does, from the keys and values of those before it.
+        """Do for one position what `call` does, from the keys and values of those before it.
 
-        It attends to itself and to the M positions before it, whatever `same_length` says: as the
-        call does for one position after a memory of M.
+        It attends to itself and to the M positions before it, whatever `same_length` is: as `call`
+        does for one position after a memory of M.
 
         Parameters
         ----------
@@ -737,9 +760,10 @@ class XLLayer(layers.Layer):
 # %% [markdown]
 # ## 5.10 Transformer-XL
 #
-# The model hands its memory out and takes it back in: it owns none. So one model can read twenty
-# pieces side by side, with a memory each; be trained with 256 positions and evaluated with 1,024;
-# and when a row's piece ends, the row's memory is declared unknown, and nothing else changes.
+# The model returns its memory and gets it back as an argument; it stores none. So one model can
+# read twenty pieces side by side, each with its own memory. It can be trained with 256 positions
+# and evaluated with 1,024. And when a row's piece ends, that row's memory is marked unknown, and
+# nothing else changes.
 #
 # **By hand.** Published size: 12 layers, d_model 512, 8 heads, ff_dim 2,048, 332 words.
 #
@@ -758,7 +782,7 @@ class XLLayer(layers.Layer):
 # > **Predict.** The memory is 512 and the segment 512. How many keys does the last query see? And
 # > the first?
 #
-# **Your number is another?** 41,302,348: u and v in each layer. 41,121,100: the output uses the
+# **A different result?** 41,302,348: u and v in each layer. 41,121,100: the output uses the
 # embedding's weights.
 #
 # *(Answer: 1,024 and 513; with same_length 513 and 513.)*
@@ -766,20 +790,20 @@ class XLLayer(layers.Layer):
 
 # %%
 class TransformerXL(keras.Model):
-    """Score what may come next after each word, with a memory of the segments before.
+    """Score, after each word, what may come next, with a memory of earlier segments.
 
     ids → embedding × √d_model → dropout → `num_layers` × `XLLayer` → output. No norm at the end.
     Logits are float32 whatever the precision.
 
-    A memory is a list: `known`, bool (batch, M), then for each layer in turn what it was given for
-    the last M positions, (batch, M, d_model). Its length M stays what it is from segment to
-    segment; what is not known yet is zeros.
+    A memory is a list: `known`, bool (batch, M), then for each layer in turn its inputs at the last
+    M positions, (batch, M, d_model). Its length M is the same for all segments; positions that are
+    not known yet are zeros.
 
     Parameters
     ----------
     vocab_size, d_model, num_heads, ff_dim, num_layers : int
     memory_length : int
-        M of an empty memory, if nothing else is said.
+        M of an empty memory, by default.
     dropout : float
     same_length : bool
         As in `XLLayer`.
@@ -792,7 +816,7 @@ class TransformerXL(keras.Model):
     Returns
     -------
     float32 (batch, length, vocab_size)
-        Without any memory.
+        Logits, without any memory.
 
     Source: Dai et al. (2019), section 3; sizes of the published table: Hsiao et al. (2021),
     `uncond/Experiments.md` of their code.
@@ -837,7 +861,7 @@ class TransformerXL(keras.Model):
         )
 
     def empty_memory(self, batch_size: int, memory_length: int | None = None) -> list:
-        """Give a memory of zeros of which nothing is known."""
+        """Make a memory of zeros in which nothing is known."""
         raise NotImplementedError("5.10")
 
     def call(self, ids, training=None):
@@ -854,22 +878,22 @@ class TransformerXL(keras.Model):
         raise NotImplementedError("5.10")
 
     def start(self, primers, slots: int) -> tuple[list, list]:
-        """Read primers but for their last word, and make room for what is generated.
+        """Read primers except for their last word, and make room for what is generated.
 
         Parameters
         ----------
         primers : int (batch, primer length), at least one word each
         slots : int
-            How many steps fit until `move` is needed.
+            How many steps fit before `move` is needed.
 
         Returns
         -------
         cache : list
-            What steps only read: `known` of a memory of `memory_length`, and for each layer the
+            What the steps only read: `known` of a memory of `memory_length`, and for each layer the
             keys and the values of that memory, and the r of the distances memory_length, …, 1, 0.
         state : list
-            What steps change: the next slot, an int32 scalar, and for each layer the keys and the
-            values of the new part, zeros (batch, num_heads, slots, head_dim).
+            What the steps change: the next slot, an int32 scalar, and for each layer the keys and
+            the values of the new part, zeros (batch, num_heads, slots, head_dim).
         """
         raise NotImplementedError("5.10")
 
@@ -878,7 +902,7 @@ class TransformerXL(keras.Model):
         raise NotImplementedError("5.10")
 
     def move(self, cache, state) -> tuple[list, list]:
-        """Move full new parts into the old ones, of which the last positions stay."""
+        """Move full new parts into the old ones, and keep the last `memory_length` positions."""
         raise NotImplementedError("5.10")
 
     def draw(self, hidden, noise, temperatures: Sequence[float], top_ps: Sequence[float]):
@@ -896,8 +920,8 @@ class TransformerXL(keras.Model):
 #
 # Lab 4's crops were cut at random. A memory needs the opposite: what a row reads next must follow
 # what it read last. So each row of a batch reads a piece from its first word to its last, segment
-# by segment, then begins another; and says that it did, for the memory of the old piece means
-# nothing to the new one.
+# by segment, and then begins another. The batch marks such rows, because the memory of the old
+# piece must not be used for the new one.
 #
 # **By hand.** Pieces of 5, 2 and 3 words; two rows; segments of 2.
 #
@@ -909,9 +933,9 @@ class TransformerXL(keras.Model):
 #
 # > **Predict.** Why would sorting pieces by length, as the published code does, bias training?
 #
-# *(Answer: each epoch ends with the longest pieces, of which the last steps are all made.)*
+# *(Answer: each epoch ends with the longest pieces; its last steps see nothing else.)*
 #
-# **Your number is another?** Four batches: you began piece 2 when both rows were through.
+# **A different result?** Four batches: you began piece 2 only when both rows had finished.
 
 
 # %%
@@ -920,12 +944,12 @@ def stream_batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Cut each piece into segments in order, so that a row's memory fits what it reads next.
 
-    Piece i is tokens[offsets[i]:offsets[i + 1]], its end among them. Its targets are its words, its
-    inputs the words before them: before the first stands `START_ID` (in all fields). Every word is
-    a target exactly once. A segment is the next `length` words of its row's piece, or what is left
-    of it. A row whose piece is over begins the next piece with the next batch; of several such rows
-    the first takes the next piece first. When no piece is left, a row is empty. The batches end
-    with the last word.
+    Piece i is tokens[offsets[i]:offsets[i + 1]], its end included. Its targets are its words, its
+    inputs the words before them, with `START_ID` (in all fields) before the first. Every word is a
+    target exactly once. A segment is the next `length` words of its row's piece, or what is left of
+    it. A row whose piece is finished begins the next piece in the next batch; if there are several
+    such rows, the first row takes the next piece first. When no piece is left, a row is empty. The
+    batches end with the last word.
 
     Parameters
     ----------
@@ -936,14 +960,14 @@ def stream_batches(
     length, batch_size : int
     seed : int, optional
         Pieces are taken in the order of `np.random.default_rng(seed).permutation`; without a seed
-        as they come.
+        in their own order.
 
     Yields
     ------
     inputs, targets : int32 arrays (batch_size, length), or with fields at the end
         To the right of a segment, and in an empty row, inputs are 0 and targets `PAD`.
     fresh : bool array (batch_size,)
-        Which rows begin a piece: their memory is to be forgotten. Empty rows do not.
+        Which rows begin a piece: their memory must be forgotten. Empty rows do not begin one.
 
     Raises
     ------
@@ -956,10 +980,10 @@ def stream_batches(
 # %% [markdown]
 # ## 5.12 Attention without softmax
 #
-# Softmax needs every query with every key: $L^2$ scores. Write a weight as a product instead, of
-# something of the query and something of the key, both positive, and the sum over the keys can be
-# formed before the query is known: $(QK^\top)V = Q(K^\top V)$. What is gained is length; what is
-# lost is the sharp choice: a weight no longer grows with the exponential of the fit.
+# Softmax needs every query with every key: $L^2$ scores. Instead, make a weight a product of a
+# function of the query and a function of the key, both positive. Then the sum over the keys can be
+# computed before the query is known: $(QK^\top)V = Q(K^\top V)$. You gain length; you lose the
+# sharp choice: a weight no longer grows with the exponential of the fit.
 #
 # $$
 # \begin{aligned}
@@ -981,10 +1005,10 @@ def stream_batches(
 #
 # > **Predict.** With one number a head, does the query change anything? With two?
 #
-# *(Answer: no, it cancels; with two it decides which of them counts.)*
+# *(Answer: no, it cancels; with two it decides which of them counts more.)*
 #
-# **Your number is another?** $y_0$ = 21.4: not causal. $y_1$ = 18.394: not divided by the weights'
-# sum, which is 1.104 here.
+# **A different result?** $y_0$ = 21.4: not causal. $y_1$ = 18.394: not divided by the sum of the
+# weights, which is 1.104 here.
 #
 # **Read.** Katharopoulos et al., *Transformers are RNNs*,
 # [arXiv:2006.16236](https://arxiv.org/abs/2006.16236), sections 3.2 and 3.3.
@@ -1007,11 +1031,11 @@ def linear_attention(queries, keys, values):
 # %% [markdown]
 # ## 5.13 In chunks
 #
-# The definition makes $T^2$ weights all the same. The sum over all keys up to t is a matrix, $S_t$,
-# that grows by one product a step; but T matrices are too many as well, and a loop over T steps is
-# slow. In between lies what is used: cut the line into chunks. Inside a chunk, the definition; from
-# one chunk to the next, the matrix. Memory: $T c + (T / c)\, d_h^2$ numbers a head, least at
-# $c = d_h$.
+# The definition still makes $T^2$ weights. The sum over all keys up to t is a matrix, $S_t$, to
+# which each step adds one product; but T matrices are too many as well, and a loop over T steps is
+# slow. The practical way lies in between: cut the sequence into chunks. Inside a chunk, use the
+# definition; from one chunk to the next, the matrix. Memory: $T c + (T / c)\, d_h^2$ numbers a
+# head, least at $c = d_h$.
 #
 # $$
 # \begin{aligned}
@@ -1030,8 +1054,8 @@ def linear_attention(queries, keys, values):
 #
 # > **Predict.** Twice as long a song: by what factor grow time and memory, here and in 5.12?
 #
-# **Your number is another?** $y_2$ = 60: what the chunks before summed is missing. $y_0$ = 15: the
-# sum includes the own chunk, which then counts twice.
+# **A different result?** $y_2$ = 60: the sums of the earlier chunks are missing. $y_0$ = 15: the
+# sum includes the chunk itself, which then counts twice.
 #
 # *(Answer: 2 here, 4 there.)*
 
@@ -1040,8 +1064,8 @@ def linear_attention(queries, keys, values):
 def causal_linear_attention(queries, keys, values, chunk: int = 64):
     """Do `linear_attention` in memory that grows with the length, not with its square.
 
-    Chunks of `chunk` positions, the last one perhaps shorter: within a chunk by the definition,
-    from the chunks before by their sums. All sums are float32, so that half precision does not
+    Chunks of `chunk` positions, the last one perhaps shorter: use the definition within a chunk,
+    and the sums of all chunks before it. All sums are float32, so that half precision does not
     overflow. No loop over positions.
 
     Parameters
@@ -1068,8 +1092,8 @@ def causal_linear_attention(queries, keys, values, chunk: int = 64):
 # ## 5.14 One step: a Transformer that is an RNN
 #
 # All that a query needs of the past is one matrix and one vector, of the same size after 10 steps
-# and after 10,000. To generate, keep those. XL's cache, with a memory of 512, holds 512 keys and
-# 512 values a head: 65,536 numbers where this is 4,160.
+# and after 10,000. For generation, keep those. XL's cache, with a memory of 512, holds 512 keys and
+# 512 values a head: 65,536 numbers; this state holds 4,160.
 #
 # $$
 # S \leftarrow S + \varphi(k)\, v^\top, \quad z \leftarrow z + \varphi(k), \quad
@@ -1081,10 +1105,10 @@ def causal_linear_attention(queries, keys, values, chunk: int = 64):
 #
 # > **Predict.** What happens to a state that has summed 20,000 steps in float16?
 #
-# **Your number is another?** 16.667: the own key is added after y is taken.
+# **A different result?** 16.667: you added the position's own key after computing y.
 #
-# *(Answer: φ(k) is about 1, so z passes 2,048, from where float16 cannot add 1 any more: the past
-# freezes. So the sums are float32.)*
+# *(Answer: φ(k) is about 1, so z passes 2,048, and above that float16 cannot add 1: the state no
+# longer changes. So the sums are float32.)*
 
 
 # %%
@@ -1101,7 +1125,7 @@ def linear_attention_step(query, key, value, sums, normaliser):
     Returns
     -------
     output (batch, heads, value_dim) in the value's dtype, and the sums and the normaliser with this
-    position in them, float32.
+    position included, float32.
 
     Source: Katharopoulos et al. (2020), equations 18 to 20.
     """
@@ -1109,8 +1133,8 @@ def linear_attention_step(query, key, value, sums, normaliser):
 
 
 # %% [markdown]
-# The layer around it is given: attention, then two dense layers, each added to what went in, and
-# normed afterwards.
+# The layer around it is given: attention, then two dense layers; each result is added to its input
+# and then normalised.
 
 
 # %%
@@ -1175,10 +1199,9 @@ class LinearLayer(layers.Layer):
 # %% [markdown]
 # ## 5.15 Seven embeddings
 #
-# A row has seven ids. One table for all would have to learn what a tempo and a pitch have in
-# common, which is nothing. So each field has a table of its own, wide where there is much to tell
-# (a pitch 512 numbers, a type 32), and one matrix makes of all seven the vector that the layers
-# want.
+# A row has seven ids. A tempo and a pitch have nothing in common, so one table for all fields makes
+# no sense. Each field has its own table, wide where there is much to say (512 numbers for a pitch,
+# 32 for a type), and one matrix turns all seven into the vector for the layers.
 #
 # $$
 # x = [\,\sqrt{w_1} E_1[c_1]; \dots; \sqrt{w_7} E_7[c_7]\,]\, W + b \qquad (B, T, d)
@@ -1189,9 +1212,9 @@ class LinearLayer(layers.Layer):
 #
 # > **Predict.** What does a sum of seven embeddings lose that the join keeps?
 #
-# *(Answer: all seven then share the same d numbers; joined, each has its own.)*
+# *(Answer: in a sum, all seven share the same d numbers; joined, each has its own.)*
 #
-# **Your number is another?** Each field √w too small: the tables start small, the matrix expects
+# **A different result?** Each field √w too small: the tables start small, but the matrix expects
 # numbers near 1.
 
 
@@ -1236,25 +1259,25 @@ class CompoundEmbedding(layers.Layer):
         raise NotImplementedError("5.15")
 
     def of_types(self, types):
-        """Give types, int (…), their vectors (…, width of the type), scaled as in the call."""
+        """Look up the vectors of types, int (…): (…, width of the type), scaled as in `call`."""
         raise NotImplementedError("5.15")
 
 
 # %% [markdown]
 # ## 5.16 Seven heads, the type first
 #
-# If the seven fields were drawn side by side, one could decide for a note and another for a bar.
-# So the type comes first, and the other six are told which it is: its vector is joined to the
-# hidden one. In training it is the type that truly comes next; in generation, the one just drawn.
+# If the seven fields were drawn independently, one could choose a note and another a bar. So the
+# type comes first, and the other six know it: its vector is joined to the hidden vector. In
+# training this is the true next type; in generation, the one just drawn.
 #
-# > **Predict.** The six are still drawn side by side. Name a mistake that this allows.
+# > **Predict.** The six are still drawn independently. Name a mistake that this allows.
 #
 # *(Answer: a bar with a tempo and a chord of its own; or a high pitch with a bass note's length.)*
 
 
 # %%
 class CompoundHeads(layers.Layer):
-    """Score what the next row may be: its type, and given that the other six fields.
+    """Score what the next row may be: its type, and given the type the other six fields.
 
     type logits = type(h); g = join([h; vector of the type]); logits of each other field =
     field_i(g).
@@ -1302,10 +1325,10 @@ class CompoundHeads(layers.Layer):
 # %% [markdown]
 # ## 5.17 The compound-word Transformer
 #
-# Everything is there: embed, add positions, twelve linear layers, a last norm, heads. Positions are
-# absolute here: linear attention has no score that a distance could be added to. In a step there is
-# one position, and it is not 0: the published code adds position 0's wave at every step, so its
-# songs are generated by another model than was trained.
+# All parts are there: embed, add positions, twelve linear layers, a last norm, heads. Positions are
+# absolute here: linear attention has no score to which a distance could be added. A step has one
+# position, and it is not 0: the published code adds the wave of position 0 at every step, so it
+# generates songs with a model different from the trained one.
 #
 # **By hand.** Published size, the authors' vocabulary:
 #
@@ -1322,12 +1345,12 @@ class CompoundHeads(layers.Layer):
 #
 # *(Answer: beginnings: it plays as if the song had just begun, and does not find its end.)*
 #
-# **Your number is another?** 39,015,606: the last norm is missing.
+# **A different result?** 39,015,606: the last norm is missing.
 
 
 # %%
 class CompoundTransformer(keras.Model):
-    """Score what row may come next after each row of seven fields; with linear attention.
+    """Score, after each row of seven fields, which row may come next; with linear attention.
 
     words → `CompoundEmbedding` + `sinusoids` of their positions, from 0 → dropout → `num_layers` ×
     `LinearLayer` → norm → `CompoundHeads`.
@@ -1345,7 +1368,7 @@ class CompoundTransformer(keras.Model):
     ----
     words : int (batch, length, 7)
     types : int (batch, length)
-        Of the row that comes after each: in training the target's.
+        The type of the row after each: in training the target's.
     training : bool or None
 
     Returns
@@ -1396,11 +1419,11 @@ class CompoundTransformer(keras.Model):
         raise NotImplementedError("5.17")
 
     def start(self, primers, slots: int) -> tuple[list, list]:
-        """Read primers but for their last row.
+        """Read primers except for their last row.
 
         primers: int (batch, primer length, 7), at least one row each. Returns a cache, which is an
-        empty list, and a state: the next position, an int32 scalar, and what `read` keeps; of a
-        primer of one row that is zeros. `slots` means nothing here.
+        empty list, and a state: the next position, an int32 scalar, and what `read` keeps: zeros if
+        the primer has one row. `slots` is not used here.
         """
         raise NotImplementedError("5.17")
 
@@ -1409,7 +1432,7 @@ class CompoundTransformer(keras.Model):
         raise NotImplementedError("5.17")
 
     def move(self, cache, state) -> tuple[list, list]:
-        """Do nothing: the state is as large as it was."""
+        """Do nothing: the state does not grow."""
         return cache, state
 
     def draw(self, hidden, noise, temperatures: Sequence[float], top_ps: Sequence[float]):
@@ -1427,17 +1450,17 @@ class CompoundTransformer(keras.Model):
 # %% [markdown]
 # ## 5.18 The loss of a row
 #
-# Seven predictions a row, seven losses. Their mean is what is trained: a field that is easy (a
-# note's tempo is always 0) counts as much as one that is hard.
+# Seven predictions a row, seven losses. Training minimises their mean: an easy field (a note's
+# tempo is always 0) counts as much as a hard one.
 #
 # **By hand.** Two rows, one of them padding; in the other every field has two equally likely
 # values: each loss is ln 2 = 0.693, and so is the mean.
 #
 # > **Predict.** Is 0.2 here better than 0.5 nats a word of REMI?
 #
-# *(Answer: nobody can say: 0.2 is a mean over seven fields, most of them certain. See 5.19.)*
+# *(Answer: you cannot say: 0.2 is a mean over seven fields, most of them certain. See 5.19.)*
 #
-# **Your number is another?** 0.347: padding was counted. 4.852: the sum of seven.
+# **A different result?** 0.347: padding was counted. 4.852: the sum of seven.
 
 
 # %%
@@ -1464,27 +1487,26 @@ def compound_loss(targets, logits):
 # ## 5.19 Nats a note
 #
 # A loss of 0.2 a field and one of 0.5 a word cannot be compared: a row has easy fields, a note has
-# three words. What can be compared is what the whole piece costs, divided by its notes: both
-# spellings have the same notes. Fields that mean nothing (0) are left out: to play the row, nobody
-# needs them.
+# three words. But you can compare the cost of the whole piece, divided by its notes: both spellings
+# have the same notes. Unused fields (0) are left out: nobody needs them to play the row.
 #
-# **By hand.** A bar, a position and a note; every field costs ln 2 = 0.693. The bar carries a type
-# and a bar-beat; the position a type, a tempo, a chord, a bar-beat; the note a type and three:
+# **By hand.** A bar, a position and a note; every field costs ln 2 = 0.693. The bar has a type and
+# a bar-beat; the position a type, a tempo, a chord, a bar-beat; the note a type and three more:
 # 2 + 4 + 4 = 10 fields, 6.931 nats for one note.
 #
 # > **Predict.** CONTI, "the tempo stays", costs nats too. Does REMI pay for that?
 #
-# **Your number is another?** 14.556: zeros were counted. 4.852: the types are missing.
+# **A different result?** 14.556: zeros were counted. 4.852: the types are missing.
 #
-# *(Answer: yes: each position's next word might have been a chord or a tempo, and was not.)*
+# *(Answer: yes: the word after each position could have been a chord or a tempo, but was not.)*
 
 
 # %%
 def nats_and_notes(targets, logits):
-    """Sum what compound words cost over the fields that carry something; and count the notes.
+    """Sum the nats of compound words over the fields that are used; and count the notes.
 
-    A row carries its type, and of the other fields those that are not 0. Nats divided by notes are
-    comparable between spellings.
+    A row uses its type, and those other fields that are not 0. Nats divided by notes can be
+    compared between spellings.
 
     targets and logits as in `compound_loss`. Returns two float32 scalars: nats, and how many rows
     are of type Note.
@@ -1495,19 +1517,19 @@ def nats_and_notes(targets, logits):
 # %% [markdown]
 # ## 5.20 Songs that end
 #
-# The published code of Transformer-XL writes 7,680 words and stops; it never asks whether the model
-# wrote an end, so the table cannot say that it did. Yours asks. Both models speak one language
-# here: `start`, `step`, `draw`, and `move` when the slots are full; so one function generates with
-# either, a batch of songs at once, each until its own end.
+# The published code of Transformer-XL generates 7,680 words and stops; it never checks whether the
+# model generated an end, so the table cannot say that it did. Yours checks. Both models have the
+# same methods here: `start`, `step`, `draw`, and `move` when the slots are full. So one function
+# generates with either, a batch of songs at once, each until its own end.
 #
-# **By hand.** Three steps, two rows; row 0 draws 5, END, 7; row 1 draws 6, 8, 9: what comes back is
+# **By hand.** Three steps, two rows; row 0 draws 5, END, 7; row 1 draws 6, 8, 9. The result is
 # (5, 0, 0) and (6, 8, 9).
 #
 # > **Predict.** Ten songs in one batch: how many steps does the batch take?
 #
 # *(Answer: as many as the longest of them.)*
 #
-# **Your number is another?** (5, 0, 7): the row went on after its end.
+# **A different result?** (5, 0, 7): the row went on after its end.
 
 
 # %%
@@ -1521,20 +1543,20 @@ def generate(
 ):
     """Generate a batch of pieces from their primers, each until it ends.
 
-    `model.start` reads the primers but for their last word. Then at each step `model.step` reads
-    the last word, and `model.draw` the noise of this step and gives the next word. A row is done
-    when it has drawn the end: id 0, or a row of type 0. From its end on it is zeros. After each
-    `slots` steps comes `model.move`.
+    `model.start` reads the primers except for their last word. Then at each step `model.step` reads
+    the last word, and `model.draw` gets the noise of this step and gives the next word. A row is
+    done when it has drawn the end: id 0, or a row of type 0. From its end on it is zeros. After
+    every `slots` steps call `model.move`.
 
     Parameters
     ----------
     model : TransformerXL or CompoundTransformer
     primers : int (batch, primer length), or (batch, primer length, 7)
-        `START_ID` first (in all fields): without a primer it is all.
+        `START_ID` first (in all fields): without a primer there is nothing else.
     noise : float (batch, steps, vocab_size), or of all fields together; Gumbel distributed
         noise[:, t] decides the t-th word.
     temperatures, top_ps : sequence of float
-        One a field: one, or seven.
+        One for each field: one, or seven.
     slots : int
 
     Returns
@@ -1545,6 +1567,6 @@ def generate(
     Notes
     -----
     Written with `keras.ops` alone, so that it compiles as a whole: the steps that fill the slots
-    are one `ops.while_loop`, which ends early when all rows are done.
+    are one `ops.while_loop`, which stops early when all rows are done.
     """
     raise NotImplementedError("5.20")

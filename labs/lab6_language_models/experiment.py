@@ -182,7 +182,7 @@ SCORES = (
     *("nats a note there", "best nats a note", "of the bigram's"),
 )
 SCORED = (
-    "Losses are of training, means of three epochs, in nats a token; both models saw the same "
+    "Losses are training losses, means of three epochs, in nats a token; both models saw the same "
     "windows. The model that learned more is compared at its first epoch at or below the other's "
     "final loss. Nats a note are of validation; a smoothed bigram has {bigram:.3f}."
 )
@@ -194,21 +194,21 @@ PRINTED = ("pieces", "Δ H1", "Δ H4", "Δ GS", "runs copied", "longest copy", "
 EXPLAINED = (
     "H1, H4: entropy of the pitch classes in one bar and in four, in bits. GS: similarity of "
     "grooves. Δ: distance of the mean to the training set's; in brackets the bounds of 95 % of "
-    "bootstrap samples of the pieces. Those of the held-out pieces are the floor: what as many "
-    "real pieces get that no model has seen. runs copied: share of runs of 16 notes found in a "
-    "training piece, in whatever key; longest copy: notes of the longest such run; bars copied: of "
-    "those with four notes or more. ends: share that ends by itself within the context. Primers do "
+    "bootstrap samples of the pieces. Those of the held-out pieces are the lower limit: as many "
+    "real pieces that no model has seen. runs copied: share of runs of 16 notes found in a "
+    "training piece, in any key; longest copy: notes of the longest such run; bars copied: of "
+    "those with four notes or more. ends: share that reaches END within the context. Primers do "
     "not count, and every piece is measured on {bars} bars at most. Copies are the best of 1,000 "
-    "draws of training pieces; pitches are drawn anew from the histogram of each of them."
+    "draws of training pieces; pitches are drawn again from the histogram of each of them."
 )
 DIFFERENCES = ("LLaMA minus GPT-2", "Δ H1", "Δ H4", "Δ GS")
 PAIRED = (
-    "How much further than GPT-2 from the training set LLaMA is, after the same primers, with "
+    "How much further from the training set LLaMA is than GPT-2, after the same primers, with "
     "bounds of 95 %. Where 0 lies between them, these pieces do not show which is closer."
 )
 STEPPED = (
-    "Each model has one difference more than the one above; all are equally large and trained "
-    "alike. Nats a note on validation at the best epoch: mean, lowest and highest of the seeds."
+    "Each model has one more difference than the one above; all have the same size and the same "
+    "training. Nats a note on validation at the best epoch: mean, lowest and highest of the seeds."
 )
 
 

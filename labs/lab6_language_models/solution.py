@@ -1,16 +1,16 @@
 # %% [markdown]
 # # Lab 6: GPT-2 and LLaMA
 #
-# A published homework trains two language models on pop piano, GPT-2 and LLaMA, decodes greedily,
-# by samples and by beams, and ranks the six by three measures of the music: H1, H4 and GS, each as
-# the distance Δ to the training set's 1.94, 2.53 and 0.78. LLaMA decoded greedily wins with Δ of
-# .00, .03 and .00, and the text adds that the model "sometimes outputs exactly the same song as the
-# human player". That is the catch: the ranking rewards copying, and with twenty pieces a Δ of .03
-# is chance.
+# A published homework trains two language models on pop piano, GPT-2 and LLaMA. It decodes
+# greedily, by sampling and by beam search, and ranks the six results by three measures of the
+# music: H1, H4 and GS, each as the distance Δ from the training set's 1.94, 2.53 and 0.78. LLaMA
+# with greedy decoding wins with Δ of .00, .03 and .00, and the text adds that the model "sometimes
+# outputs exactly the same song as the human player". That is the problem: the ranking rewards
+# copying, and with twenty pieces a Δ of .03 is chance.
 #
-# You build both models, so that published weights run in them (6.1 to 6.9), beam search (6.10), and
-# the measures (6.11, 6.12). Then you build what the source lacks: a measure of copying (6.13 to
-# 6.15) and intervals (6.16).
+# You build both models, so that they run with published weights (6.1 to 6.9), beam search (6.10),
+# and the measures (6.11, 6.12). Then you build what the homework lacks: measures of copying (6.13
+# to 6.15) and intervals (6.16).
 #
 # | from GPT-2 | to LLaMA | task |
 # |---|---|---|
@@ -20,12 +20,12 @@
 # | LayerNorm | RMSNorm | 6.4 |
 # | biases; the output is the embedding | no biases; an output of its own | 6.5 |
 #
-# You should know Lab 4's attention and cache: `read` reads a primer, `step` one token. What Lab 4
-# had you write about sampling is given. Allow twelve hours.
+# You should know Lab 4's attention and cache: `read` reads a primer, `step` one token. The sampling
+# that you wrote in Lab 4 is given. Allow twelve hours.
 #
 # **Questions**, 120 words each. *a* What are the drawbacks of H1, H4 and GS? *b* What are the
-# limits of "closest to the training set wins"? *c* Which of the five differences mattered at your
-# size?
+# limits of "closest to the training set wins"? *c* Which of the five differences mattered for
+# models of your size?
 #
 # **Read.** Radford et al., "Language Models are Unsupervised Multitask Learners" (2019), section
 # 2.3; Touvron et al., "LLaMA", [arXiv:2302.13971](https://arxiv.org/abs/2302.13971), section 2.2.
@@ -51,11 +51,11 @@ LLAMA = {"norm": "rms", "positions": "rotary", "network": "swiglu", "biases": Fa
 # %% [markdown]
 # ## 6.1 Rotary positions
 #
-# Attention by itself does not know order. GPT-2 adds a learned vector for each position: it knows
-# 1,024 of them, and that 7 is near 8 it must find out. Lab 4 learned a vector for each distance.
-# Rotary positions need no weights. Each pair of a query's features is a point in a plane, and the
-# position turns it, as a clock's hand. Keys are turned too. A product of two vectors depends on the
-# angle between them, and if both are turned, only the difference of the positions is left.
+# Attention by itself does not know order. GPT-2 adds a learned vector for each position: it has
+# 1,024 of them, and must learn that 7 is near 8. Lab 4 learned a vector for each distance. Rotary
+# positions need no weights. Each pair of a query's features is a point in a plane, and the position
+# turns it, like the hand of a clock. Keys are turned too. A product of two vectors depends on the
+# angle between them, and if both are turned, only the difference of their positions remains.
 #
 # The pairs turn at different speeds: the first by 1 radian a position, the last by about 1/10,000.
 #
@@ -77,11 +77,26 @@ LLAMA = {"norm": "rms", "positions": "rotary", "network": "swiglu", "biases": Fa
 # > **Predict.** A query of (1, 0, 0, 0) at position 3 meets a key of (1, 0, 0, 0) at 1: the product
 # > is cos 2 = −0.416. What is it at positions 1003 and 1001?
 #
-# **Your number is another?** −1.143 first: you paired neighbours, (1, 2) and (3, 4), as the paper
-# draws it. Hugging Face pairs halves; with the other, published weights make noise.
+# **A different result?** −1.143 first: you paired neighbours, (1, 2) and (3, 4), as in the
+# paper's figure. Hugging Face pairs the halves; with the wrong pairs, published weights generate
+# noise.
 #
 # **Read.** Su et al., "RoFormer", [arXiv:2104.09864](https://arxiv.org/abs/2104.09864), section
 # 3.4.2.
+#
+# **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
+# tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
+#
+# 1. `x.shape` may hold None. Inside a layer, `ops.shape(x)` gives every size.
+# 2. On a `keras.Input` it gives None too: count with `ops.cumsum(ops.ones_like(ids), axis=1) - 1`.
+# 3. One size of `ops.reshape` may be -1: `ops.reshape(x, (-1, 8, 64))`.
+# 4. Compute with `ops.exp(x)`, not `np.exp(x)`. NumPy is fine for constants.
+# 5. Compare with `ops.less(a, b)`, `ops.equal(a, b)`: `ids == 0` on a `keras.Input` is just False.
+# 6. No Python `if` on values: `ops.where(test, a, b)` by element, `ops.cond` for two branches.
+# 7. No Python `while` or `for` over a tensor: `ops.while_loop`. `for` over a `range` is fine.
+# 8. No change in place: `x[:2] = y` fails, `ops.slice_update(x, [0, 0], y)` returns a new tensor.
+# 9. In half precision x is 16 bits wide and x + y needs one dtype: `ops.cast(y, x.dtype)`.
+# 10. New tensors are float32 unless you say `ops.zeros(shape, dtype=x.dtype)`.
 
 
 # %%
@@ -97,12 +112,12 @@ def rotate(x, offset=0):
     ----------
     x : float (batch, length, heads, head_dim), head_dim even
     offset : int, or int scalar tensor
-        The position of x[:, 0]; that of x[:, t] is offset + t.
+        The position of x[:, 0]; x[:, t] is at position offset + t.
 
     Returns
     -------
     float (batch, length, heads, head_dim)
-        Computed in float32, in x's dtype.
+        Computed in float32, returned in x's dtype.
 
     Source: Su et al. (2021), section 3.4.2; the pairs are those of Hugging Face's `LlamaModel`.
     """
@@ -121,10 +136,10 @@ def rotate(x, offset=0):
 # %% [markdown]
 # ## 6.2 Two networks
 #
-# After attention has mixed positions, a network works on each by itself: two thirds of a block's
-# weights. GPT-2's is two layers with GELU between them. LLaMA's has a third: one path, the gate,
-# goes through SiLU and says how much of the other passes. So a unit can multiply two things that it
-# sees, which a sum of units cannot.
+# After attention has mixed the positions, a network works on each position by itself: it has two
+# thirds of a block's weights. GPT-2's network is two layers with GELU between them. LLaMA's has a
+# third layer: one path, the gate, goes through SiLU and says how much of the other path passes. So
+# a unit can multiply two of its inputs; a sum of units cannot.
 #
 # $$
 # \begin{aligned}
@@ -133,17 +148,17 @@ def rotate(x, offset=0):
 # \end{aligned}
 # $$
 #
-# $V$ is the layer `gate`, $W_1$ `expand`, $W_2$ `contract`. Three matrices in place of two: for
-# equal weights a gated network's width is about two thirds. With $d=192$ and 768 units GPT-2's has
-# 295,872 weights; without biases, SwiGLU comes closest to it with 514 units.
+# $V$ is the layer `gate`, $W_1$ `expand`, $W_2$ `contract`. Three matrices instead of two: with as
+# many weights, a gated network has about two thirds of the width. With $d=192$ and 768 units
+# GPT-2's network has 295,872 weights; without biases, SwiGLU comes closest with 514 units.
 #
 # **By hand.** One unit: $x=1$, $V=2$, $W_1=3$, $W_2=1$, no biases. SwiGLU: silu(2) = 2·0.881 =
 # 1.762, times 3 is 5.285. GELU with $W_1=3$: gelu(3) = 2.996.
 #
 # > **Predict.** What do both give for $x=-1$? Which of the two can give a large number?
 #
-# **Your number is another?** 5.715: the gate is the wrong path. 2.642: the gate is a sigmoid,
-# as in the networks that came before; silu(z) is z times that.
+# **A different result?** 5.715: you used the wrong path as the gate. 2.642: your gate is a
+# sigmoid, as in older gated networks; silu(z) is z times that.
 #
 # **Read.** Shazeer, "GLU Variants Improve Transformer",
 # [arXiv:2002.05202](https://arxiv.org/abs/2002.05202), two pages and a table.
@@ -207,10 +222,10 @@ class FeedForward(layers.Layer):
 # %% [markdown]
 # ## 6.3 Attention in groups
 #
-# When a model writes, each token's keys and values wait in the cache. They are what fills the
-# memory, and reading them is what takes the time: 2,048 positions of 6 layers with 6 heads of 64
-# are 38 MB a piece. But heads may share. With 2 heads of keys and values for 6 of queries, three
-# queries each look at the same keys, and the cache is a third.
+# When a model generates, the keys and values of each token stay in the cache. They fill the memory,
+# and reading them takes the time: 2,048 positions of 6 layers with 6 heads of 64 are 38 MB a piece.
+# But heads can share them. With 2 heads of keys and values for 6 heads of queries, groups of three
+# query heads look at the same keys, and the cache is a third as large.
 #
 # $$
 # \begin{aligned}
@@ -222,8 +237,8 @@ class FeedForward(layers.Layer):
 # \end{aligned}
 # $$
 #
-# With $G=H$ it is GPT-2's attention, with $G=1$ it is "multi-query". No need to copy the keys:
-# reshape the queries to $(B, T, G, H/G, d_h)$, and one product does it.
+# With $G=H$ it is GPT-2's attention, with $G=1$ it is "multi-query". You need not copy the keys:
+# reshape the queries to $(B, T, G, H/G, d_h)$, and one product is enough.
 #
 # **By hand.** Four query heads of width 1, two of keys, two positions; at the second one all
 # queries are 1. Key head A is 0, then 2, with values 1, 5; key head B is 2, then 0, with values 10,
@@ -234,11 +249,11 @@ class FeedForward(layers.Layer):
 # | 0, 1 | A | 0.119, 0.881 | 0.119·1 + 0.881·5 = 4.523 |
 # | 2, 3 | B | 0.881, 0.119 | 0.881·10 + 0.119·50 = 14.768 |
 #
-# > **Predict.** With rotary positions the keys go into the cache turned. Why is that allowed,
-# > though every later query stands at another distance?
+# > **Predict.** With rotary positions the keys are turned before they go into the cache. Why is
+# > that allowed, although every later query is at a different distance?
 #
-# **Your number is another?** 4.523, 14.768, 4.523, 14.768: head $h$ took key head $h \bmod G$. The
-# shapes are right, and a published LLaMA writes noise.
+# **A different result?** 4.523, 14.768, 4.523, 14.768: head $h$ took key head $h \bmod G$. The
+# shapes are right, but a published LLaMA generates noise.
 #
 # **Read.** Ainslie et al., "GQA", [arXiv:2305.13245](https://arxiv.org/abs/2305.13245), section
 # 2.2.
@@ -248,15 +263,14 @@ class FeedForward(layers.Layer):
 class GroupedAttention(layers.Layer):
     """Causal self-attention whose query heads share keys and values in groups.
 
-    There are `num_heads` queries and `num_kv_heads` keys and values a position, each of head_dim =
+    Each position has `num_heads` queries and `num_kv_heads` keys and values, each of head_dim =
     d_model / num_heads numbers. Query head h looks at key and value head h // (num_heads /
     num_kv_heads). For each: A = softmax(Q Kᵀ / √head_dim), output = A V; the heads' outputs, side
-    by side, go through `output_projection`. With as many of one as of the other this is GPT-2's
-    attention.
+    by side, go through `output_projection`. If both numbers are equal, this is GPT-2's attention.
 
-    With `rotary`, queries and keys are turned by `rotate` before they meet; the values are not. A
-    position attends to itself and to all before it; elsewhere the weight is 0: the score, in
-    float32, is lowered by 1e9 before the softmax, which is taken in float32 too.
+    With `rotary`, queries and keys are turned by `rotate` before their product; the values are not.
+    A position attends to itself and to all before it. Elsewhere the weight is 0: subtract 1e9 from
+    the score, in float32, before the softmax, which is in float32 too.
 
     Parameters
     ----------
@@ -275,7 +289,7 @@ class GroupedAttention(layers.Layer):
     -------
     Of the layers `query`: kernel (d_model, d_model), its columns head by head; `key`, `value`:
     kernel (d_model, num_kv_heads × head_dim), likewise; `output_projection`: kernel (d_model,
-    d_model). With `biases`, each has a bias as long as its output.
+    d_model). With `biases`, each has a bias of its output's width.
 
     Keras's own attention is not allowed, neither its layers nor `ops.dot_product_attention`: the
     task is to write it out.
@@ -283,7 +297,7 @@ class GroupedAttention(layers.Layer):
     Raises
     ------
     ValueError
-        If `num_heads` does not divide `d_model`, or `num_kv_heads` not `num_heads`.
+        If `num_heads` does not divide `d_model`, or `num_kv_heads` does not divide `num_heads`.
 
     Source: Ainslie et al. (2023), section 2.2; Vaswani et al. (2017), section 3.2.
     """
@@ -325,12 +339,12 @@ class GroupedAttention(layers.Layer):
         return self.read(x)[0]
 
     def read(self, x):
-        """Attend, and hand out what later positions will need of these.
+        """Attend, and return the keys and values too: later positions need them.
 
         Returns
         -------
         output (batch, length, d_model), and keys, values: (batch, num_kv_heads, length, head_dim);
-        the keys as queries meet them, turned if `rotary`. x[:, 0] is at position 0.
+        the keys as they are used, turned if `rotary`. x[:, 0] is at position 0.
         """
         # BEGIN SOLUTION
         length, group = x.shape[1], self.num_heads // self.num_kv_heads
@@ -350,10 +364,10 @@ class GroupedAttention(layers.Layer):
         # END SOLUTION
 
     def step(self, x, slot, old_keys, old_values, new_keys, new_values):
-        """Do for one position what the call does for all, from the cache of Lab 4.
+        """Do for one position what `call` does for all, from the cache of Lab 4.
 
         The old part holds all positions before slot 0 of the new part, from position 0 on; so x is
-        at position old + slot. Slots after `slot` hold nothing yet and are not looked at.
+        at position old + slot. Slots after `slot` are still empty and must not be used.
 
         Parameters
         ----------
@@ -396,10 +410,10 @@ class GroupedAttention(layers.Layer):
 # %% [markdown]
 # ## 6.4 Two blocks
 #
-# A block is two additions to a stream. What goes into attention and network is normalised; the
-# stream itself never is. So there is a path from the loss to the embedding that only adds, and deep
-# models train. GPT-2's LayerNorm takes the mean away and divides by the deviation; LLaMA's RMSNorm,
-# Lab 4's, only divides by the root mean square.
+# A block makes two additions to a stream. The inputs of attention and network are normalised; the
+# stream itself never is. So there is a path from the loss to the embedding with nothing but
+# additions, and deep models can be trained. GPT-2's LayerNorm subtracts the mean and divides by the
+# deviation; LLaMA's RMSNorm, that of Lab 4, only divides by the root mean square.
 #
 # $$
 # \begin{aligned}
@@ -409,17 +423,17 @@ class GroupedAttention(layers.Layer):
 # $$
 #
 # **By hand.** $x=(1, 3)$. LayerNorm: mean 2, deviation 1, so (−1, 1). RMSNorm: √((1 + 9) / 2) =
-# 2.236, so (0.447, 1.342). If attention and network give nothing, the block returns (1, 3).
+# 2.236, so (0.447, 1.342). If attention and network return 0, the block returns (1, 3).
 #
 # > **Predict.** Add 10 to both numbers. What do the two norms give now, and what did LayerNorm
 # > forget?
 #
-# **Your number is another?** (−1, 1) where (1, 3) should come back: you normalised the sum, as the
-# first Transformer did.
+# **A different result?** (−1, 1) instead of (1, 3): you normalised the sum, as the first
+# Transformer did.
 #
-# **Read.** Xiong et al., [arXiv:2002.04745](https://arxiv.org/abs/2002.04745), section 3, on where
-# the norm stands; Zhang and Sennrich, [arXiv:1910.07467](https://arxiv.org/abs/1910.07467), on what
-# it needs.
+# **Read.** Xiong et al., [arXiv:2002.04745](https://arxiv.org/abs/2002.04745), section 3, on the
+# place of the norm; Zhang and Sennrich, [arXiv:1910.07467](https://arxiv.org/abs/1910.07467), on
+# what it needs.
 
 
 # %%
@@ -500,7 +514,7 @@ class Block(layers.Layer):
         # END SOLUTION
 
     def step(self, x, slot, *cache):
-        """Do for one position what the call does for all; as `GroupedAttention.step`.
+        """Do for one position what `call` does for all; as `GroupedAttention.step`.
 
         Returns x (batch, 1, d_model), and the new parts of the keys and of the values.
         """
@@ -514,8 +528,8 @@ class Block(layers.Layer):
 # %% [markdown]
 # ## 6.5 Two language models
 #
-# All parts are there; five switches decide which model they make. `LanguageModel(…, **GPT2)` is
-# GPT-2, and with `**LLAMA` it is LLaMA; the experiment moves from one to the other a switch at a
+# All parts are there; five switches decide which model they form. `LanguageModel(…, **GPT2)` is
+# GPT-2, and with `**LLAMA` it is LLaMA; the experiment moves from one to the other, one switch at a
 # time.
 #
 # $$
@@ -526,26 +540,27 @@ class Block(layers.Layer):
 # \end{aligned}
 # $$
 #
-# A step must know where it stands. The cache says it: the old part holds `old` positions, so the
-# token in `slot` is at old + slot. One published system added position 0's vector at every step; it
-# trained well and wrote badly, and no error was ever raised.
+# A step must know its position. The cache tells it: the old part holds `old` positions, so the
+# token in `slot` is at position old + slot. One published system added the vector of position 0 at
+# every step: it trained well and generated badly, and no error was ever raised.
 #
 # **By hand.** Vocabulary 10, width 4, 1 layer, 2 heads, 8 positions, 8 hidden units. GPT-2:
 # embedding 40, positions 32, attention 4·16 + 16 = 80, network 32 + 8 + 32 + 4 = 76, three norms
 # 24: 252 weights. LLaMA with one head of keys: embedding and output 80, attention 16 + 8 + 8 + 16 =
 # 48, network 96, three norms 12: 236.
 #
-# > **Predict.** What would each model do one position after the last, if nobody checked the length?
+# > **Predict.** What would each model do one position after the last, if nothing checked the
+# > length?
 #
-# **Your number is another?** 292 for GPT-2: the output has a matrix of its own. If the first eight
-# steps agree with the call and later ones do not, your position is `slot` alone.
+# **A different result?** 292 for GPT-2: your output has its own matrix. If the first steps
+# agree with `call` and steps after the first `slots` do not, your position is `slot` without `old`.
 #
 # **Read.** Press and Wolf, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859), for tied weights.
 
 
 # %%
 class LanguageModel(keras.Model):
-    """Score what may come next, after each token: GPT-2, LLaMA, or one between them.
+    """Score, after each token, what may come next: GPT-2, LLaMA, or a model between them.
 
     ids → embedding (+ the embedding of the position, if positions are "learned") → dropout →
     `num_layers` × `Block` → norm → the embedding in reverse. Logits are float32 whatever the
@@ -555,7 +570,7 @@ class LanguageModel(keras.Model):
     ----------
     vocab_size, d_model, num_heads, num_kv_heads, ff_dim, num_layers : int
     context_length : int
-        Positions there are: no piece may be longer, its primer included.
+        Number of positions: no piece may be longer, its primer included.
     norm, positions, network, biases, dropout
         As in `Block`; the last norm is of the same kind.
     tied : bool
@@ -564,8 +579,8 @@ class LanguageModel(keras.Model):
     Call
     ----
     ids : int (batch, length), `PAD` to the right
-        No mask is needed: attention looks back, and `PAD` stands after all that counts.
-    training : bool or None, handed on to the layers: `fit` tells it to the model alone
+        No mask is needed: attention looks back only, and `PAD` comes after everything that counts.
+    training : bool or None, to be passed on to the layers: `fit` gives it to the model only
 
     Returns
     -------
@@ -574,7 +589,7 @@ class LanguageModel(keras.Model):
     Raises
     ------
     ValueError
-        If there are more ids, or in a step more places in the cache, than `context_length`.
+        If there are more ids, or in a step more positions in the cache, than `context_length`.
 
     Source: Radford et al. (2019), section 2.3; Touvron et al. (2023), section 2.2.
     """
@@ -621,7 +636,7 @@ class LanguageModel(keras.Model):
             layer.build((None, None, self.d_model))
 
     def demand_room(self, length: int) -> None:
-        """Demand that so many positions fit."""
+        """Raise an error if so many positions do not fit."""
         if length > self.context_length:
             raise ValueError(
                 f"{length} positions, but context_length is {self.context_length}: give fewer "
@@ -629,7 +644,7 @@ class LanguageModel(keras.Model):
             )
 
     def embed(self, ids, offset=0):
-        """Embed ids (batch, length) of which the first is at position `offset`.
+        """Embed ids (batch, length); the first is at position `offset`.
 
         Returns (batch, length, d_model).
         """
@@ -641,7 +656,7 @@ class LanguageModel(keras.Model):
         # END SOLUTION
 
     def score(self, hidden):
-        """Make logits, float32 (…, vocab_size), of what the last block returns."""
+        """Turn what the last block returns into logits, float32 (…, vocab_size)."""
         # BEGIN SOLUTION
         return ops.cast(self.embedding(self.norm(hidden), reverse=True), "float32")
         # END SOLUTION
@@ -671,7 +686,7 @@ class LanguageModel(keras.Model):
         # END SOLUTION
 
     def step(self, ids, slot, old, new):
-        """Score what may come after one more token: the call's logits, without its work.
+        """Score what may come after one more token: the logits of `call`, without its work.
 
         Parameters
         ----------
@@ -698,40 +713,40 @@ class LanguageModel(keras.Model):
 # %% [markdown]
 # ## 6.6 How a model begins
 #
-# Each block adds two results to the stream. If each of N results has the same size, the stream's
-# deviation grows with √N, and the last norm has to undo it. GPT-2 makes what is added smaller from
-# the start, by 1/√N, so that at its birth a deep model is no louder than a shallow one.
+# Each block adds two results to the stream. If all N results have the same size, the stream's
+# deviation grows with √N, and the last norm has to undo that. GPT-2 makes the added results smaller
+# from the start, by 1/√N, so that in a deep model the stream starts as small as in a shallow one.
 #
 # $$
 # \sigma = 0.02 \text{, and } 0.02 / \sqrt{2L} \text{ for what is added to the stream}
 # $$
 #
-# **By hand.** 4 layers make 8 additions: 0.02 / √8 = 0.0071. With small weights the logits are
-# near 0, and the untrained loss is ln V: 5.5 nats for 256 types of tokens. If yours begins at 8,
+# **By hand.** 4 layers make 8 additions: 0.02 / √8 = 0.0071. With small weights the logits are near
+# 0, and the loss before training is ln V: 5.5 nats for 256 types of tokens. If yours starts at 8,
 # look here.
 #
-# > **Predict.** Which of a block's two results would be lost if every weight began at 0?
+# > **Predict.** Which of a block's two results would be lost if every weight started at 0?
 #
-# **Your number is another?** 0.01 for 4 layers: you counted layers, not additions.
+# **A different result?** 0.01 for 4 layers: you counted layers, not additions.
 #
 # **Read.** Radford et al. (2019), section 2.3, one sentence long.
 
 
 # %%
 def initialize(model: LanguageModel, seed: int) -> None:
-    """Draw a built model's weights as GPT-2's are drawn.
+    """Draw the weights of a built model as GPT-2 draws them.
 
-    Every kernel and embedding is normal with mean 0 and deviation 0.02, but for the kernels whose
-    results are added to x, `output_projection` and `contract`: theirs is 0.02 / √N, N = 2 ×
-    `num_layers`, the additions there are. Biases and a norm's `beta` are 0, a norm's `gamma` and
-    `scale` 1.
+    Every kernel and embedding is normal with mean 0 and deviation 0.02. Exceptions are the kernels
+    whose results are added to x, `output_projection` and `contract`: their deviation is 0.02 / √N,
+    with N = 2 × `num_layers` additions. Biases and a norm's `beta` are 0, a norm's `gamma` and
+    `scale` are 1.
 
     Parameters
     ----------
     model : LanguageModel
         It is changed.
     seed : int
-        The same one gives the same weights; each weight has draws of its own.
+        The same seed gives the same weights; each weight has its own draws.
 
     Source: Radford et al. (2019), section 2.3; Radford et al. (2018), section 4.1, for 0.02.
     """
@@ -755,8 +770,9 @@ def initialize(model: LanguageModel, seed: int) -> None:
 # ## 6.7 Equal parameters
 #
 # "LLaMA is better than GPT-2" means little if it is larger. The fair question is which is better
-# with as many weights, and the one size that can be chosen finely is the network's width. So count:
-# all but the networks is fixed, and each hidden unit costs the same in every layer.
+# with the same number of weights, and the one size that you can choose finely is the network's
+# width. So count: everything but the networks is fixed, and each hidden unit costs the same in
+# every layer.
 #
 # $$
 # \begin{aligned}
@@ -765,17 +781,19 @@ def initialize(model: LanguageModel, seed: int) -> None:
 # \end{aligned}
 # $$
 #
-# with $C$ the context and $d_{kv} = d\,G/H$. Between the two, biases and norms decide: each linear
-# layer's bias is as long as its output, a LayerNorm has two vectors and an RMSNorm one.
+# with $C$ the context and $d_{kv} = d\,G/H$. For models between the two, mind biases and norms: the
+# bias of a linear layer has the width of its output, a LayerNorm has two vectors and an RMSNorm
+# one.
 #
 # **By hand.** 6.5's GPT-2 has 180 weights without its hidden units, and each costs 9. For 250
 # weights: (250 − 180) / 9 = 7.8, so 8 units and 252 weights, 0.8 % too many.
 #
 # > **Predict.** At width 192 and 4 layers, how far off can the closest LLaMA be?
 #
-# **Your number is another?** 9: you forgot that a hidden unit has a bias; it seems to cost 8.
+# **A different result?** 9: you forgot that a hidden unit has a bias; without it, it costs 8.
 #
-# **Read.** Kaplan et al., [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), table 1, counts so.
+# **Read.** Kaplan et al., [arXiv:2001.08361](https://arxiv.org/abs/2001.08361), table 1, counts
+# this way.
 
 
 # %%
@@ -793,12 +811,12 @@ def ff_dim_for(
     biases: bool = True,
     tied: bool = True,
 ) -> int:
-    """Find the `ff_dim` whose `LanguageModel` comes closest to a number of parameters.
+    """Find the `ff_dim` with which `LanguageModel` comes closest to a number of parameters.
 
     Parameters
     ----------
     num_parameters : int
-        Weights in all, embeddings too.
+        Number of weights, embeddings included.
     vocab_size, …, tied
         As in `LanguageModel`.
 
@@ -809,7 +827,7 @@ def ff_dim_for(
     Raises
     ------
     ValueError
-        If the closest model is further than 1 % from `num_parameters`.
+        If the closest model is more than 1 % away from `num_parameters`.
     """
     # BEGIN SOLUTION
     shared = num_kv_heads * d_model // num_heads
@@ -834,9 +852,9 @@ def ff_dim_for(
 # %% [markdown]
 # ## 6.8 A checkpoint's file
 #
-# Weights are published as files of named arrays. Python's pickles can run any code when they are
-# loaded; safetensors cannot: a length, a table of contents in JSON, and raw numbers. It is so plain
-# that you can read it without a library.
+# Weights are published as files of named arrays. Python's pickle files can run any code when you
+# load them; safetensors files cannot: they contain a length, a table of contents in JSON, and raw
+# numbers. The format is so simple that you can read it without a library.
 #
 # | bytes | what |
 # |---|---|
@@ -844,14 +862,14 @@ def ff_dim_for(
 # | n | JSON: {"x": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, …} |
 # | rest | the arrays' numbers; offsets count from here |
 #
-# NumPy has no bfloat16. It is a float32 whose lower 16 bits were cut off: put them back as zeros.
+# NumPy has no bfloat16. A bfloat16 is a float32 without its lower 16 bits: put them back as zeros.
 #
-# **By hand.** The bytes 2C 01 00 00 00 00 00 00 say 300. The bfloat16 4049 becomes 40490000, as
+# **By hand.** The bytes 2C 01 00 00 00 00 00 00 mean 300. The bfloat16 4049 becomes 40490000, as
 # float32 3.140625.
 #
 # > **Predict.** bfloat16 kept all of float32's exponent. How many digits of π did it keep?
 #
-# **Your number is another?** 2.142578 for 4049: you read it as float16. 16457: you converted the
+# **A different result?** 2.142578 for 4049: you read it as float16. 16457: you converted the
 # integer instead of its bits.
 
 
@@ -916,13 +934,13 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 # %% [markdown]
 # ## 6.9 Other people's weights
 #
-# The proof that your GPT-2 is GPT-2: it takes published weights and gives the published logits.
-# Only names and places differ. `checkpoint_names` lists the names; what remains is where errors
+# This proves that your GPT-2 is GPT-2: it takes published weights and gives the published logits.
+# Only names and layouts differ. `checkpoint_names` lists the names; the layouts are where errors
 # hide. GPT-2 stores query, key and value in one matrix. LLaMA stores every kernel as (outputs,
 # inputs), for products written $Wx$; ours are (inputs, outputs), for $xW$. Many of them are square:
-# whoever forgets to transpose sees no error, just noise.
+# if you forget to transpose, you see no error, just noise.
 #
-# So check everything before anything is changed: names that are missing, names left over, shapes.
+# So check everything before you change anything: missing names, extra names, shapes.
 #
 # **By hand.** Stored: ((1, 2), (3, 4)), with outputs as rows; $x=(1, 2)$. The outputs are 1·1 + 2·2
 # = 5 and 1·3 + 2·4 = 11.
@@ -930,16 +948,16 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 # > **Predict.** The published file of GPT-2 holds `h.0.attn.bias` of shape (1, 1, 1024, 1024). A
 # > bias of what?
 #
-# **Your number is another?** 7 and 10: not transposed.
+# **A different result?** 7 and 10: not transposed.
 
 
 # %%
 def checkpoint_names(model: LanguageModel, is_gpt2: bool) -> dict[str, list[Any]]:
-    """Say under which name a published GPT-2 or LLaMA keeps each of a built model's weights.
+    """List the names under which a published GPT-2 or LLaMA stores the weights of a built model.
 
     Returns
     -------
-    dict of str to list of weights, which stand side by side under that name
+    dict of str to list of weights, which are stored side by side under that name
     """
     names: dict[str, list[Any]] = {}
 
@@ -981,30 +999,30 @@ def checkpoint_names(model: LanguageModel, is_gpt2: bool) -> dict[str, list[Any]
 def load_checkpoint(model: LanguageModel, tensors: Mapping[str, np.ndarray]) -> None:
     """Give a built model the weights of a published GPT-2 or LLaMA.
 
-    `checkpoint_names` says under which name each weight stands. Names of a GPT-2 may begin with
-    "transformer.", which counts for nothing. Arrays have the shapes of our weights, with three
-    exceptions: h.i.attn.c_attn holds the kernels (or biases) of query, key and value side by side
-    on the last axis; in a LLaMA the kernels of attention and network, whose names end with
-    "_proj.weight", are transposed, (outputs, inputs); and so is lm_head.weight in both,
-    (vocab_size, d_model).
+    `checkpoint_names` gives the name of each weight. Names of a GPT-2 may begin with
+    "transformer.", which is ignored. Arrays have the shapes of our weights, with three exceptions:
+    h.i.attn.c_attn holds the kernels (or biases) of query, key and value side by side on the last
+    axis; in a LLaMA the kernels of attention and network, whose names end with "_proj.weight", are
+    transposed, (outputs, inputs); and so is lm_head.weight in both, (vocab_size, d_model).
 
     Parameters
     ----------
     model : LanguageModel
-        It is changed; after an error it is as it was.
+        It is changed, but not if there is an error.
     tensors : mapping of str to float array
-        As `read_safetensors` returns them. It is a GPT-2's if it has wte.weight. Skipped are names
-        that end with ".attn.bias", ".attn.masked_bias" or "rotary_emb.inv_freq", which are no
-        weights, and in a tied model lm_head.weight.
+        As `read_safetensors` returns them. It is a GPT-2 if it has wte.weight. Skip names that end
+        with ".attn.bias", ".attn.masked_bias" or "rotary_emb.inv_freq", which are not weights, and
+        in a tied model lm_head.weight.
 
     Raises
     ------
     ValueError
-        If the model has a weight whose name is not there, the checkpoint a name that is none of
-        the model's, or an array another shape. The message says which name, and of a shape what it
-        is.
+        If a weight's name is missing in the checkpoint, if the checkpoint has a name that the model
+        does not have, or if an array has a wrong shape. The message gives the name, and for a shape
+        the array's shape.
 
-    Source: Hugging Face's `GPT2LMHeadModel` and `LlamaForCausalLM`, whose logits are to come out.
+    Source: Hugging Face's `GPT2LMHeadModel` and `LlamaForCausalLM`, whose logits your model must
+    give.
     """
     # BEGIN SOLUTION
     tensors = {name.removeprefix("transformer."): tensors[name] for name in tensors}
@@ -1073,7 +1091,7 @@ def forbid(logits):
 
 
 def room(parts, slots: int):
-    """Make the new part of a cache, of so many slots, beside old parts."""
+    """Make the new part of a cache, with `slots` slots, for these old parts."""
     return [ops.zeros((ops.shape(p)[0], p.shape[1], slots, p.shape[3]), p.dtype) for p in parts]
 
 
@@ -1092,7 +1110,7 @@ def generate(
     ----------
     primers : int (batch, primer length), START first, without END or PAD
     noise : float (batch, steps, vocab_size)
-        Gumbel distributed for samples; zeros for greedy decoding.
+        Gumbel distributed for sampling; zeros for greedy decoding.
     temperature, top_k, top_p
         As in `filter_logits`.
     slots : int
@@ -1101,7 +1119,7 @@ def generate(
     Returns
     -------
     int32 tensor (batch, steps)
-        What was generated after the primer, up to and including END, then PAD.
+        The ids generated after the primer, up to and including END, then PAD.
     """
     noise = ops.convert_to_tensor(noise, "float32")
     primers = ops.cast(primers, "int32")
@@ -1137,12 +1155,12 @@ def generate(
 # %% [markdown]
 # ## 6.10 Beam search
 #
-# Greedy decoding cannot take a token back. Beam search keeps the best few continuations; but what
-# is "best" is told differently in every library, and their stopping rules have filled long threads.
-# Here it is exact. A sum of log-probabilities falls with each token, so it prefers short pieces: it
-# is divided by length^α. A finished continuation keeps its place among the beams and competes
-# there. And the search ends when no open one can win, which can be proved: its sum only falls, and
-# its divisor is steps^α at most.
+# Greedy decoding cannot take a token back. Beam search keeps the best few continuations. But every
+# library defines "best" differently, and their stopping rules have filled long discussions. Here
+# the rules are exact. A sum of log-probabilities falls with each token, so it prefers short pieces:
+# divide it by length^α. A finished continuation keeps its place among the beams and competes there.
+# And the search stops when no open one can win; you can prove this: its sum only falls, and its
+# divisor is at most steps^α.
 #
 # $$
 # \begin{aligned}
@@ -1163,8 +1181,8 @@ def generate(
 #
 # > **Predict.** α = 0 and a model that is hardly ever sure: how long are its best pieces?
 #
-# **Your number is another?** −1.022: not divided. −0.805 and A A: at first all beams were alive, so
-# both began with A.
+# **A different result?** −1.022: not divided. −0.805 and A A: at first all beams were alive, so
+# both started with A.
 #
 # **Read.** Meister et al., [arXiv:2010.02650](https://arxiv.org/abs/2010.02650), section 3: why
 # beams that are too good write badly.
@@ -1182,27 +1200,27 @@ def beam_search(
     """Find likely continuations: keep the `num_beams` best at each step, not one.
 
     A continuation is a sequence of ids after the primer. Its log-probability is the sum of the
-    log-softmax of its ids' logits, after PAD and START were lowered to -1e9; its score is its
+    log-softmax of its ids' logits, after PAD and START were set to -1e9; its score is its
     log-probability / length^alpha, its length counting END. It is finished if it ends with END, or
     has `steps` ids; else it is open.
 
-    For each primer by itself: begin with the empty continuation. At each step take all finished
-    continuations that are kept, as they are, and all open ones, each continued by every id, and
-    keep the `num_beams` that score best, finished and open ones alike (all of them if they are
-    fewer). Stop when no open continuation can win any more, or none is open. One with the
-    log-probability L cannot end with a better score than L / steps^alpha.
+    For each primer separately: begin with the empty continuation. At each step take all finished
+    continuations that you kept, as they are, and all open ones, each continued by every id. Of all
+    these keep the `num_beams` with the best scores (all of them if there are fewer). Stop when no
+    open continuation can win any more, or none is open. An open one with the log-probability L
+    cannot end with a better score than L / steps^alpha.
 
     Parameters
     ----------
     primers : int (batch, primer length), START first, without END or PAD
     steps : int
-        Most ids in a continuation.
+        The most ids in a continuation.
     num_beams : int, at least 1
-        1 is greedy decoding. There may be more than ids in the vocabulary.
+        1 is greedy decoding. It may be larger than the vocabulary.
     alpha : float, at least 0
         0 compares sums, 1 means.
     slots : int
-        Of the cache's new part; it changes nothing in the result.
+        Slots of the cache's new part; the result does not depend on it.
 
     Returns
     -------
@@ -1219,8 +1237,8 @@ def beam_search(
     Notes
     -----
     Written with `keras.ops` alone, so that it compiles as a whole. The primer is read once for all
-    its beams. A kept continuation goes on from the keys and values of the one that it continues:
-    the cache's rows are put in order in each step.
+    its beams. A kept continuation needs the keys and values of the one that it continues: reorder
+    the cache's rows in each step.
 
     Source: Wu et al. (2016), section 7, for the length; Graves (2012), algorithm 1.
     """
@@ -1288,21 +1306,21 @@ def beam_search(
 # %% [markdown]
 # ## 6.11 The entropy of pitch classes
 #
-# Does a piece keep to few notes, or wander through all twelve? Count pitch classes in each window
-# and take the entropy. Over one bar (H1) a chord's few classes count, over four (H4) the key's.
-# Pop1K7 has 1.94 and 2.53 bits, Bach's chorales 2.54 and 2.92. A model that has not learned harmony
-# is too high.
+# Does a piece keep to a few pitch classes, or use all twelve? Count pitch classes in each window
+# and take the entropy. One bar (H1) shows the few classes of a chord, four bars (H4) those of the
+# key. Pop1K7 has 1.94 and 2.53 bits, Bach's chorales 2.54 and 2.92. For a model that has not
+# learned harmony the values are too high.
 #
 # $$
 # H = -\frac{1}{|W|} \sum_{w \in W} \sum_{c=0}^{11} p_{wc} \log_2 p_{wc}
 # $$
 #
 # **By hand.** A bar with C, E, G, C: shares 1/2, 1/4, 1/4, so 1/2·1 + 1/4·2 + 1/4·2 = 1.500 bits.
-# All twelve alike: 3.585.
+# All twelve equally often: 3.585.
 #
 # > **Predict.** Shuffle the notes inside every bar. What happens to H1 and H4, and to the music?
 #
-# **Your number is another?** 1.040: natural logarithm. 1.585: you counted which classes occur, not
+# **A different result?** 1.040: natural logarithm. 1.585: you counted which classes occur, not
 # how often.
 #
 # **Read.** Wu and Yang, "The Jazz Transformer on the Front Line",
@@ -1313,7 +1331,7 @@ def beam_search(
 def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
     """Measure how evenly a piece uses the twelve pitch classes: H1 with a window of 1 bar, H4 of 4.
 
-    For each `window` bars in a row count the notes of each pitch class, pitch mod 12; with the
+    For every `window` bars in a row count the notes of each pitch class, pitch mod 12; with the
     shares p_c of the counts the entropy is -Σ_c p_c log2 p_c, in bits, from 0 to log2 12 = 3.58. H
     is the mean over all such windows that hold a note.
 
@@ -1322,9 +1340,9 @@ def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
     notes : int array (notes, 3)
         Bar (from 0), position in it (0 to 15) and pitch of each note, in any order.
     num_bars : int
-        Bars of the piece, those without a note too.
+        Bars of the piece, including those without a note.
     window : int
-        Bars; a piece that has fewer is one window.
+        Number of bars; a piece with fewer bars is one window.
 
     Returns
     -------
@@ -1349,10 +1367,10 @@ def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
 # %% [markdown]
 # ## 6.12 The similarity of grooves
 #
-# Is there a rhythm that comes again? Mark where notes start in each bar, 16 places, and compare
-# bars with one another. MusDr compares 1,000 pairs drawn at random, and gives another figure each
-# time, by up to 0.011. All pairs cost less: of n bars let c have an onset at a place; then c (n −
-# c) pairs differ there.
+# Is there a rhythm that repeats? Mark where notes start in each bar, at 16 places, and compare the
+# bars with each other. MusDr compares 1,000 random pairs, so its result changes each time, by up to
+# 0.011. Taking all pairs is cheaper: if c of n bars have an onset at a place, then c (n − c) pairs
+# differ there.
 #
 # $$
 # GS = 1 - \frac{1}{16 \binom{n}{2}} \sum_{i<j} \sum_{q=0}^{15} [g_{iq} \ne g_{jq}]
@@ -1364,17 +1382,17 @@ def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
 # > **Predict.** Four onsets a bar at random places: what GS do two such bars get on average? What
 # > does 0.78 mean, then?
 #
-# **Your number is another?** 0.500 for bars 1 and 2: you divided by the places where anything
-# happens; empty places are alike, too.
+# **A different result?** 0.500 for bars 1 and 2: you divided by the number of places with an
+# onset; empty places are equal, too.
 
 
 # %%
 def grooving_similarity(notes, num_bars: int) -> float:
     """Measure how alike a piece's rhythms are: GS.
 
-    A bar's groove is 16 truth values: whether a note starts at each position. The similarity of two
-    bars is 1 - (positions at which they differ) / 16. GS is the mean over all pairs of different
-    bars.
+    A bar's groove is 16 truth values: for each position, whether a note starts there. The
+    similarity of two bars is 1 - (positions at which they differ) / 16. GS is the mean over all
+    pairs of different bars.
 
     Parameters
     ----------
@@ -1388,7 +1406,7 @@ def grooving_similarity(notes, num_bars: int) -> float:
     float, from 0 to 1; nan with fewer than two bars, or without a note
 
     Source: Wu and Yang (2020), section 4; MusDr's `compute_piece_groove_similarity`, with all pairs
-    in place of 1,000 drawn ones.
+    instead of 1,000 random ones.
     """
     # BEGIN SOLUTION
     notes = np.asarray(notes).reshape(-1, 3)
@@ -1407,43 +1425,43 @@ def grooving_similarity(notes, num_bars: int) -> float:
 # %% [markdown]
 # ## 6.13 What was copied
 #
-# Exact copies of training pieces have Δ = 0: the source's ranking would let them win. So look for
-# copies themselves. How much likeness is human? In Pop1K7, runs of 8 notes that stand in another
-# song are found in 916 of 1,747 songs; runs of 16 in about 30. Who has a run of 16 notes from the
-# training set has copied.
+# Exact copies of training pieces have Δ = 0: they would win the homework's ranking. So look for the
+# copies themselves. How much similarity is normal for human composers? In Pop1K7, 916 of 1,747
+# songs have a run of 8 notes that also occurs in another song; about 30 have such a run of 16. So a
+# piece with a run of 16 notes from the training set has copied.
 #
-# The longest run that ends with a note is one note longer than the run that ended with the note
-# before it, at the place before; or it begins anew. So one pass through the piece, against all
-# places of the training set at once, finds everything:
+# The longest run that ends with a note is one note longer than the run that ended with the previous
+# note, at the previous place; or it starts again. So one pass through the piece, against all places
+# of the training set at once, finds everything:
 #
 # $$
 # L_{ij} = [p_i = q_j]\,(1 + [w_i = v_j]\,L_{i-1,j-1}) \qquad \text{length}_i = \max_j L_{ij}
 # $$
 #
-# with pitches $p$, $q$ and waits $w$, $v$ since the note before, of piece and training set.
-# Transposed, intervals take the place of pitches, and a first note is like any other.
+# with the pitches $p$, $q$ and the waits $w$, $v$ since the previous note, of piece and training
+# set. With transposition, intervals replace pitches, and any first note fits.
 #
 # **By hand.** Training: pitches 60, 62, 64, 65, a beat (4 steps) apart. The piece: 65, 61, 63, 64,
-# as far apart.
+# also a beat apart.
 #
 # | note | 65 | 61 | 63 | 64 |
 # |---|---|---|---|---|
 # | length | 1 | 0 | 0 | 1 |
 # | transposed | 1 | 1 | 2 | 3 |
 #
-# The last three rise by 2 and 1, as 62, 64, 65 do.
+# The last three rise by 2 and 1, like 62, 64, 65.
 #
-# > **Predict.** What does the table say if the piece's waits are all 8?
+# > **Predict.** What does the table say if all waits of the piece are 8?
 
 
 # %%
 def copied_lengths(notes, training: Sequence, transposed: bool = False):
-    """Find, for each note, the longest run of notes up to it that stands in a training piece.
+    """Find, for each note, the longest run of notes up to it that occurs in a training piece.
 
-    A run is some notes in a row. It stands in another piece if there are as many notes in a row of
-    the same pitches, each as many steps after the one before it; a step is 1/16 of a bar, and when
-    the first one begins does not matter. With `transposed`, pitches need not be the same, but their
-    differences.
+    A run is one or more notes in a row. It occurs in another piece if that has as many notes in a
+    row with the same pitches, each the same number of steps after the note before it; a step is
+    1/16 of a bar. The start of the first note does not matter. With `transposed`, only the
+    differences of the pitches must be the same.
 
     Parameters
     ----------
@@ -1456,9 +1474,11 @@ def copied_lengths(notes, training: Sequence, transposed: bool = False):
     Returns
     -------
     lengths : int array (notes,)
-        Notes in the longest such run that ends with each note, it included; 0 if there is none.
+        Number of notes in the longest such run that ends with each note, that note included; 0 if
+        there is none.
     pieces : int array (notes,)
-        The number of a training piece that it stands in, the first of several; -1 if none.
+        The number of the training piece in which it occurs, the first if there are several; -1 if
+        there is none.
     """
     # BEGIN SOLUTION
 
@@ -1500,22 +1520,22 @@ def copied_lengths(notes, training: Sequence, transposed: bool = False):
 # %% [markdown]
 # ## 6.14 The share of copied runs
 #
-# One number for a table: of all runs of 16 notes in a piece, how many stand in the training set? A
-# copy of 20 notes makes 5 of them. Beside it, held-out pieces of human composers show what is
-# usual: Bach's chorales share 4.9 % on average and 0 in the median, since some are harmonised
-# twice.
+# One number for a table: of all runs of 16 notes in a piece, how many occur in the training set? A
+# copy of 20 notes contains 5 of them. Held-out pieces of human composers show what is usual: Bach's
+# chorales share 4.9 % on average and 0 in the median, since some melodies are harmonised twice.
 #
 # **By hand.** A piece whose `copied_lengths` are 1, 2, 3, 1: runs of 2 notes end with the last
 # three notes, and 2 of those 3 are copied, 0.667.
 #
-# **Your number is another?** 0.500: you divided by the notes.
+# **A different result?** 0.500: you divided by the number of notes.
 
 
 # %%
 def copied_runs(notes, training: Sequence, length: int = 16, transposed: bool = False) -> float:
-    """Give the share of a piece's runs of `length` notes that stand in a training piece.
+    """Give the share of a piece's runs of `length` notes that occur in a training piece.
 
-    A piece of n notes has n - length + 1 runs; which stand in another is said in `copied_lengths`.
+    A piece of n notes has n - length + 1 runs; `copied_lengths` says which of them occur in another
+    piece.
 
     Parameters
     ----------
@@ -1536,21 +1556,21 @@ def copied_runs(notes, training: Sequence, length: int = 16, transposed: bool = 
 # %% [markdown]
 # ## 6.15 The share of copied bars
 #
-# A model may copy bar by bar and never 16 notes in a row. Bars of four notes and more are compared
-# as sets of (position, pitch); simpler ones are alike by chance. In Pop1K7 a song shares 1.4 % of
-# its bars with others, 7 % at most in 19 of 20 songs.
+# A model may copy bar by bar, but never 16 notes in a row. Compare bars of four or more notes as
+# sets of (position, pitch); simpler bars are equal by chance. In Pop1K7 a song shares 1.4 % of its
+# bars with other songs; in 19 of 20 songs it is at most 7 %.
 #
-# **By hand.** Three bars, of 4, 4 and 2 notes; the first and the third stand in training. The third
+# **By hand.** Three bars, of 4, 4 and 2 notes; the first and the third occur in training. The third
 # does not count: 0.500.
 #
-# **Your number is another?** 0.667: simple bars were counted.
+# **A different result?** 0.667: simple bars were counted.
 
 
 # %%
 def copied_bars(notes, training: Sequence) -> float:
     """Give the share of a piece's bars that are, note for note, a bar of a training piece.
 
-    A bar is the set of its (position, pitch); only bars with 4 or more of them count.
+    A bar is the set of its (position, pitch) pairs; only bars with 4 or more of them count.
 
     Parameters
     ----------
@@ -1580,14 +1600,15 @@ def copied_bars(notes, training: Sequence) -> float:
 # %% [markdown]
 # ## 6.16 How sure are we?
 #
-# A figure from twenty pieces would be another from twenty others. By how much? Draw twenty of the
-# twenty with replacement, again and again, and look how the figure spreads. H1 of single songs has
-# a deviation of 0.23, so a mean of twenty has one of 0.23 / √20 = 0.052, and a Δ of .00 is luck.
-# The same function answers three questions: a mean's interval, Δ's interval, and whether two models
-# differ, for which their columns are drawn together, since both continued the same primers.
+# Twenty other pieces would give a different figure. How different? Draw twenty of the twenty with
+# replacement, again and again, and look how much the figure varies. H1 of single songs has a
+# deviation of 0.23, so a mean of twenty has one of 0.23 / √20 = 0.052, and a Δ of .00 is luck. The
+# same function answers three questions: the interval of a mean, the interval of Δ, and whether two
+# models differ. For the last, draw their columns together, since both models continued the same
+# primers.
 #
-# And it gives the floor: draw twenty real unseen pieces and take their Δ. No model can be called
-# closer than music is.
+# It also gives a lower limit: draw twenty real unseen pieces and take their Δ. No model can be
+# called closer than real music is.
 #
 # $$
 # \text{bounds} = Q_{(1 \mp \text{level}) / 2} \{ T(x_{r_1}, \dots, x_{r_n}) \}
@@ -1599,8 +1620,8 @@ def copied_bars(notes, training: Sequence) -> float:
 # > **Predict.** Two models differ by 0.02 in H1, and the intervals of both means overlap. Can the
 # > difference be real?
 #
-# **Your number is another?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces,
-# which were never drawn.
+# **A different result?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces
+# themselves: you did not draw.
 #
 # **Read.** Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13.
 
@@ -1614,23 +1635,23 @@ def bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Say between which bounds a statistic of pieces lies when the pieces are drawn again.
+    """Find the bounds between which a statistic of pieces lies when the pieces are drawn again.
 
-    `resamples` times draw `size` of the pieces, each as likely every time (with replacement), and
-    apply `statistic` to what was drawn. The bounds are the quantiles (1 - level) / 2 and
-    (1 + level) / 2 of what comes out, by `np.quantile`.
+    `resamples` times draw `size` of the pieces, all equally likely every time (with replacement),
+    and apply `statistic` to the drawn pieces. The bounds are the quantiles (1 - level) / 2 and (1 +
+    level) / 2 of the results, by `np.quantile`.
 
     Parameters
     ----------
     values : float array (pieces,) or (pieces, columns)
-        A measure of each piece; or several, side by side, whose pieces are drawn together. Pieces
-        with a nan are left out.
+        A measure of each piece; or several measures, side by side: then the pieces are drawn for
+        all columns together. Pieces with a nan are left out.
     statistic : function of such an array, of `size` pieces, to a float
         `np.mean`; or `lambda drawn: abs(drawn.mean() - reference)`, the distance Δ to a training
-        set's mean; or of two models' columns the difference of their Δs.
+        set's mean; or, for the columns of two models, the difference of their Δs.
     size : int or None
-        Pieces in a draw; None for as many as there are. With values of real unseen pieces, Δ and a
-        model's number of pieces the bounds say which Δ music itself gets.
+        Pieces in a draw; None for as many as there are. With values of real unseen pieces, with Δ,
+        and with a model's number of pieces, the bounds say which Δ real music gets.
     level : float
     resamples, seed : int
         The same seed gives the same bounds.

@@ -31,7 +31,7 @@ MODELS = {"gpt2": "GPT-2", "llama": "LLaMA"}
 
 
 def check(settings: Settings, runtime: Runtime) -> None:
-    """Refuse settings that do not go together.
+    """Refuse settings that do not fit together.
 
     Raises
     ------

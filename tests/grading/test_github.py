@@ -145,7 +145,7 @@ def test_make_github_writes_into_a_handout_only(tmp_path):
     missing = make("--lab", "3", "--to", str(tmp_path / "none"))
     assert missing.returncode == 2
     assert "make handout LAB=3 makes it" in missing.stderr
-    assert "is no handout" in make("--lab", "3", "--to", str(tmp_path)).stderr
+    assert "is not a handout" in make("--lab", "3", "--to", str(tmp_path)).stderr
     install({"labs/lab3_notes/lab.toml": b""}, tmp_path / "new")
     done = make("--lab", "3", "--to", str(tmp_path / "new"))
     assert done.returncode == 0, done.stderr

@@ -829,8 +829,8 @@ def test_a_file_that_cannot_be_read_is_what_is_to_be_mended_and_no_task(tmp_path
     code, output = grading("--task=3.3", f"--code={tmp_path / 'tasks.py'}", results)
     assert code == 1
     assert "is not UTF-8 text" in output
-    assert f"next: mend {tmp_path / 'tasks.py'}" in output
-    assert "mend 3.3" not in output
+    assert f"next: fix {tmp_path / 'tasks.py'}" in output
+    assert "fix 3.3" not in output
 
 
 def test_hints_are_shown_when_asked_for(tmp_path, results):

@@ -269,7 +269,7 @@ def test_what_the_lock_withholds_is_told_in_words(sealed, tmp_path):
     session = Session(LAB, str(path), [check for check, _ in found])
     run_check(session, found[0][0].name, lambda student, *_: student.build_vocabulary([["a"]]))
     session.close()
-    assert "start no process" in session.result.task("3.3").checks[0].message
+    assert "cannot start a process" in session.result.task("3.3").checks[0].message
 
 
 # Parents and children

@@ -108,7 +108,7 @@ def test_ids_are_named_as_events():
     )
     longer = message(assert_ids, np.r_[want, 391], want)
     assert longer.endswith(
-        "expected no more, got 391, which is no event (id 391) (expected 4 ids in all, got 5)"
+        "expected no more, got 391, which is not an event (id 391) (expected 4 ids in all, got 5)"
     )
     assert_ids(want, want)
 

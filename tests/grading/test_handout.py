@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_solutions_are_asked(
     for to, sentence in (
         ("file", "File exists"),
         ("file/x", "Not a directory"),
-        ("other", "is no handout"),
+        ("other", "is not a handout"),
     ):
         done = command(ROOT, "grading.handout", "--lab", "3", "--to", str(tmp_path / to))
         assert (done.returncode, done.stdout) == (2, "")
@@ -351,7 +351,11 @@ def test_students_update_from_a_folder(files, copy, tmp_path):
     assert f"{TASKS} holds work and stays as it is" in done.stdout
     assert (copy / "labs/new.py").is_file()
     assert (copy / TASKS).read_text() == "mine"
-    for source, sentence in (("", "from where?"), (".", "is this folder"), ("labs", "no handout")):
+    for source, sentence in (
+        ("", "from where?"),
+        (".", "is this folder"),
+        ("labs", "not a handout"),
+    ):
         done = command(copy, "labs.update", "--from", source)
         assert done.returncode == 2
         assert sentence in done.stderr
@@ -362,11 +366,11 @@ def test_a_damaged_or_hostile_handout_is_refused(copy, tmp_path):
     with pytest.raises(EtudeError, match=r"code\.py was changed"):
         read_handout(copy)
     (copy / MANIFEST).write_text(json.dumps({"../outside.py": "0"}))
-    with pytest.raises(EtudeError, match="is no handout"):
+    with pytest.raises(EtudeError, match="is not a handout"):
         read_handout(copy)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
-    with pytest.raises(EtudeError, match="is no handout"):
+    with pytest.raises(EtudeError, match="is not a handout"):
         install({}, tmp_path / "other")
 
 

@@ -151,7 +151,7 @@ def test_the_split_is_always_the_same():
 
 
 @pytest.mark.parametrize(
-    ("line", "name", "mended"),
+    ("line", "name", "changed"),
     [
         ("Lu:", "Lu", True),
         ("Urbanek1", "Urbanek", True),
@@ -163,8 +163,8 @@ def test_the_split_is_always_the_same():
         ("van Dijk", "Van Dijk", False),
     ],
 )
-def test_lines_become_ascii_without_what_is_stray(line, name, mended):
-    assert data.to_ascii(line) == (name, mended)
+def test_lines_become_ascii_without_what_is_stray(line, name, changed):
+    assert data.to_ascii(line) == (name, changed)
 
 
 def test_lines_are_dropped_for_a_reason_and_counted():

@@ -50,8 +50,8 @@ def test_a_small_run_ends_in_a_report_of_both_models(tmp_path):
         ("3.5", "decimal"),
         ("1,000,000", "such as 1000000"),
         ("9" * 400, "400 digits"),
-        ("twelve", "no whole number"),
-        ("", "no whole number"),
+        ("twelve", "not a whole number"),
+        ("", "not a whole number"),
     ],
 )
 def test_a_number_that_cannot_be_read_gets_a_sentence(number, reason):

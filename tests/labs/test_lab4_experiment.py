@@ -124,7 +124,7 @@ def test_only_a_finished_run_is_found(finished, root, tmp_path):
     assert continuation.find_run(LAB, None, root / "lab4") == finished.folder
     with pytest.raises(EtudeError, match="no finished run"):
         continuation.find_run(LAB, None, tmp_path)
-    with pytest.raises(EtudeError, match="no run with trained weights"):
+    with pytest.raises(EtudeError, match="not a run with trained weights"):
         continuation.find_run(LAB, str(tmp_path))
 
 

@@ -358,7 +358,7 @@ def test_a_primer_is_whole_bars(tasks, words):
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        ({"primer_bars": (4, 2)}, "primer_bars is 4,2, which is no bar"),
+        ({"primer_bars": (4, 2)}, "primer_bars is 4,2, which is not a bar"),
         ({"models": "four"}, 'models is "four": give three'),
         ({"d_model": 100, "num_heads": 3}, "cannot be shared by 3 heads"),
         ({"devices": "all"}, "trains on one device"),

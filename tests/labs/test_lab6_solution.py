@@ -374,7 +374,7 @@ def test_a_mistake_gives_the_number_that_the_lesson_says(name):
     module = {"__name__": "mistake"}
     exec(compile(entry.source(), name, "exec"), module)
     found = WORKED[entry.task.id](SimpleNamespace(**module))
-    mistakes = lesson(entry.task.id).split("**Your number is another?**")[1]
+    mistakes = lesson(entry.task.id).split("**A different result?**")[1]
     for number in MISTAKES[name]:
         assert number in found
         assert number in mistakes

@@ -227,7 +227,7 @@ def test_a_refused_run_leaves_no_folder_and_the_one_before_is_gone_on_with(
     runs = tmp_path / "runs" / "lab9"
     (crashed,) = runs.glob("*-*")
     assert json.loads((crashed / "status.json").read_text())["state"] == "crashed"
-    with pytest.raises(EtudeError, match="RESUME=nowhere is no unfinished run"):
+    with pytest.raises(EtudeError, match="RESUME=nowhere is not an unfinished run"):
         run("9", "--code", "solution", "--resume", "nowhere")
     for resume in ("1", str(crashed), str(runs / "latest")):
         (crashed / "status.json").write_text('{"state": "training"}')
@@ -245,7 +245,7 @@ def test_a_misspelt_instrument_stops_the_run_before_it_trains(lab):
 def test_what_is_no_soundfont_stops_the_run_before_it_trains(lab, tmp_path):
     experiment = load_experiment(lab)
     (tmp_path / "text.sf2").write_text("a text of mine")
-    for name, reason in (("none.sf2", "no SoundFont"), ("text.sf2", "is no SoundFont")):
+    for name, reason in (("none.sf2", "no SoundFont"), ("text.sf2", "is not a SoundFont")):
         with pytest.raises(EtudeError, match=rf"{reason}.* \.sf2"):
             make_settings(experiment, "quick", {"soundfont": str(tmp_path / name)}, "")
     given = {"soundfont": str(DEFAULT_SOUNDFONT)}

@@ -150,7 +150,7 @@ def test_the_gpu_and_the_precision_are_told(machine, monkeypatch, capsys):
     output = capsys.readouterr().out
     assert "GPU: Tesla T4" in output
     assert "precision: auto means float16" in output
-    assert "vanish with it: prepare(drive=True)" in output
+    assert "are lost with it: prepare(drive=True)" in output
     assert not colab.CACHE.is_symlink()
     found[0] = Finding("note", "GPU", "none", "")
     colab.prepare()

@@ -89,7 +89,7 @@ def test_another_header_means_stale(folder):
     assert not is_stale(folder, wanted)
     assert is_stale(folder, {**wanted, "encoding": {"steps_per_second": 50}})
     assert is_stale(folder, {**wanted, "made_by": "another"})
-    with pytest.raises(EtudeError, match="is stale, its encoding is not what is wanted"):
+    with pytest.raises(EtudeError, match="is out of date, its encoding is not what is needed"):
         open_corpus(folder, {"encoding": None})
 
 

@@ -40,7 +40,7 @@ def test_pieces_come_by_split_and_what_is_none_is_left_out(tmp_path, capsys):
     splits = open_splits(corpus)
     assert [len(splits[split]) for split in splits] == [2, 2, 2]
     assert splits["test"].piece(1).tolist() == [2, 2]
-    assert "numbers: 6 pieces; 1 other is none of the set" in capsys.readouterr().out
+    assert "numbers: 6 pieces; 1 other is not in the set" in capsys.readouterr().out
 
 
 def test_tokens_are_numbered_by_a_vocabulary_of_their_own(tmp_path):

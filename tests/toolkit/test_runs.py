@@ -155,7 +155,7 @@ def test_a_named_run_is_gone_on_with(tmp_path):
     with create(tmp_path, resume=second.folder):
         pass
     for name in (second.folder, tmp_path, tmp_path / "none"):
-        with pytest.raises(EtudeError, match=rf"RESUME={name} is no unfinished run: give 1"):
+        with pytest.raises(EtudeError, match=rf"RESUME={name} is not an unfinished run: give 1"):
             create(tmp_path, resume=name)
 
 

@@ -177,7 +177,7 @@ def test_a_crash_of_the_synthesizer_is_one_sentence(fallback, monkeypatch, tmp_p
     crash = tmp_path / "crash.py"
     crash.write_text("import os; os.abort()")
     monkeypatch.setattr(sound.synthesizer, "__file__", str(crash))
-    with pytest.raises(EtudeError, match="Nothing could be heard"):
+    with pytest.raises(EtudeError, match="There was no sound"):
         render_wav(piece(60), tmp_path / "a.wav")
 
 

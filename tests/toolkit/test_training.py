@@ -214,7 +214,7 @@ def test_a_backup_of_another_model_is_refused(tmp_path):
     backup.set_model(small)
     backup.on_epoch_end(0)
     assert Backup.restore(tmp_path, small) == 1
-    with pytest.raises(EtudeError, match="other weights"):
+    with pytest.raises(EtudeError, match="weights have other shapes"):
         Backup.restore(tmp_path, large)
 
 

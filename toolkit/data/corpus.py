@@ -153,7 +153,7 @@ def open_corpus(folder: Path, expected_header: Mapping[str, Any] | None = None) 
     for name, value in _as_json(expected_header or {}).items():
         if header.get(name) != value:
             raise EtudeError(
-                f"the corpus in {shown(folder)} is stale, its {name} is not what is wanted: "
+                f"the corpus in {shown(folder)} is out of date, its {name} is not what is needed: "
                 "make it again"
             )
     return Corpus(tokens, offsets, header)

@@ -140,7 +140,7 @@ def fetch(name: str, source: str | Path | None = None) -> Path:
         except OSError as error:
             raise EtudeError(
                 f"{name} cannot be stored in {shown(CACHE)} ({error.strerror or error}): "
-                "mend that and run the command again"
+                "fix that and run the command again"
             ) from error
 
 
@@ -278,7 +278,7 @@ def _download(data_set: DataSet, workspace: Path) -> Path:
     except ValueError:  # its hash is another; pooch has deleted it
         raise EtudeError(
             f"what {data_set.url} sent is not the archive of {data_set.name} "
-            "(its SHA-256 is another) and was deleted: run the command again, "
+            "(its SHA-256 differs) and was deleted: run the command again, "
             "and if it stays so use a copy from elsewhere with FROM=path"
         ) from None
     try:
@@ -319,7 +319,7 @@ def _receive(data_set: DataSet, part: Path) -> None:
                         f"{received:,} bytes received): run the command again to go on, "
                         "or use a copy from elsewhere with FROM=path"
                     ) from None
-            warn(f"the connection broke off: trying again in {PAUSES[failures]} s")
+            warn(f"the connection was lost: trying again in {PAUSES[failures]} s")
             time.sleep(PAUSES[failures])
             failures += 1
 

@@ -110,7 +110,7 @@ def _make(
         )
     if others := len(pieces) - len(kept) - len(failures):
         rest = "1 other is" if others == 1 else f"{others} others are"
-        console.say(f"{preparation.source}: {len(kept)} pieces; {rest} none of the set")
+        console.say(f"{preparation.source}: {len(kept)} pieces; {rest} not in the set")
     vocabulary = preparation.vocabulary
     arrays: list[Any] = [result for result in results if result is not None]
     if arrays and isinstance(arrays[0], list):

@@ -56,7 +56,7 @@ def prepare(drive: bool = False) -> None:
     if drive:
         keep_on(mounted())
     else:
-        say("data and runs are on this machine's disk and vanish with it: prepare(drive=True)")
+        say("data and runs are on this machine's disk and are lost with it: prepare(drive=True)")
 
 
 # Packages

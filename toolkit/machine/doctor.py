@@ -152,7 +152,7 @@ def check_machine() -> Iterator[Finding]:
         advice = "runs and prepared data are written below it: use a copy that you may write to"
         yield Finding("MISSING", "folder", f"{ROOT} cannot be written to", advice)
     if "COLAB_RELEASE_TAG" in os.environ:
-        advice = "files vanish with the session: download tasks.py and runs/, or keep them on Drive"
+        advice = "files are lost with the session: download tasks.py and runs/, or use Drive"
         yield Finding("note", "Colab", "yes", advice)
     else:
         yield Finding("ok", "Colab", "no")

@@ -242,7 +242,7 @@ def _numbers(name: str, values: list[int], largest: int, smallest: int = 0) -> n
     wrong = [value for value in values if not smallest <= value <= largest]
     if wrong:
         raise EtudeError(
-            f"There is a {name} of {wrong[0]}: it has to be from {smallest} to {largest}."
+            f"There is a {name} of {wrong[0]}: it must be from {smallest} to {largest}."
         )
     return np.array(values, np.uint8 if largest < 256 else np.uint16)
 

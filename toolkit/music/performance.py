@@ -59,7 +59,7 @@ def encode_performance(
     ):
         raise EtudeError(
             f"A note or pedal event has a time outside 0 to {limit:,.0f} seconds, or a note ends "
-            "before it starts: that is no performance."
+            "before it starts: that is not a performance."
         )
     order = np.lexsort((notes.pitch, notes.start))
     if sustain and len(notes.pedal_time):

@@ -110,7 +110,7 @@ def check_soundfont(path: Path) -> None:
             f"There is no SoundFont {shown(path)}: give the path of an .sf2 file."
         ) from None
     if not (head.startswith(b"RIFF") and head.endswith((b"sfbk", b"DLS "))):
-        raise EtudeError(f"{shown(path)} is no SoundFont: give the path of an .sf2 file.")
+        raise EtudeError(f"{shown(path)} is not a SoundFont: give the path of an .sf2 file.")
 
 
 def to_general_midi_drums(sequence: "NoteSequence") -> "NoteSequence":
@@ -224,7 +224,7 @@ def _synthesize(midi: Path, soundfont: Path, wav: Path) -> np.ndarray:
         if len(audio) and np.isfinite(audio).all() and np.abs(audio).max() > SILENCE:
             return audio
     raise EtudeError(
-        f"Nothing could be heard with the SoundFont {shown(soundfont)}: it is broken or lacks "
+        f"There was no sound with the SoundFont {shown(soundfont)}: it is broken or lacks "
         "the instrument; try another."
     )
 

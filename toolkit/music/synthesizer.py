@@ -80,9 +80,9 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 def main(midi: str, soundfont: str, rate: str, wav: str) -> None:
     """Render one file."""
-    mended = Path(wav).with_suffix(".sf2")
-    mended.write_bytes(with_root_keys(Path(soundfont).read_bytes()))
-    synthesizer = symusic.Synthesizer(str(mended), int(rate), 0)
+    repaired = Path(wav).with_suffix(".sf2")
+    repaired.write_bytes(with_root_keys(Path(soundfont).read_bytes()))
+    synthesizer = symusic.Synthesizer(str(repaired), int(rate), 0)
     audio = synthesizer.render(symusic.Score(midi), stereo=True)  # (2, samples)
     soundfile.write(wav, audio.T, int(rate), subtype="FLOAT")
 

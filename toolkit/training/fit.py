@@ -213,8 +213,8 @@ class Backup(keras.callbacks.Callback):
             values, variables = list(arrays.values()), _state(model)
             if [value.shape for value in values] != [tuple(v.shape) for v in variables]:
                 raise EtudeError(
-                    "RESUME=1 cannot go on: the model has other weights than the run that was "
-                    "interrupted. Put the code back as it was, or leave out RESUME to start anew."
+                    "RESUME=1 cannot continue: the model's weights have other shapes than those of "
+                    "the interrupted run. Restore the code, or leave out RESUME to start a new run."
                 )
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)

@@ -242,7 +242,7 @@ def _new_folder(lab_folder: Path, preset: str) -> Path:
         except FileExistsError:
             continue
         return folder
-    raise EtudeError(f"{shown(lab_folder / name)} is taken a thousand times over: wait a second.")
+    raise EtudeError(f"{shown(lab_folder / name)} already exists a thousand times: wait a second.")
 
 
 def _point_latest(folder: Path) -> None:
@@ -290,13 +290,13 @@ def _unfinished(
     if refused:
         folder, reason = refused
         raise EtudeError(
-            f"RESUME={chosen or 1} cannot go on with {shown(folder)}: {reason}. "
-            "Give the settings it was started with, or leave out RESUME to start anew."
+            f"RESUME={chosen or 1} cannot continue {shown(folder)}: {reason}. "
+            "Give the settings it was started with, or leave out RESUME to start a new run."
         )
     if chosen:
         raise EtudeError(
-            f"RESUME={chosen} is no unfinished run: give 1 for the newest of {lab}, or a folder "
-            f"below {shown(lab_folder)}."
+            f"RESUME={chosen} is not an unfinished run: give 1 for the newest of {lab}, or a "
+            f"folder below {shown(lab_folder)}."
         )
     raise EtudeError(
         f"RESUME=1 found no unfinished run of {lab} below {shown(lab_folder)}: "

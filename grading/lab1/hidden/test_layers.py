@@ -133,7 +133,7 @@ def test_attention_random_positions(student, rng):
         assert_close(got, attention(query, key, value, positions), atol=1e-5)
 
 
-@check("1.7", says="what keys behind the position hold makes no difference", hidden=True)
+@check("1.7", says="keys after the position make no difference", hidden=True)
 def test_attention_room(student, rng):
     attend = attending(student)
     query = rng.normal(size=(3, 2, 1, 4)).astype("f4")

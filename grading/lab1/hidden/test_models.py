@@ -92,7 +92,7 @@ def in_training(model, inputs):
     return np.isclose(got, kept, rtol=1e-4, atol=1e-5).all()
 
 
-@check("1.9", says="what each Dropout drops, and in training only", weight=2, hidden=True, cpu=60)
+@check("1.9", says="what each Dropout drops, in training only", weight=2, hidden=True, cpu=60)
 def test_network_dropout(student, rng):
     inputs = rng.integers(0, 8, (16, 8)).astype("i4"), rng.integers(0, 3, 16).astype("i4")
     for architecture in ARCHITECTURES:
@@ -113,7 +113,7 @@ def test_network_dropout(student, rng):
             assert_holds(not in_training(model, inputs), "the blocks drop nothing")
 
 
-@check("1.9", says="the country's vector is dropped from like the embedding", hidden=True, cpu=60)
+@check("1.9", says="dropout acts on the country's vector as on the embedding", hidden=True, cpu=60)
 def test_network_dropped_country(student, rng):
     model, _ = networks(student, "rnn", 8, units=8, num_layers=1, dropout=SHARE)
     identity, row = np.eye(8, dtype="f4"), np.zeros(8, "f4")
@@ -136,7 +136,7 @@ def test_network_dropped_country(student, rng):
     assert_close(country[country != 0], np.full((country != 0).sum(), kept))
 
 
-@check("1.9", says="training the model learns one batch by heart", weight=2, hidden=True, cpu=60)
+@check("1.9", says="in training the model learns one batch by heart", weight=2, hidden=True, cpu=60)
 def test_network_overfits(student, solution, rng):
     (model, stepper), (same, _) = (
         networks(code, "rnn", embedding_dim=8, units=24, num_layers=1, dropout=0.0)

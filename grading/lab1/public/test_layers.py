@@ -207,7 +207,7 @@ def test_attention_values(student, solution, rng):
         assert_close(attend(query, key, value), want, atol=1e-5)
 
 
-@check("1.7", says="a query sees nothing later, whatever is there", weight=2)
+@check("1.7", says="a query sees nothing later, whatever it is", weight=2)
 def test_attention_causality(student, rng):
     attend = attending(student)
     query, key, value = draw_heads(rng, 2, 2, 6, 6, 4)
@@ -273,7 +273,7 @@ def test_block_values(student, solution, rng):
         assert_each(BLOCK, got, same(inputs), atol=2e-5)
 
 
-@check("1.8", says="outputs depend on that and earlier positions of their row only", cpu=30)
+@check("1.8", says="outputs depend only on their row, up to their own position", cpu=30)
 def test_block_causality(student, rng):
     block = layer(student, "TransformerBlock", 8, num_heads=2)
     randomize(block, rng)
@@ -288,7 +288,10 @@ def test_block_causality(student, rng):
 
 
 @check(
-    "1.8", says="position by position, from a cache of zeros: the whole's outputs", weight=3, cpu=30
+    "1.8",
+    says="position by position, from a cache of zeros: the outputs of the whole",
+    weight=3,
+    cpu=30,
 )
 def test_block_cache(student, rng):
     block = layer(student, "TransformerBlock", 8, num_heads=2)
@@ -307,7 +310,7 @@ def test_block_cache(student, rng):
     assert_each(names, (part[:, :5] for part in cache), (keys, values), atol=2e-5)
 
 
-@check("1.8", says="the cache as it came, but for what stands at the position", weight=2, cpu=30)
+@check("1.8", says="the cache, with the new keys and values at the position", weight=2, cpu=30)
 def test_block_cache_kept(student, solution, rng):
     own, same = blocks(student, solution, rng, 6, 2)
     cache = [rng.normal(size=(3, 5, 6)).astype("f4") for _ in range(2)]

@@ -102,7 +102,7 @@ def lasting(
 
 @check(
     "2.17",
-    says="what is written, for any digits; among equals the lowest id",
+    says="the generated ids, for any digits; among equals the lowest id",
     weight=2,
     hidden=True,
 )
@@ -135,7 +135,7 @@ def test_greedy_rows(student, rng):
         assert_equal(alone, together[row : row + 1])
 
 
-@check("2.17", says="compiled to one program, it writes the same", hidden=True)
+@check("2.17", says="compiled to one program, it generates the same", hidden=True)
 def test_greedy_program(student, rng):
     digits = some_digits(rng, 5, 4)
     script = lasting(rng, 6, 1.0, digits, 9)

@@ -37,7 +37,7 @@ def test_gru_random(student, solution, rng):
         assert_close(stepped(*mine[1:], digits, words), want, atol=ATOL)
 
 
-@check("2.8", says="training the model learns one batch by heart", hidden=True)
+@check("2.8", says="in training the model learns one batch by heart", hidden=True)
 def test_gru_learns(student, solution, rng):
     sizes = (GRU, 9, 8, 16)
     assert_learns(networks(student, *sizes), networks(solution, *sizes), rng, 0.03)
@@ -100,7 +100,7 @@ def test_transformer_dropout(student, rng):
     assert_holds(abs(added - 0.5) < 0.27, "the wrong share is dropped in the blocks")
 
 
-@check("2.13", says="training the model learns one batch by heart", hidden=True)
+@check("2.13", says="in training the model learns one batch by heart", hidden=True)
 def test_transformer_learns(student, solution, rng):
     sizes = (TRANSFORMER, 9, 8, 2, 12, 1, 0.0, 5)
     assert_learns(networks(student, *sizes), networks(solution, *sizes), rng, 0.02)

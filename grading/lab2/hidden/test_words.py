@@ -92,7 +92,7 @@ def test_digits_random(student, rng):
     assert_equal(int32(student.encode_digits(numbers, length), (20, length)), want)
 
 
-@check("2.2", says="what is no whole number, or is too long, raises ValueError", hidden=True)
+@check("2.2", says="what is not a whole number, or is too long, raises ValueError", hidden=True)
 def test_digits_bad(student, rng):
     number = int(rng.integers(1000, 10**6))
     words = (f"{number:,}", f"{number}.0", f"{number} ", f"-{number}", f"{number:_}", hex(number))
@@ -119,7 +119,7 @@ def test_split_random(student, solution, rng):
             assert_equal(student.split_words(text, language), solution.split_words(text, language))
 
 
-@check("2.3", says="a German word comes apart from left to right, or stays whole", hidden=True)
+@check("2.3", says="a German word is split from left to right, or stays whole", hidden=True)
 def test_split_random_german(student, solution, rng):
     parts = [
         "ein",

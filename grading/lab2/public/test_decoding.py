@@ -202,7 +202,7 @@ def test_beam_contract(student, rng):
         assert_raises(ValueError, searched, student, script, digits, 4, width)
 
 
-@check("2.18", says="a beam of one writes what greedy decoding writes")
+@check("2.18", says="a beam of one generates what greedy decoding does")
 def test_beam_greedy(student, solution, rng):
     assert_searched(student, solution, Script(rng, 6, 1.0), some_digits(rng, 4, 5), 6, 1)
 

@@ -231,7 +231,7 @@ def test_decoder_causality(student, rng):
     assert_same_after("another memory at padding", after, before, atol=1e-5)
 
 
-@check("2.12", says="step gives for each position what the call gives", weight=3)
+@check("2.12", says="step gives for each position what call gives", weight=3)
 def test_decoder_steps(student, rng):
     x, memory, mask = floats(rng, 3, 5, 8), floats(rng, 3, 6, 8), tokens((6, 2, 3), 6)
     block = layer(student, "DecoderBlock", 8, 2, 12)

@@ -33,7 +33,7 @@ def test_gru_contract(student, rng):
     assert_depends(parts[0], digits, rng.integers(1, 11, (3, 6)), 11)
 
 
-@check("2.8", says="logits of encoder, GRU, attention and the layers behind them", weight=3)
+@check("2.8", says="logits of encoder, GRU, attention and the layers after them", weight=3)
 def test_gru_logits(student, solution, rng):
     mine, theirs = same_networks(student, solution, rng, GRU, 11, 5, 6)
     digits, words = some_digits(rng, 4, 6), rng.integers(0, 11, (4, 7))

@@ -65,7 +65,7 @@ def test_network_dropout(student, solution, rng):
         assert_holds(same == (num_layers == 1), "what is dropped are not the layers' outputs")
 
 
-@check("3.5", says="training the model learns one batch by heart", weight=2, hidden=True)
+@check("3.5", says="in training the model learns one batch by heart", weight=2, hidden=True)
 def test_network_overfits(student, solution, rng):
     sizes = (9, 8, 24, 1, 0.0)
     (model, stepper), (same, _) = networks(student, *sizes), networks(solution, *sizes)

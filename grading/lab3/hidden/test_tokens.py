@@ -30,7 +30,7 @@ def test_score_odd_ties(student, solution, rng):
         assert_equal(student.score_to_tokens(given), solution.score_to_tokens(given))
 
 
-@check("3.1", says="what is left out makes no cut", hidden=True)
+@check("3.1", says="what is left out does not make a cut", hidden=True)
 def test_score_no_cut(student, solution, rng):
     pitch = int(rng.integers(48, 72))
     grace = score(f"{pitch}:4 & r:1 {pitch + 5}:g {pitch + 7}+{pitch + 9}:g r:3", "r:2 r:2")
@@ -100,7 +100,7 @@ def test_vocabulary_random_minimum(student, solution, rng):
         assert_equal(got, solution.build_vocabulary(pieces, min_count))
 
 
-@check("3.3", says="each token once, also if a piece contains a special's name", hidden=True)
+@check("3.3", says="each token once, even if a piece contains a special's name", hidden=True)
 def test_vocabulary_random_specials(student, solution, rng):
     pieces = random_pieces(rng, ("PAD", "START", "END", "UNKNOWN"))
     assert_equal(student.build_vocabulary(pieces), solution.build_vocabulary(pieces))

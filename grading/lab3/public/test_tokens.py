@@ -135,7 +135,7 @@ def test_vocabulary_minimum(student, solution):
         assert_equal(got, solution.build_vocabulary(pieces, min_count))
 
 
-@check("3.3", says="each token once, also if a piece contains a special's name")
+@check("3.3", says="each token once, even if a piece contains a special's name")
 def test_vocabulary_specials(student, solution):
     for pieces in ([["START", "b", "a", "END"], ["START", "b", "END"]], []):
         assert_equal(student.build_vocabulary(pieces), solution.build_vocabulary(pieces))

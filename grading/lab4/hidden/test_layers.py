@@ -73,7 +73,7 @@ def test_skew_random(student, rng):
             assert_close(got[:, :, t, : source - first], scores[:, :, t, first:], atol=0)
 
 
-@check("4.8", says="of scores by distance it makes the definition's", hidden=True)
+@check("4.8", says="scores by distance become those of the definition", hidden=True)
 def test_skew_definition(student, rng):
     target, largest = int(rng.integers(2, 6)), int(rng.integers(1, 6))
     source = target + int(rng.integers(1, 4))
@@ -168,7 +168,7 @@ def test_attention_random_steps(student, rng):
     assert_close(got, want[:, primer:], atol=ATOL)
 
 
-@check("4.10", says="half precision: the mask's 1e9 does no harm", hidden=True)
+@check("4.10", says="it works in half precision, with the mask's 1e9 too", hidden=True)
 def test_attention_half(student, rng):
     x, sizes = floats(rng, 2, 7, 8), [8, 2, int(rng.integers(2, 9)), int(rng.integers(2, 5))]
     x = x.astype("f2")
@@ -284,7 +284,7 @@ def test_model_dropout(student, rng):
     assert_holds(differ, "nothing is dropped when `fit` trains the model")
 
 
-@check("4.14", says="training the model learns one batch by heart", hidden=True)
+@check("4.14", says="in training the model learns one batch by heart", hidden=True)
 def test_model_learns(student, solution, rng):
     sizes = (9, 16, 2, 16, 1, 5, 8)
     mine, theirs = network(student, *sizes), network(solution, *sizes)

@@ -40,7 +40,7 @@ def test_pedal_random(student, reader, rng):
         assert_notes(got, reader.build("sustained_by_note_seq", *given))
 
 
-@check("4.1", says="of a pitch struck twice at one time, one lasts no time", hidden=True)
+@check("4.1", says="of a pitch struck twice at the same time, one is left out", hidden=True)
 def test_pedal_struck_twice(student, reader, rng):
     pitch, velocity = int(rng.integers(21, 109)), int(rng.integers(1, 100))
     first, end = float(rng.integers(1, 5)), float(rng.integers(6, 9))

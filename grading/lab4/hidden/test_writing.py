@@ -135,7 +135,10 @@ def build(code: Code, script: Script) -> Handle:
 
 
 @check(
-    "4.20", says="what is written, for any primers, noise, slots and filter", weight=3, hidden=True
+    "4.20",
+    says="the generated ids, for any primers, noise, slots and filter",
+    weight=3,
+    hidden=True,
 )
 def test_generate_random(student, rng):
     choices: list[dict] = [
@@ -152,7 +155,9 @@ def test_generate_random(student, rng):
         assert_equal(int32(got, want.shape), want)
 
 
-@check("4.20", says="with grammar no NOTE_OFF ends what does not sound", weight=2, hidden=True)
+@check(
+    "4.20", says="with grammar no NOTE_OFF for a pitch that is not sounding", weight=2, hidden=True
+)
 def test_generate_random_grammar(student, rng):
     script, primers, noise, want = decided(rng, (3, 5, 10), VOCAB_SIZE, -50.0, grammar=True)
     got = student.generate(build(student, script), primers, noise, grammar=True, slots=4)
@@ -188,7 +193,7 @@ def test_generate_steps(student, rng):
     assert_holds(few, "steps of the model after all rows are done")
 
 
-@check("4.20", says="compiled as a whole it writes the same, and is traced once", hidden=True)
+@check("4.20", says="compiled as a whole it generates the same, and is traced once", hidden=True)
 def test_generate_program(student, rng):
     script, primers, noise, want = uneven(rng, (3, 4, 12))
     music = build(student, script)

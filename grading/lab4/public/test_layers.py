@@ -193,7 +193,7 @@ def test_attention_values(student, solution, rng):
         assert_close(mine(x), theirs(x), atol=ATOL)
 
 
-@check("4.10", says="no later position matters, and none `window` or more before", weight=2)
+@check("4.10", says="later positions do not matter, nor those `window` or more before", weight=2)
 def test_attention_window(student, solution, rng):
     for window in (1, 4):
         mine, theirs = pair(student, solution, rng, "RelativeAttention", 8, 2, 5, window)
@@ -208,7 +208,7 @@ def test_attention_window(student, solution, rng):
             assert_equal(moved, (np.arange(9) >= 4) & (np.arange(9) < 4 + window))
 
 
-@check("4.10", says="where the mask is False nothing is looked at", weight=2)
+@check("4.10", says="positions where the mask is False are ignored", weight=2)
 def test_attention_mask(student, solution, rng):
     mask = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0], [1, 0, 0, 1, 0, 1]], bool)
     x = floats(rng, 3, 6, 8)
@@ -222,7 +222,7 @@ def test_attention_mask(student, solution, rng):
     assert_same_after("other inputs where the mask is False", after, got, atol=ATOL)
 
 
-@check("4.10", says="step gives for each position what the call gives", weight=3)
+@check("4.10", says="step gives for each position what call gives", weight=3)
 def test_attention_steps(student, rng):
     for window, largest, primer, slots in ((20, 4, 1, 4), (4, 9, 5, 2)):
         attention = layer(student, "RelativeAttention", 8, 2, largest, window)
@@ -239,7 +239,7 @@ def test_attention_steps(student, rng):
             assert_same_in_steps(got, want, atol=ATOL)
 
 
-@check("4.10", says="read and step hand out keys and values, each in its place", weight=2)
+@check("4.10", says="read and step return keys and values, each in its place", weight=2)
 def test_attention_kept(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "RelativeAttention", 8, 2, 3, 5)
     x = floats(rng, 2, 4, 8)
@@ -285,7 +285,7 @@ def test_norm_half(student):
             assert_close(float16(got, x.shape), np.full(x.shape, want), rtol=1.5e-3)
 
 
-@check("4.11", says="the scale, at first 1, gets its gradient")
+@check("4.11", says="the scale, initially 1, gets its gradient")
 def test_norm_gradient(student, solution, rng):
     norm = layer(student, "RMSNorm")
     norm(floats(rng, 2, 8))
@@ -309,7 +309,7 @@ def test_block_values(student, solution, rng):
         assert_close(float32(mine(x), x.shape), theirs(x), atol=ATOL)
 
 
-@check("4.13", says="read hands out keys and values; what is masked is not looked at")
+@check("4.13", says="read returns keys and values; masked positions are ignored")
 def test_block_read(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "TransformerBlock", *BLOCK)
     x, mask = floats(rng, 2, 6, 8), np.array([[1] * 6, [1, 0, 0, 1, 0, 1]], bool)
@@ -322,7 +322,7 @@ def test_block_read(student, solution, rng):
         assert_close(np.where(mask[..., None], masked, want), want, atol=ATOL)
 
 
-@check("4.13", says="step gives for each position what the call gives", weight=2)
+@check("4.13", says="step gives for each position what call gives", weight=2)
 def test_block_steps(student, rng):
     block = layer(student, "TransformerBlock", *BLOCK, 0.5)
     x = floats(rng, 2, 7, 8)
@@ -368,7 +368,7 @@ def test_model_logits(student, solution, rng):
             assert_close(float32(mine(ids), (3, 8, 13)), theirs(ids), atol=ATOL)
 
 
-@check("4.14", says="logits depend on that and earlier ids, not on where they stand", weight=2)
+@check("4.14", says="logits depend on that and earlier ids, not on their positions", weight=2)
 def test_model_invariance(student, rng):
     music = network(student, *SIZES)
     randomize(music, rng)

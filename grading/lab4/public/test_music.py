@@ -57,7 +57,7 @@ def test_pedal_none(student):
     assert_notes(unchanged(student.build("sustained", notes(), NO_PEDALS), "notes"), notes())
 
 
-@check("4.1", says="a released note sounds on until the pedal comes up; 64 is down", weight=3)
+@check("4.1", says="a released note keeps sounding until the pedal comes up; 64 is down", weight=3)
 def test_pedal_held(student, reader):
     played = notes((60, 80, 0, 1), (62, 80, 0.5, 3), (64, 80, 2, 2.5), (65, 80, 4, 5))
     for value in (64, 127):
@@ -96,7 +96,7 @@ def test_pedal_left_down(student, reader):
     assert_pedal(student, reader, (played, left), (played, pedal_last))
 
 
-@check("4.1", says="at one time: pedals down, pedals up, starts, ends", weight=2)
+@check("4.1", says="at the same time: pedals down, pedals up, starts, ends", weight=2)
 def test_pedal_order(student, reader):
     played = notes((60, 80, 0, 1), (62, 80, 1, 2), (60, 90, 2, 3), (64, 80, 3, 4))
     down_at_the_end = pedals((1, 100), (3, 0))
@@ -127,7 +127,7 @@ def test_encode_contract(student):
     assert_events(student, both_ends, want)
 
 
-@check("4.2", says="waiting: as many whole 100s as fit, then the rest", weight=2)
+@check("4.2", says="time between events: as many whole 100s as fit, then the rest", weight=2)
 def test_encode_waiting(student):
     played = notes((60, 80, 0.25, 1.25), (62, 80, 4.5, 4.51), (64, 80, 4.51, 8.52))
     want = ids_of(
@@ -150,7 +150,7 @@ def test_encode_rounding(student):
     assert_holds(waiting == last, f"the last event should be at step {last}, it is at {waiting}")
 
 
-@check("4.2", says="VELOCITY stands before a start, if its bin is another than the last", weight=2)
+@check("4.2", says="VELOCITY comes before a start if its bin differs from the last", weight=2)
 def test_encode_velocity(student):
     loudness = (1, 4, 5, 8, 5, 127, 124, 125, 1)
     played = notes(*((60 + i, v, i / 10, i / 10 + 0.05) for i, v in enumerate(loudness)))
@@ -195,7 +195,9 @@ def assert_played(student, text, *rows):
             assert_close(total, np.array(max([0.0, *(row[3] for row in rows)])), atol=1e-9)
 
 
-@check("4.3", says="starts, ends and waiting give notes in seconds, in the order of ends", weight=3)
+@check(
+    "4.3", says="starts, ends and time shifts give notes in seconds, in the order of ends", weight=3
+)
 def test_decode_notes(student):
     assert_played(student, "loud19 on60 wait50 off60", (60, 77, 0, 0.5))
     assert_played(
@@ -219,7 +221,9 @@ def test_decode_velocity(student):
     )
 
 
-@check("4.3", says="NOTE_OFF ends the longest sounding; without one it means nothing", weight=3)
+@check(
+    "4.3", says="NOTE_OFF ends the note that sounded longest; without one it does nothing", weight=3
+)
 def test_decode_odd(student):
     assert_played(
         student,
@@ -232,7 +236,7 @@ def test_decode_odd(student):
     assert_played(student, "on60 off60 wait10 on60 wait10 off60", (60, 100, 0.1, 0.2))
 
 
-@check("4.3", says="what still sounds ends with the ids, by start, then pitch", weight=2)
+@check("4.3", says="notes still sounding end with the ids, by start, then pitch", weight=2)
 def test_decode_leftover(student):
     assert_played(
         student,
@@ -286,7 +290,7 @@ def test_augment_octaves(student):
     assert_ids(student.augment(given, -2, 1.0), down)
 
 
-@check("4.4", says="times of events are stretched, a half up, not the waiting between", weight=3)
+@check("4.4", says="times of events are stretched, a half up, not the gaps between", weight=3)
 def test_augment_stretched(student):
     given = ids_of("wait1 on60 wait2 off60 wait2 on62 wait100 wait100 off62")
     halved = ids_of("wait1 on60 wait1 off60 wait1 on62 wait100 off62")
@@ -299,7 +303,11 @@ def test_augment_stretched(student):
     assert_holds(waiting == 3150, f"the last event should be at step 3150, it is at {waiting}")
 
 
-@check("4.4", says="waiting is spelled anew: whole 100s, then the rest; none at the end", weight=2)
+@check(
+    "4.4",
+    says="time between events is encoded again: whole 100s, then the rest; none at the end",
+    weight=2,
+)
 def test_augment_spelling(student, solution):
     untidy = ids_of("wait30 wait90 on60 wait1 wait1 off60 wait100 wait40")
     assert_ids(student.augment(untidy, 0, 1.0), ids_of("wait100 wait20 on60 wait2 off60"))
@@ -322,7 +330,7 @@ def test_batches_contract(student):
         assert_raises(ValueError, student.build, "batches", tokens, offsets, length, size, 0, 1)
 
 
-@check("4.5", says="a crop's pairs stand at the left: each input with the token after it", weight=3)
+@check("4.5", says="a crop's pairs are on the left: each input with the token after it", weight=3)
 def test_batches_pairs(student):
     tokens, offsets = corpus(7, 1, 12)
     after = dict(zip(tokens.tolist(), [*tokens[1:].tolist(), END], strict=True))
@@ -354,7 +362,7 @@ def test_batches_frequencies(student):
     shares[tokens[offsets[:-1]]] = length
     shares[END] = len(sizes)
     inside = (first_targets >= 0) & (first_targets < len(shares))
-    assert_holds(inside.all(), "a target that is no token of the pieces")
+    assert_holds(inside.all(), "a target that is not a token of the pieces")
     counts = np.bincount(first_targets, minlength=len(shares))
     assert_frequencies(counts, shares / shares.sum(), "crops the first target")
 

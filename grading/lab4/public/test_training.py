@@ -51,7 +51,9 @@ def test_scale_grows(student):
     )
 
 
-@check("4.12", says="an overflow halves the scale, but not below 1, and counts anew", weight=2)
+@check(
+    "4.12", says="an overflow halves the scale, but not below 1, and counts again from 0", weight=2
+)
 def test_scale_falls(student):
     assert_scales(
         student,

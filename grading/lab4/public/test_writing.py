@@ -156,7 +156,7 @@ def split(row):
     return row[:place], [END], row[place + 1 :]
 
 
-@check("4.20", says="the model's own logits and the noise say what is written", weight=2)
+@check("4.20", says="the model's own logits and the noise decide what is generated", weight=2)
 def test_generate_model(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "MusicTransformer", 11, 8, 2, 8, 2, 4, 5)
     primers = np.minimum(some_primers(rng, 3, 4), 10)
@@ -192,7 +192,7 @@ def test_generate_end(student, solution, rng):
     assert_equal(student.generate(mine, primers, noise, slots=4), want)
 
 
-@check("4.20", says="with grammar only what sounds is ended, the primer's notes too", weight=2)
+@check("4.20", says="with grammar only sounding notes can end, the primer's included", weight=2)
 def test_generate_grammar(student, solution, rng):
     mine, theirs = scripts((student, solution), rng)
     primers = some_primers(rng, 4, 3)

@@ -110,7 +110,7 @@ def test_embedding_random(student, solution, rng):
     assert_close(got, solution.build("do", theirs, "of_types", words[..., TYPE]), atol=ATOL)
 
 
-@check("5.16", says="any sizes; the type's logits do not hang on the type's vector", hidden=True)
+@check("5.16", says="any sizes; the type's logits do not depend on the type's vector", hidden=True)
 def test_heads_random(student, solution, rng):
     sizes, widths = any_sizes(rng)
     mine, theirs = pair(student, solution, rng, "CompoundHeads", sizes, widths[TYPE], 6)

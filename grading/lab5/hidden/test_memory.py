@@ -95,7 +95,7 @@ def test_layer_steps(student, rng):
             old = old[:, -(reach + slot + 1) :]
 
 
-@check("5.9", says="half precision: the mask's 1e9 does no harm", hidden=True)
+@check("5.9", says="it works in half precision, with the mask's 1e9 too", hidden=True)
 def test_layer_half(student, rng):
     x, memory, known, biases = drawn_inputs(rng, 2, 3, 4, 8, 2)
     known[0] = False
@@ -145,7 +145,7 @@ def test_xl_random(student, solution, rng):
     assert_each([""] * 11, student.build("stepped", mine, ids, 3, slots), want, atol=ATOL)
 
 
-@check("5.10", says="training the model learns one batch by heart", hidden=True, cpu=120)
+@check("5.10", says="in training the model learns one batch by heart", hidden=True, cpu=120)
 def test_xl_learns(student, solution, rng):
     mine = made(student, "TransformerXL", *XL)
     theirs = made(solution, "TransformerXL", *XL)

@@ -69,7 +69,11 @@ def test_chords_random(student, rng):
         assert_words(student.recognise_chords(played), chords(played))
 
 
-@check("5.2", says="a note of before counts if it starts at one of the last ten times", hidden=True)
+@check(
+    "5.2",
+    says="an earlier note counts if it starts at one of the last ten start times",
+    hidden=True,
+)
 def test_chords_forgotten(student, rng):
     root = int(rng.integers(40, 50))
     held = [(0, 1440, root + step) for step in (0, 4, 7)]
@@ -106,7 +110,7 @@ def test_encode_clamped(student, rng):
 # Task 5.4
 
 
-@check("5.4", says="whatever words there are, in any spelling", weight=3, hidden=True)
+@check("5.4", says="any words at all, in any spelling", weight=3, hidden=True)
 def test_decode_random(student, rng):
     for name, spelling in SPELLINGS.items():
         words = remi(*any_piece(rng), name)[:-2] + remi(*any_piece(rng), name)
@@ -172,7 +176,7 @@ def test_back_random(student, rng):
         assert_equal(got[1], 0)
 
 
-@check("5.6", says="whatever rows there are", hidden=True)
+@check("5.6", says="any rows at all", hidden=True)
 def test_back_any(student, rng):
     sizes = [len(words) for words in COMPOUND.values()]
     names = [*COMPOUND.values()]

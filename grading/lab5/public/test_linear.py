@@ -111,7 +111,7 @@ def test_chunks_sums(student, solution, rng):
 STEP = ("output", "sums", "normaliser")
 
 
-@check("5.14", says="sums with this position in them, and what it hears", weight=3)
+@check("5.14", says="the output, and the sums with this position included", weight=3)
 def test_step_values(student, solution, rng):
     for _ in range(2):
         inputs = [part[:, :, 0] for part in line(rng, 1)]

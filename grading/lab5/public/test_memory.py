@@ -131,7 +131,7 @@ def test_layer_values(student, solution, rng):
             assert_close(got, call(solution, theirs, *inputs), atol=ATOL)
 
 
-@check("5.9", says="no later position matters; with same_length none beyond M before", weight=2)
+@check("5.9", says="later positions do not matter; with same_length none beyond M before", weight=2)
 def test_layer_reach(student, rng):
     for same in (False, True):
         layer = made(student, "XLLayer", *LAYER_SIZES, 0.0, same)
@@ -147,7 +147,7 @@ def test_layer_reach(student, rng):
             assert_equal(moved, want)
 
 
-@check("5.9", says="what of the memory is not known is not looked at", weight=2)
+@check("5.9", says="unknown positions of the memory are ignored", weight=2)
 def test_layer_known(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "XLLayer", *LAYER_SIZES)
     x, memory, known, biases = drawn_inputs(rng, 3, 4, 3, 8, 2)
@@ -268,7 +268,7 @@ def test_xl_read(student, solution, rng):
                     assert_memory(memory, other[1])
 
 
-@check("5.10", says="with all in memory, segments give what the whole gives", weight=2)
+@check("5.10", says="with everything in memory, segments give what the whole gives", weight=2)
 def test_xl_segments(student, rng):
     music = made(student, "TransformerXL", *XL)
     randomize(music, rng)
@@ -369,7 +369,7 @@ def test_stream_contract(student):
         assert_raises_etude(student.build, "streamed", tokens, offsets, length, size, None)
 
 
-@check("5.11", says="a row reads its piece on, segment by segment, then the next", weight=3)
+@check("5.11", says="a row reads its piece segment by segment, then the next piece", weight=3)
 def test_stream_order(student, solution):
     for sizes in ((5, 2, 3), (7, 7, 7), (1, 9, 1, 1, 4), (4, 2)):
         assert_streamed(student, solution, sizes, 2, 2)

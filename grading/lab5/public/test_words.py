@@ -56,7 +56,7 @@ def test_chord_templates(student, solution):
             assert_named(student, solution, sounding(*(root + step for step in shape)))
 
 
-@check("5.1", says="what counts is ticks within the span", weight=2)
+@check("5.1", says="only ticks within the span count", weight=2)
 def test_chord_ticks(student, solution):
     longer = notes((0, 480, 48), (0, 480, 52), (0, 480, 55), (0, 30, 57), (30, 60, 57))
     across = notes((-900, 200, 57), (100, 480, 48), (0, 2000, 52), (400, 600, 55))
@@ -77,7 +77,7 @@ def test_chord_none(student, solution):
     assert_named(student, solution, notes((0, 480, 60)))
 
 
-@check("5.1", says="the bass turns a chord into another one on its own root", weight=2)
+@check("5.1", says="the bass can turn a chord into another one with the bass as root", weight=2)
 def test_chord_bass(student, solution):
     shapes = {"M": (0, 4, 7), "m": (0, 3, 7), "o": (0, 3, 6), "sus2": (0, 2, 7), "sus4": (0, 5, 7)}
     for shape in shapes.values():
@@ -284,7 +284,9 @@ def test_decode_defaults(student):
     assert_read(student, words, notes((0, 480, 60, 64), (0, 60, 62, 64)), spelling="score")
 
 
-@check("5.4", says="what has no bar, no position, or goes back is counted and left out", weight=2)
+@check(
+    "5.4", says="words without bar or position, or that go back, are counted and left out", weight=2
+)
 def test_decode_places(student):
     words = f"Beat_0 {note(60)} Bar_None {note(62)} Beat_8 {note(64)} Beat_4 {note(65)} Bar_None "
     words += f"Tempo_101 Chord_C_M Beat_2 Beat_2 {note(67)} EOS_None"
@@ -370,13 +372,13 @@ def assert_words_of_rows(student, rows, want, broken=0):
             assert_equal(count, broken)
 
 
-@check("5.6", says="rows of compound words become the words that they were made of", weight=3)
+@check("5.6", says="rows of compound words become the words that they were made from", weight=3)
 def test_back_values(student, solution):
     assert_words_of_rows(student, solution.remi_to_compound(WORDS.split()), WORDS)
     assert_words_of_rows(student, [], "")
 
 
-@check("5.6", says="only the fields of a row's type are looked at", weight=2)
+@check("5.6", says="only the fields of a row's type are used", weight=2)
 def test_back_others(student):
     assert_words_of_rows(student, [[5, 7, 1, 1, 3, 4, 5]], "Bar_None")
     want = "Beat_0 Chord_C_M Tempo_41"
@@ -385,7 +387,7 @@ def test_back_others(student):
     assert_words_of_rows(student, [[5, 3, 2, 0, 3, 4, 5], [0, 0, 1, 1, 0, 0, 0]], "EOS_None")
 
 
-@check("5.6", says="a position's 0 and CONTI say nothing; incomplete rows are counted", weight=2)
+@check("5.6", says="a position's 0 and CONTI give no words; incomplete rows are counted", weight=2)
 def test_back_broken(student):
     rows = [[0, 1, 3, 1, 0, 0, 0], [1, 0, 4, 1, 0, 0, 0], [2, 2, 0, 1, 0, 0, 0]]
     lacking = [[0, 0, 0, 2, *triple] for triple in ((0, 5, 21), (61, 0, 21), (61, 5, 0))]

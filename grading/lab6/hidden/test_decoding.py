@@ -60,7 +60,7 @@ def test_beam_random(student, rng):
         assert_found(answer, ids, scores)
 
 
-@check("6.10", says="with beams enough, what trying all continuations finds", hidden=True)
+@check("6.10", says="with enough beams, the same as trying all continuations", hidden=True)
 def test_beam_brute_force(student, rng):
     alpha = float(rng.uniform(0.2, 1.5))
     script, primers, ids, scores = decided(rng, 4, 60, alpha, vocab_size=5, batch=2)

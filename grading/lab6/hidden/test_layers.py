@@ -105,7 +105,7 @@ def test_attention_random_steps(student, rng):
     assert_close(got, want[:, primer:], atol=5 * ATOL)
 
 
-@check("6.3", says="half precision: the mask's 1e9 does no harm", hidden=True)
+@check("6.3", says="it works in half precision, with the mask's 1e9 too", hidden=True)
 def test_attention_half(student, rng):
     settings = any_attention(rng, rotary=True)
     layer(student, "GroupedAttention", **settings)
@@ -206,7 +206,7 @@ def test_model_dropout(student, rng):
     assert_holds(differ, "nothing is dropped when `fit` trains the model")
 
 
-@check("6.5", says="training the model learns one batch by heart", hidden=True)
+@check("6.5", says="in training the model learns one batch by heart", hidden=True)
 def test_model_learns(student, solution, rng):
     sizes = {"vocab_size": 9, "d_model": 16, "num_layers": 1}
     for kinds in (GPT2, LLAMA):

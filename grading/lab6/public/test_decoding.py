@@ -84,7 +84,7 @@ def test_beam_greedy(student, solution, rng):
             assert_equal(ids, greedy)
 
 
-@check("6.10", says="with beams enough, the best of all continuations", weight=2)
+@check("6.10", says="with enough beams, the best of all continuations", weight=2)
 def test_beam_all(student, solution, rng):
     models = scripts((student, solution), rng, vocab_size=5)
     primers = np.minimum(some_primers(rng, 3, 2), 4)

@@ -172,7 +172,7 @@ def test_attention_groups(student, solution, rng):
         assert_close(float32(mine(x), x.shape), theirs(x), atol=ATOL)
 
 
-@check("6.3", says="with `rotary` queries and keys are turned, and only then", weight=2)
+@check("6.3", says="with `rotary` queries and keys are turned, otherwise not", weight=2)
 def test_attention_rotary(student, solution, rng):
     mine, theirs = pair(student, solution, rng, "GroupedAttention", **ROTARY)
     x = floats(rng, 2, 6, 16)
@@ -182,7 +182,7 @@ def test_attention_rotary(student, solution, rng):
     assert_each(PARTS, got, solution.build("do", theirs, "read", x), atol=ATOL)
 
 
-@check("6.3", says="no later position matters, every earlier one does")
+@check("6.3", says="later positions do not matter, every earlier one does")
 def test_attention_causal(student, rng):
     attention = layer(student, "GroupedAttention", **GROUPS)
     x = floats(rng, 1, 7, 12)
@@ -197,7 +197,7 @@ def test_attention_causal(student, rng):
     assert_holds(moved[3:].all(), "a position's output should depend on itself and all before it")
 
 
-@check("6.3", says="step gives for each position what the call gives", weight=3)
+@check("6.3", says="step gives for each position what call gives", weight=3)
 def test_attention_steps(student, rng):
     for settings, primer, slots in ((WHOLE, 1, 4), (GROUPS, 5, 2), (ROTARY, 3, 2)):
         attention = layer(student, "GroupedAttention", **settings)
@@ -248,7 +248,7 @@ def test_block_values(student, solution, rng):
                 assert_close(float32(mine(x), x.shape), theirs(x), atol=ATOL)
 
 
-@check("6.4", says="read hands out keys and values")
+@check("6.4", says="read returns keys and values")
 def test_block_read(student, solution, rng):
     for name, settings in BLOCKS.items():
         mine, theirs = pair(student, solution, rng, "Block", **settings)
@@ -259,7 +259,7 @@ def test_block_read(student, solution, rng):
             assert_each(PARTS, got, solution.build("do", theirs, "read", x), atol=ATOL)
 
 
-@check("6.4", says="step gives for each position what the call gives", weight=2)
+@check("6.4", says="step gives for each position what call gives", weight=2)
 def test_block_steps(student, rng):
     for settings in BLOCKS.values():
         block = layer(student, "Block", **settings, dropout=0.5)

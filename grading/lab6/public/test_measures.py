@@ -119,13 +119,13 @@ def test_copied_runs_of_pitches(student):
     assert_copied(student, tune(60, 62, 64, wait=3), TRAINING, [1, 2, 3])
 
 
-@check("6.13", says="when a run begins does not matter, nor what came before it")
+@check("6.13", says="the time when a run begins does not matter, nor what came before it")
 def test_copied_start(student):
     for shift in (1, 5, 31):
         assert_copied(student, tune(99, 62, 64, 65, start=shift), TRAINING, [0, 1, 2, 3])
 
 
-@check("6.13", says="no run goes on from one training piece into the next", weight=2)
+@check("6.13", says="no run continues from one training piece into the next", weight=2)
 def test_copied_borders(student):
     for start in (4, 8):  # the next piece begins a beat after bar 0's line, or after the last note
         training = [tune(60, 62), tune(64, 65, start=start), tune(67, start=16)]

@@ -74,7 +74,7 @@ def test_initialize_rest(student):
                     assert_close(value, want)
 
 
-@check("6.6", says="the same seed gives the same; each weight has draws of its own")
+@check("6.6", says="the same seed gives the same; each weight has its own draws")
 def test_initialize_seed(student):
     first, again, other = (initialized(student, seed, **MODELS["LLaMA"]) for seed in (3, 3, 4))
     for key, value in first.items():
@@ -179,7 +179,7 @@ def test_file_dtypes(student):
     assert_arrays_read(student, arrays, {**arrays, **want})
 
 
-@check("6.8", says="ValueError if the file is cut short or its header makes no sense", weight=2)
+@check("6.8", says="ValueError if the file is cut short or its header is not valid", weight=2)
 def test_file_broken(student, rng):
     arrays = {"alpha": floats32(rng, 2, 3), "omega": floats32(rng, 4)}
     whole = file_of(arrays)
@@ -236,7 +236,7 @@ def test_load_llama(student, solution, rng):
 
 @check(
     "6.9",
-    says="ValueError with the name if one is missing, left over, or of another shape",
+    says="ValueError with the name if one is missing, extra, or of a wrong shape",
     weight=2,
 )
 def test_load_refused(student, rng):

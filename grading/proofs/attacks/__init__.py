@@ -1,4 +1,4 @@
-"""The attacks that grading must bear: each file `GROUP_NAME.py` is one, graded as a submission.
+"""The attacks that grading must survive: each file `GROUP_NAME.py` is one, graded as a submission.
 
 A file's text is appended to Lab 3's solution, so that its definitions take the place of the
 solution's; `STAGE` holds what an attacker could know of the machine (see `stage.py`). Its docstring

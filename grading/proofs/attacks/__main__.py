@@ -261,7 +261,7 @@ def document(found: list[tuple[str, dict]], chosen: list[Attack]) -> str:
     """The tables of docs/containment.md."""
     groups = sorted({attack.group for attack in chosen})
     lines = [
-        "# What grading bears",
+        "# What grading survives",
         "",
         *CONTAINED.splitlines(),
         "",
