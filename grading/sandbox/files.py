@@ -114,7 +114,7 @@ def harm(member: zipfile.ZipInfo) -> str:
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
         return "which is a link or no file"
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "which is compressed in an unusual way: pack it anew"
+        return "which is compressed in an unusual way: pack it again"
     return "which is encrypted" if member.flag_bits & 1 else ""
 
 
