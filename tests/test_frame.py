@@ -154,7 +154,7 @@ import audioop, keras, music21, note_seq, symusic, numba, soundfile, pooch, jupy
 import num2words, faker, jinja2, rich, matplotlib, pretty_midi, pytest, tqdm
 for package in ("toolkit", "labs"):
     for path in sorted(pathlib.Path(package).rglob("*.py")):
-        if path.name not in ("tasks.py", "__main__.py"):
+        if path.name not in ("tasks.py", "__main__.py", "__init__.py"):
             importlib.import_module(".".join(path.with_suffix("").parts))
 print("imported", sys.version_info[:2])
 """

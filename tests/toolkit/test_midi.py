@@ -343,7 +343,7 @@ def test_compiled_code_never_leaves_its_arrays(tmp_path):
     environment = os.environ | {
         "NUMBA_BOUNDSCHECK": "1",
         "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
     }
     subprocess.run(
         [
