@@ -279,14 +279,16 @@ def generate_anew(steps: int) -> dict:
 
 
 def training_step(model: Any, inputs: Any, targets: Any, loss: Any) -> dict:
-    """Measure a compiled training step's peak memory: the second, when all is traced."""
+    """Measure the peak memory of a process's first training step, tracing it included.
+
+    A second step would use again, unseen, what the first one took.
+    """
     import keras
 
     from toolkit.training.memory import peak_bytes
 
     model.compile(keras.optimizers.SGD(0.0), loss=loss, jit_compile=False)
-    model.train_on_batch(inputs, targets)
-    return {"bytes": peak_bytes(lambda: model.train_on_batch(inputs, targets))}
+    return {"bytes": peak_bytes(lambda: model.train_on_batch(inputs, targets), fresh=True)}
 
 
 def linear_memory(length: int, by_definition: bool = False) -> dict:

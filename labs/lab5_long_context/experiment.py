@@ -125,7 +125,8 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
         report.add_pictures("Training", draw_losses(run, trained), TRAINED)
         report.add_table("Training", TRAINING, training_rows(settings, trained))
         report.add_table("Nats a note", SCORES, scores, SCORED)
-        report.add_table("Memory of a training step", MEMORY, memory, MEASURED_MEMORY)
+        if any(row[-1] is not None for row in memory):
+            report.add_table("Memory of a training step", MEMORY, memory, MEASURED_MEMORY)
         add_comparison(report, settings, trained, kinds, memory)
         report.add_pictures(
             "Where Transformer-XL looks", attention(tasks, settings, run, trained), LOOKS

@@ -40,11 +40,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(sign in words for sign in FULL)
 
 
-def peak_bytes(function: Callable[[], object]) -> int | None:
+def peak_bytes(function: Callable[[], object], *, fresh: bool = False) -> int | None:
     """Call a function and measure what memory it takes at its peak, above what was in use before.
 
-    On a GPU that TensorFlow sees it is the GPU's, elsewhere the process's; None where neither can
-    be measured.
+    Of a GPU that TensorFlow sees it is the GPU's. Elsewhere it is the process's, and only if the
+    process is `fresh`: one that has trained keeps what it took, and what a function takes of that
+    does not show. None, and no call, where nothing can be measured.
     """
     import keras
 
@@ -56,6 +57,8 @@ def peak_bytes(function: Callable[[], object]) -> int | None:
             before = tf.config.experimental.get_memory_info("GPU:0")["current"]
             function()
             return tf.config.experimental.get_memory_info("GPU:0")["peak"] - before
+    if not fresh:
+        return None
     try:
         Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak begins anew
         before = _status("VmRSS")
