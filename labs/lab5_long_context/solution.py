@@ -1368,6 +1368,13 @@ def linear_attention(queries, keys, values):
 # **By hand.** The numbers of 5.12 in chunks of 2. Before chunk 1: $S$ = 1·10 + 2·20 = 50, $z$ = 3.
 # So $y_2$ = (1·50 + 0.368·60) / (1·3 + 0.368) = 21.4, as it must be.
 #
+# Measured, one training step of four layers of the published size, one song, 2 CPU cores:
+#
+# | positions | 512 | 1,024 | 2,048 | 4,096 | 8,192 |
+# |---|---|---|---|---|---|
+# | 5.12, MB | 307 | 623 | 1,695 | | |
+# | 5.13, MB | 267 | 432 | 759 | 1,437 | 2,626 |
+#
 # > **Predict.** Twice as long a song: by what factor grow time and memory, here and in 5.12?
 #
 # **A different result?** $y_2$ = 60: the sums of the earlier chunks are missing. $y_0$ = 15: the
