@@ -29,17 +29,17 @@ class Settings(MusicSettings):
     semitones: tuple[int, ...] = (-3, -2, -1, 0, 1, 2, 3)
     num_parameters: Count = 600_000
     d_model: Count = 128
-    num_heads: Count = 4
+    num_heads: Count = 2
     # LLaMA's: heads that share keys and values; GPT-2 has as many as heads
-    num_kv_heads: Count = 2
+    num_kv_heads: Count = 1
     num_layers: Count = 2
     # positions there are, of training and of generation
     context: Count = 1024
     dropout: FractionBelowOne = 0.0
     epochs: Count = 15
-    steps_per_epoch: Count = 52
-    batch_size: Count = 2
-    learning_rate: Positive = 3e-3
+    steps_per_epoch: Count = 150
+    batch_size: Count = 1
+    learning_rate: Positive = 2e-3
     # of the steps in which the rate rises
     warmup: Fraction = 0.05
     # a MIDI file to continue; None takes held-out pieces
