@@ -18,7 +18,7 @@ from toolkit import console
 from toolkit.report.plots import plot_attention, plot_iterations
 from toolkit.report.report import Picture, Report
 from toolkit.training.runs import Log, Run
-from toolkit.training.runtime import Runtime, configure
+from toolkit.training.runtime import Runtime, configure, cpu_seconds
 from toolkit.training.settings import CommonSettings, Count, FractionBelowOne, Positive
 
 __all__ = ["PRESETS", "Settings", "run_experiment"]
@@ -133,7 +133,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
             max(numbers.length, FURTHER),
         ),
     }
-    begin = time.perf_counter()
+    begin = cpu_seconds()
     trained = []
     for name, build in builders.items():
         console.heading(name)
@@ -144,7 +144,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
         trained.append(study(tasks, settings, run, runtime, generator))
         if run.interrupted:
             break
-    obtained = figures(trained, time.perf_counter() - begin)
+    obtained = figures(trained, cpu_seconds() - begin)
     show(trained)
     write_report(tasks, settings, run, numbers, trained, obtained)
 

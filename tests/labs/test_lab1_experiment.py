@@ -78,7 +78,7 @@ def test_a_resumed_run_does_not_tell_how_long_its_networks_trained(finished, mon
         every = share({"Greece": [True]})
         judged = {"rnn": Judgement(every, every, every)}
         row, _ = experiment.rows(TINY, [one], every, judged)
-        cell = row[experiment.COLUMNS.index("seconds to train")]
+        cell = row[experiment.COLUMNS.index("seconds to train (elapsed)")]
         assert re.fullmatch(told, cell), cell
 
 
