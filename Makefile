@@ -73,6 +73,12 @@ lab2-ask: ## NUMBERS="1033 90210" [RUN=folder]|words by the models that are trai
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1] [CODE=file]|grade what you wrote in tasks.py or the notebook
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)
 
+show: $(READY) ## TASK=2.7|draw and play what your code makes
+	@$(ETUDE) labs.course.look $(call options,TASK)
+
+answer: $(READY) ## TASK=4.8|the answer to the question that a lesson asks
+	@$(ETUDE) labs.course.look --answer $(call options,TASK)
+
 watch: $(READY) ## LAB=3 [CODE=file]|grade again at each save
 	@$(ETUDE) grading.watch $(call options,LAB CODE)
 
@@ -143,4 +149,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup grade watch data doctor build reset submit update handout gradescope github class rank test verify lock
+.PHONY: help setup grade show answer watch data doctor build reset submit update handout gradescope github class rank test verify lock

@@ -6,8 +6,10 @@ without `FORCE=1`, and then a backup is kept.
 
 import argparse
 import ast
+import base64
 import hashlib
 import json
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -42,6 +44,7 @@ sys.path.insert(0, str(root))
 from toolkit.colab import prepare
 
 prepare()
+from labs.look import answer, listen, show
 from labs.notebook import check, hint
 from toolkit.console import hushed, quiet_tensorflow
 
@@ -76,13 +79,13 @@ def generate(lab: Lab) -> dict[Path, str]:
     if not lab.solution_file.is_file():
         raise EtudeError(f"{shown(lab.solution_file)} is missing: a handout has nothing to build")
     try:
-        stubs = stub_file(lab)
+        stubs = stubbed_source(lab)
     except SyntaxError as error:
         raise EtudeError(f"{shown(lab.solution_file)}:{error.lineno}: {error.msg}") from None
     except EtudeError as error:
         raise EtudeError(f"{shown(lab.solution_file)}: {error}") from None
     return {
-        lab.tasks_file: stubs,
+        lab.tasks_file: without_pictures(stubs),
         lab.notebook_file: notebook(lab, stubs),
         lab.folder / "README.md": readme(lab, stubs),
     }
@@ -90,8 +93,60 @@ def generate(lab: Lab) -> dict[Path, str]:
 
 def stub_file(lab: Lab) -> str:
     """Return the text of a fresh `tasks.py`."""
+    return without_pictures(stubbed_source(lab))
+
+
+def stubbed_source(lab: Lab) -> str:
+    """Return a lab's lessons and stubs as a percent script."""
     solution = lab.solution_file.read_text(encoding="utf-8")
     return stubbed(solution, {task.name: task.id for task in lab.tasks})
+
+
+# Lessons
+
+PICTURE = re.compile(r"!\[([^]]*)\]\((pictures/\w+\.png)\)")
+
+
+def without_pictures(stubs: str) -> str:
+    """Leave of each picture what it shows, and say where the answers to questions are."""
+    return PICTURE.sub(r"Picture (\2): \1", with_answers(stubs, "make answer TASK={} tells."))
+
+
+def with_answers(stubs: str, where: str) -> str:
+    """Add to each question to predict where its answer is: `where`, with the task for {}."""
+    result: list[str] = []
+    task, asked = "", False
+    for line in stubs.splitlines():
+        if heading := re.match(r"# ## (\d+\.\d+) ", line):
+            task = heading[1]
+        if asked and not line.startswith("# >"):
+            result.append(f"# > {where.format(task)}")
+        asked = line.startswith(("# > **Predict.**", "# >")) and (asked or "Predict" in line)
+        result.append(line)
+    return "\n".join(result) + "\n"
+
+
+def with_data(lab: Lab, lesson: str) -> str:
+    """Put the pictures themselves into a lesson: Colab shows no other."""
+
+    def embedded(match: re.Match) -> str:
+        data = base64.b64encode((lab.folder / match[2]).read_bytes()).decode()
+        return f"![{' '.join(match[1].split())}](data:image/png;base64,{data})"
+
+    return PICTURE.sub(embedded, lesson)
+
+
+def looks(lab: Lab, task: Task) -> str:
+    """Return the lines that show and play what a task's code makes; empty if there is nothing."""
+    if not (lab.folder / "pictures.py").is_file():
+        return ""
+    from labs.course.pictures import gallery
+
+    found = gallery(lab)
+    kinds = {"show": found.computed, "listen": found.sounds}
+    return "\n".join(
+        f'{name}("{task.id}")' for name, makers in kinds.items() if found.of_task(task.id, makers)
+    )
 
 
 # Notebook
@@ -118,15 +173,18 @@ def notebook(lab: Lab, stubs: str) -> str:
 
     add("markdown", badge(lab))
     add("code", SETUP)
-    for cell in jupytext.reads(stubs, fmt="py:percent").cells:
+    asked = with_answers(stubs, '`answer("{}")` tells.')
+    for cell in jupytext.reads(asked, fmt="py:percent").cells:
         task = _task_in(lab, cell.source) if cell.cell_type == "code" else None
         if task:
             section, place = task.id, 0
         if task:
             add("code", cell.source, nbgrader=nbgrader("task", task))
             add("code", f'check("{task.id}")', nbgrader=nbgrader("check", task))
+            if shown_lines := looks(lab, task):
+                add("code", shown_lines)
         else:
-            add(cell.cell_type, cell.source)
+            add(cell.cell_type, with_data(lab, cell.source))
     section, place = "experiment", 0
     add(
         "markdown",

@@ -22,6 +22,7 @@ class Task:
     points: int
     builds_on: tuple[str, ...]
     hints: tuple[str, str, str]
+    answer: str = ""  # to the question that the lesson asks
 
 
 @dataclass(frozen=True)

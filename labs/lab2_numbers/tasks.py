@@ -277,10 +277,47 @@ def decode_words(ids: np.ndarray, vocabulary: Sequence[str]) -> list[str]:
 # %% [markdown]
 # ## 2.7 Additive attention
 #
-# Squeezing all digits into one vector loses information. Attention lets the decoder look at the
-# outputs of the encoder, digit by digit, with new weights for every word. The mask matters: without
-# it the decoder also looks at padding, and the result depends on how long the other numbers in the
-# batch are.
+# To write "thousand" you look at how many digits follow, not at the whole number at once. A
+# decoder that gets one vector for all digits cannot look. Attention gives it all outputs of the
+# encoder and, for each word, weights that say where to look. A small network scores each pair of
+# decoder state and digit; softmax turns the scores into shares.
+#
+# Picture (pictures/2_7_attention.png): One decoder state above three memories. Bars show the scores 1.829, −0.462 and 1.386. The third
+# stands at padding: it is grey, and its weight is 0. The other two weights are 0.908 and
+# 0.092.
+#
+# $$
+# \begin{aligned}
+# e_{ts} &= v^\top \tanh(W s_t + U h_s) && (B, T, S) \\
+# a_{ts} &= \frac{m_s \exp e_{ts}}{\sum_r m_r \exp e_{tr}} && (B, T, S) \\
+# c_t &= \textstyle\sum_s a_{ts} h_s && (B, T, \text{memory's width})
+# \end{aligned}
+# $$
+#
+# $m$ is the mask: 0 at padding, else 1. Subtracting $10^9$ from a score before the softmax has the
+# same effect. In code, vectors are rows: `s @ W`.
+#
+# **By hand.** $s = 1$. Memory: $h_1 = (1, 0)$, $h_2 = (0, 1)$, and $h_3 = (0, 0)$ at padding.
+# $W = (0.5, 0.5)$, $U$ has the rows $(1, 0)$ and $(0, -1)$, $v = (1, 2)$.
+#
+# | | sW + hU | e | a |
+# |---|---|---|---|
+# | h1 | (1.5, 0.5) | 0.905 + 2·0.462 = 1.829 | 0.908 |
+# | h2 | (0.5, −0.5) | 0.462 − 2·0.462 = −0.462 | 0.092 |
+# | h3 | (0.5, 0.5) | 1.386, masked | 0 |
+#
+# The weights are (0.908, 0.092, 0), and the context is 0.908 h1 + 0.092 h2 = (0.908, 0.092).
+#
+# > **Predict.** Remove the mask. What share does the padding take, and what does the translation of
+# > a number then depend on?
+# > make answer TASK=2.7 tells.
+#
+# **A different result?** Weights (0.574, 0.058, 0): you masked after the softmax, and the shares
+# sum to 0.632. A first weight of 0.953: the tanh is missing.
+#
+# **Read.** Bahdanau, Cho and Bengio, [arXiv:1409.0473](https://arxiv.org/abs/1409.0473), section
+# 3.1 and the alignments in figure 3. Luong et al.,
+# [arXiv:1508.04025](https://arxiv.org/abs/1508.04025), section 3.1: scores without a hidden layer.
 #
 # **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
 # tensors have no values yet, and some sizes are unknown. The same code runs on JAX.

@@ -21,7 +21,7 @@ from toolkit.training.schedules import Cooldown
 
 
 def check(settings: Settings, runtime: Runtime) -> None:
-    """Refuse settings that do not fit together.
+    """Refuse settings that do not fit together; warn of distances that training never sees.
 
     Raises
     ------
@@ -40,6 +40,12 @@ def check(settings: Settings, runtime: Runtime) -> None:
             f"batch_size {settings.batch_size} cannot be shared by {len(runtime.devices)} "
             "devices: give a multiple"
         )
+    for name, most in (("window", settings.length), ("max_distance", settings.length - 1)):
+        if getattr(settings, name) > most:
+            console.say(
+                f"{name} {getattr(settings, name)} is above {most}, the most that crops of length "
+                f"{settings.length} train: generated pieces get worse beyond it"
+            )
 
 
 def build(tasks: Any, settings: Settings, runtime: Runtime) -> keras.Model:

@@ -142,6 +142,7 @@ def project(layer, row):
 # must be at least 10 a tick: 4,800.
 #
 # > **Predict.** Play the A3 an octave lower, below the F. Does the name change?
+# > make answer TASK=5.1 tells.
 #
 # **A different result?** F_M: the sevenths are missing. F_7: you took the one that sounds less.
 #
@@ -206,6 +207,7 @@ def name_chord(notes: np.ndarray, start: int, end: int) -> tuple[str, int]:
 # the second is less clear than the pair, so both beats get the pair's chord.
 #
 # > **Predict.** A pair of beats in which nothing sounds: which rule applies, and what is the name?
+# > make answer TASK=5.2 tells.
 #
 # *(Answer: all score -1, the pair -0.5 a beat: not as clear, so the pair's, N_N.)*
 #
@@ -268,6 +270,7 @@ def recognise_chords(notes: np.ndarray) -> list[str]:
 # Note_Duration_480 Bar_None EOS_None`.
 #
 # > **Predict.** The last note starts at tick 1,860. In which bar is it, and what do the authors do?
+# > make answer TASK=5.3 tells.
 #
 # *(Answer: in the second, on its first step; the authors leave it out: rule 4 below.)*
 #
@@ -338,6 +341,7 @@ def encode_remi(piece: Piece, spelling: Spelling) -> list[str]:
 # follow `Beat_4`. E4 starts at 960; its length of 0 becomes 60 ticks.
 #
 # > **Predict.** Encode what you decoded. Are the words the same?
+# > make answer TASK=5.4 tells.
 #
 # **A different result?** 3 words: all words of an unfinished note count. Two notes: a position
 # between pitch and length ends the note.
@@ -402,6 +406,7 @@ def decode_remi(words: Sequence[str], spelling: Spelling) -> tuple[Piece, int]:
 # | 0 | 0 | 0 | 0 | 0 | 0 | 0 |
 #
 # > **Predict.** A bar of eight eighths, one note each. How many words, how many rows?
+# > make answer TASK=5.5 tells.
 #
 # **A different result?** 0 for the tempo of the second row: 0 means "this field is not used here",
 # CONTI means "unchanged".
@@ -502,6 +507,7 @@ def compound_to_remi(rows: np.ndarray) -> tuple[list[str], int]:
 # | 2 | 0.909 | 0.020 | -0.416 | 1.000 |
 #
 # > **Predict.** What is the product of the vectors of positions 3 and 5? Of 103 and 105?
+# > make answer TASK=5.7 tells.
 #
 # **A different result?** 0.100 in the second column: your exponent is j/d, not 2j/d. Sines and
 # cosines alternate: that is Vaswani et al.'s order; here all sines come first, then all cosines.
@@ -575,6 +581,7 @@ def sinusoids(positions, d_model: int):
 #
 # > **Predict.** Which of the four terms stay the same when a song is transposed? When it is played
 # > from its second bar on?
+# > make answer TASK=5.8 tells.
 #
 # **A different result?** 77.5 in the second row: you added u to both queries: (2 + 0.5) · 30. 61.5,
 # 40 in the first: you did not shift. The value at the first row's last key can be anything: the key
@@ -637,6 +644,7 @@ def relative_scores(queries, keys, positions, content_bias, position_bias):
 # segment of a new piece the memory is unknown: query 0 sees key 2 only.
 #
 # > **Predict.** What does a model that was trained with same_length lose when the memory is halved?
+# > make answer TASK=5.9 tells.
 #
 # *(Answer: half of what every query sees; a model trained without it has also learned from queries
 # that see little.)*
@@ -781,6 +789,7 @@ class XLLayer(layers.Layer):
 #
 # > **Predict.** The memory is 512 and the segment 512. How many keys does the last query see? And
 # > the first?
+# > make answer TASK=5.10 tells.
 #
 # **A different result?** 41,302,348: u and v in each layer. 41,121,100: the output uses the
 # embedding's weights.
@@ -932,6 +941,7 @@ class TransformerXL(keras.Model):
 # | 3 | piece 0: word 4, – | piece 2: word 2, – | no, no |
 #
 # > **Predict.** Why would sorting pieces by length, as the published code does, bias training?
+# > make answer TASK=5.11 tells.
 #
 # *(Answer: each epoch ends with the longest pieces; its last steps see nothing else.)*
 #
@@ -1004,6 +1014,7 @@ def stream_batches(
 # | 2 | 0.297, 0.594, 0.109 | 21.4 |
 #
 # > **Predict.** With one number a head, does the query change anything? With two?
+# > make answer TASK=5.12 tells.
 #
 # *(Answer: no, it cancels; with two it decides which of them counts more.)*
 #
@@ -1060,6 +1071,7 @@ def linear_attention(queries, keys, values):
 # | 5.13, MB | 267 | 432 | 759 | 1,437 | 2,626 |
 #
 # > **Predict.** Twice as long a song: by what factor grow time and memory, here and in 5.12?
+# > make answer TASK=5.13 tells.
 #
 # **A different result?** $y_2$ = 60: the sums of the earlier chunks are missing. $y_0$ = 15: the
 # sum includes the chunk itself, which then counts twice.
@@ -1111,6 +1123,7 @@ def causal_linear_attention(queries, keys, values, chunk: int = 64):
 # S = 72.073, z = 3.368, y = 21.4.
 #
 # > **Predict.** What happens to a state that has summed 20,000 steps in float16?
+# > make answer TASK=5.14 tells.
 #
 # **A different result?** 16.667: you added the position's own key after computing y.
 #
@@ -1218,6 +1231,7 @@ class LinearLayer(layers.Layer):
 # biases, are 639,488 weights, more than the seven tables together (93,024).
 #
 # > **Predict.** What does a sum of seven embeddings lose that the join keeps?
+# > make answer TASK=5.15 tells.
 #
 # *(Answer: in a sum, all seven share the same d numbers; joined, each has its own.)*
 #
@@ -1278,6 +1292,7 @@ class CompoundEmbedding(layers.Layer):
 # training this is the true next type; in generation, the one just drawn.
 #
 # > **Predict.** The six are still drawn independently. Name a mistake that this allows.
+# > make answer TASK=5.16 tells.
 #
 # *(Answer: a bar with a tempo and a chord of its own; or a high pitch with a bass note's length.)*
 
@@ -1349,6 +1364,7 @@ class CompoundHeads(layers.Layer):
 # | together | 39,016,630 |
 #
 # > **Predict.** What would you hear if every step were at position 0?
+# > make answer TASK=5.17 tells.
 #
 # *(Answer: beginnings: it plays as if the song had just begun, and does not find its end.)*
 #
@@ -1464,6 +1480,7 @@ class CompoundTransformer(keras.Model):
 # values: each loss is ln 2 = 0.693, and so is the mean.
 #
 # > **Predict.** Is 0.2 here better than 0.5 nats a word of REMI?
+# > make answer TASK=5.18 tells.
 #
 # *(Answer: you cannot say: 0.2 is a mean over seven fields, most of them certain. See 5.19.)*
 #
@@ -1502,6 +1519,7 @@ def compound_loss(targets, logits):
 # 2 + 4 + 4 = 10 fields, 6.931 nats for one note.
 #
 # > **Predict.** CONTI, "the tempo stays", costs nats too. Does REMI pay for that?
+# > make answer TASK=5.19 tells.
 #
 # **A different result?** 14.556: zeros were counted. 4.852: the types are missing.
 #
@@ -1533,6 +1551,7 @@ def nats_and_notes(targets, logits):
 # (5, 0, 0) and (6, 8, 9).
 #
 # > **Predict.** Ten songs in one batch: how many steps does the batch take?
+# > make answer TASK=5.20 tells.
 #
 # *(Answer: as many as the longest of them.)*
 #

@@ -1,54 +1,39 @@
-"""The numbers that the lesson works out by hand, made by a lab's code.
+"""The numbers of Lab 5's lessons; see `labs.course.lesson`."""
 
-`WORKED` has for each task a function of the lab's code, which gives the numbers as the lesson
-prints them. `MISTAKES` has for wrong answers of the bank a number that the same function gives with
-them, and that the lesson prints.
-"""
-
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from labs.course.lesson import Worked, numbers, worked_into
 from toolkit.music.piece import Piece
 from toolkit.music.remi import AUTHORS
 
-WORKED: dict[str, Callable[[Any], list[str]]] = {}
+WORKED: Worked = {}
 MISTAKES = {
-    "5_1_no_sevenths": "F_M",
-    "5_1_sevenths_exchanged": "F_7",
-    "5_3_half_up": "Beat_3",
-    "5_4_unfinished_counts_one": "3 words",
-    "5_7_exponent_not_doubled": "0.100",
-    "5_8_one_bias": "77.5",
-    "5_8_not_shifted": "61.5, 40",
-    "5_12_not_causal": "21.4",
-    "5_12_not_divided": "18.394",
-    "5_13_chunks_alone": "60",
-    "5_13_own_chunk_twice": "15",
-    "5_14_looked_before_written": "16.667",
-    "5_18_padding_counted": "0.347",
-    "5_18_sum_of_seven": "4.852",
-    "5_19_types_left_out": "4.852",
-    "5_19_zeros_counted": "14.556",
+    "5_1_no_sevenths": ("F_M",),
+    "5_1_sevenths_exchanged": ("F_7",),
+    "5_3_half_up": ("Beat_3",),
+    "5_4_unfinished_counts_one": ("3 words",),
+    "5_7_exponent_not_doubled": ("0.100",),
+    "5_8_one_bias": ("77.5",),
+    "5_8_not_shifted": ("61.5, 40",),
+    "5_12_not_causal": ("21.4",),
+    "5_12_not_divided": ("18.394",),
+    "5_13_chunks_alone": ("60",),
+    "5_13_own_chunk_twice": ("15",),
+    "5_14_looked_before_written": ("16.667",),
+    "5_18_padding_counted": ("0.347",),
+    "5_18_sum_of_seven": ("4.852",),
+    "5_19_types_left_out": ("4.852",),
+    "5_19_zeros_counted": ("14.556",),
 }
-
-
-def worked(task: str) -> Callable:
-    """Enter a function into `WORKED`."""
-    return lambda make: WORKED.setdefault(task, make)
+worked = worked_into(WORKED)
 
 
 def array(values: list, dtype: str = "float32") -> np.ndarray:
     """Make an array of a list."""
     return np.array(values, dtype)
-
-
-def numbers(values: Any, decimals: int = 3) -> list[str]:
-    """Format numbers as the lesson does: 0.333, 50, 14,400."""
-    flat = np.asarray(ops.convert_to_numpy(values), float).flatten()
-    return [f"{x:,.{decimals}f}".rstrip("0").rstrip(".") if x % 1 else f"{x:,.0f}" for x in flat]
 
 
 @worked("5.1")

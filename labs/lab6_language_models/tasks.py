@@ -76,6 +76,7 @@ LLAMA = {"norm": "rms", "positions": "rotary", "network": "swiglu", "biases": Fa
 #
 # > **Predict.** A query of (1, 0, 0, 0) at position 3 meets a key of (1, 0, 0, 0) at 1: the product
 # > is cos 2 = −0.416. What is it at positions 1003 and 1001?
+# > make answer TASK=6.1 tells.
 #
 # **A different result?** −1.143 first: you paired neighbours, (1, 2) and (3, 4), as in the
 # paper's figure. Hugging Face pairs the halves; with the wrong pairs, published weights generate
@@ -147,6 +148,7 @@ def rotate(x, offset=0):
 # 1.762, times 3 is 5.285. GELU with $W_1=3$: gelu(3) = 2.996.
 #
 # > **Predict.** What do both give for $x=-1$? Which of the two can give a large number?
+# > make answer TASK=6.2 tells.
 #
 # **A different result?** 5.715: you used the wrong path as the gate. 2.642: your gate is a
 # sigmoid, as in older gated networks; silu(z) is z times that.
@@ -238,6 +240,7 @@ class FeedForward(layers.Layer):
 #
 # > **Predict.** With rotary positions the keys are turned before they go into the cache. Why is
 # > that allowed, although every later query is at a different distance?
+# > make answer TASK=6.3 tells.
 #
 # **A different result?** 4.523, 14.768, 4.523, 14.768: head $h$ took key head $h \bmod G$. The
 # shapes are right, but a published LLaMA generates noise.
@@ -375,6 +378,7 @@ class GroupedAttention(layers.Layer):
 #
 # > **Predict.** Add 10 to both numbers. What do the two norms give now, and what did LayerNorm
 # > forget?
+# > make answer TASK=6.4 tells.
 #
 # **A different result?** (−1, 1) instead of (1, 3): you normalised the sum, as the first
 # Transformer did.
@@ -491,6 +495,7 @@ class Block(layers.Layer):
 #
 # > **Predict.** What would each model do one position after the last, if nothing checked the
 # > length?
+# > make answer TASK=6.5 tells.
 #
 # **A different result?** 292 for GPT-2: your output has its own matrix. If the first steps
 # agree with `call` and steps after the first `slots` do not, your position is `slot` without `old`.
@@ -641,6 +646,7 @@ class LanguageModel(keras.Model):
 # look here.
 #
 # > **Predict.** Which of a block's two results would be lost if every weight started at 0?
+# > make answer TASK=6.6 tells.
 #
 # **A different result?** 0.01 for 4 layers: you counted layers, not additions.
 #
@@ -691,6 +697,7 @@ def initialize(model: LanguageModel, seed: int) -> None:
 # weights: (250 − 180) / 9 = 7.8, so 8 units and 252 weights, 0.8 % too many.
 #
 # > **Predict.** At width 192 and 4 layers, how far off can the closest LLaMA be?
+# > make answer TASK=6.7 tells.
 #
 # **A different result?** 9: you forgot that a hidden unit has a bias; without it, it costs 8.
 #
@@ -753,6 +760,7 @@ def ff_dim_for(
 # float32 3.140625.
 #
 # > **Predict.** bfloat16 kept all of float32's exponent. How many digits of π did it keep?
+# > make answer TASK=6.8 tells.
 #
 # **A different result?** 2.142578 for 4049: you read it as float16. 16457: you converted the
 # integer instead of its bits.
@@ -804,6 +812,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 #
 # > **Predict.** The published file of GPT-2 holds `h.0.attn.bias` of shape (1, 1, 1024, 1024). A
 # > bias of what?
+# > make answer TASK=6.9 tells.
 #
 # **A different result?** 7 and 10: not transposed.
 
@@ -1014,6 +1023,7 @@ def generate(
 # Greedy decoding gets A A. The search finds B END.
 #
 # > **Predict.** α = 0 and a model that is hardly ever sure: how long are its best pieces?
+# > make answer TASK=6.10 tells.
 #
 # **A different result?** −1.022: not divided. −0.805 and A A: at first all beams were alive, so
 # both started with A.
@@ -1095,6 +1105,7 @@ def beam_search(
 # All twelve equally often: 3.585.
 #
 # > **Predict.** Shuffle the notes inside every bar. What happens to H1 and H4, and to the music?
+# > make answer TASK=6.11 tells.
 #
 # **A different result?** 1.040: natural logarithm. 1.585: you counted which classes occur, not
 # how often.
@@ -1146,6 +1157,7 @@ def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
 #
 # > **Predict.** Four onsets a bar at random places: what GS do two such bars get on average? What
 # > does 0.78 mean, then?
+# > make answer TASK=6.12 tells.
 #
 # **A different result?** 0.500 for bars 1 and 2: you divided by the number of places with an
 # onset; empty places are equal, too.
@@ -1206,6 +1218,7 @@ def grooving_similarity(notes, num_bars: int) -> float:
 # The last three rise by 2 and 1, like 62, 64, 65.
 #
 # > **Predict.** What does the table say if all waits of the piece are 8?
+# > make answer TASK=6.13 tells.
 
 
 # %%
@@ -1324,6 +1337,7 @@ def copied_bars(notes, training: Sequence) -> float:
 #
 # > **Predict.** Two models differ by 0.02 in H1, and the intervals of both means overlap. Can the
 # > difference be real?
+# > make answer TASK=6.16 tells.
 #
 # **A different result?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces
 # themselves: you did not draw.

@@ -1,12 +1,6 @@
-"""The numbers that the lesson works out by hand, made by a lab's code.
-
-`WORKED` has for each task a function of the lab's code, which gives the numbers as the lesson
-prints them. `MISTAKES` has for wrong answers of the bank what of that the lesson prints when it
-is made with them.
-"""
+"""The numbers of Lab 6's lessons; see `labs.course.lesson`."""
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +8,9 @@ import keras
 import numpy as np
 from keras import ops
 
-WORKED: dict[str, Callable[[Any], list[str]]] = {}
+from labs.course.lesson import Worked, numbers, worked_into
+
+WORKED: Worked = {}
 MISTAKES: dict[str, tuple[str, ...]] = {
     "6_1_neighbours_paired": ("−1.143",),
     "6_2_gate_and_expand_exchanged": ("5.715",),
@@ -35,18 +31,7 @@ MISTAKES: dict[str, tuple[str, ...]] = {
     "6_15_simple_bars_counted": ("0.667",),
     "6_16_pieces_not_drawn": ("0.3", "0.7"),
 }
-
-
-def worked(task: str) -> Callable:
-    """Enter a function into `WORKED`."""
-    return lambda make: WORKED.setdefault(task, make)
-
-
-def numbers(*values: Any, digits: int = 3) -> list[str]:
-    """Format numbers as the lesson does: 0.333, 50, −1.984."""
-    flat = np.concatenate([np.asarray(ops.convert_to_numpy(v), float).flatten() for v in values])
-    texts = [f"{x:.{digits}f}".rstrip("0").rstrip(".") for x in flat]
-    return [text.replace("-", "−") for text in texts]
+worked = worked_into(WORKED)
 
 
 @worked("6.1")

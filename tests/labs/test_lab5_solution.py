@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import types
 
 import keras
 import numpy as np
@@ -14,10 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
-from grading.proofs.bank import entries
-from labs.course.catalogue import load_lab
 from labs.lab5_long_context import solution as lab
-from labs.lab5_long_context.worked import MISTAKES, WORKED
 from toolkit.data.parallel import map_items
 from toolkit.errors import EtudeError
 from toolkit.music.piece import CHORDS, Piece, read_piece
@@ -498,30 +494,3 @@ def test_the_same_weights_give_the_same_logits_and_songs_on_jax(ids, rows, tmp_p
     ours, theirs = (np.load(tmp_path / f"{one}.npz") for one in ("tensorflow", "jax"))
     for name in ours.files:
         np.testing.assert_allclose(theirs[name], ours[name], atol=ATOL)
-
-
-# The lesson
-
-
-def lesson(task):
-    """A task's lesson in one line."""
-    text = (ROOT / "labs/lab5_long_context/solution.py").read_text(encoding="utf-8")
-    cell = re.search(rf"# ## {re.escape(task)} .*?(?=\n# %%\n)", text, re.DOTALL)
-    return re.sub(r"\s*\n# ?", " ", cell[0])
-
-
-@pytest.mark.parametrize("task", WORKED)
-def test_the_lessons_numbers_are_the_solutions(task):
-    for number in WORKED[task](lab):
-        assert number in lesson(task)
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_the_lessons_wrong_numbers_are_those_of_wrong_answers(name):
-    (entry,) = (one for one in entries(load_lab("5")) if one.name == name)
-    wrong = types.ModuleType(name)
-    exec(compile(entry.source(), name, "exec"), wrong.__dict__)
-    found = " ".join(WORKED[entry.task.id](wrong))
-    assert MISTAKES[name] in found
-    assert found != " ".join(WORKED[entry.task.id](lab))
-    assert MISTAKES[name] in lesson(entry.task.id)

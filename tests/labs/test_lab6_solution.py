@@ -6,17 +6,13 @@ import os
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from keras import ops
 
-from grading.proofs.bank import entries
-from labs.course.catalogue import load_lab
 from labs.lab4_performances import solution as lab4
 from labs.lab6_language_models import solution as lab
-from labs.lab6_language_models.worked import MISTAKES, WORKED
 from toolkit.paths import ROOT
 
 PEERS = ROOT / "benchmarks" / "results" / "hugging_face"
@@ -350,31 +346,3 @@ def test_intervals_hold_what_they_say():
         inside += low <= 2.0 <= high
     # about 94 % with 40 pieces; 200 draws are off by 3.4
     assert 165 <= inside <= 199
-
-
-# The lesson
-
-
-def lesson(task):
-    """A task's lesson as one line."""
-    text = (ROOT / "labs/lab6_language_models/solution.py").read_text(encoding="utf-8")
-    cell = re.search(rf"# ## {re.escape(task)} .*?(?=\n# %%\n)", text, re.DOTALL)
-    return re.sub(r"\s*\n# ?(> )?", " ", cell[0])
-
-
-@pytest.mark.parametrize("task", WORKED)
-def test_the_lessons_numbers_are_the_solutions(task):
-    for number in WORKED[task](lab):
-        assert number in lesson(task)
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_gives_the_number_that_the_lesson_says(name):
-    (entry,) = (entry for entry in entries(load_lab(6)) if entry.name == name)
-    module = {"__name__": "mistake"}
-    exec(compile(entry.source(), name, "exec"), module)
-    found = WORKED[entry.task.id](SimpleNamespace(**module))
-    mistakes = lesson(entry.task.id).split("**A different result?**")[1]
-    for number in MISTAKES[name]:
-        assert number in found
-        assert number in mistakes

@@ -1,0 +1,5 @@
+"""The pictures of Lab 1's lessons; see `labs.course.pictures`."""
+
+from labs.course.pictures import Gallery
+
+GALLERY = Gallery(__file__)
