@@ -109,7 +109,7 @@ def test_a_run_without_both_models_stops_at_the_first_missing_task(tmp_path):
 
 
 @pytest.fixture
-def asked(monkeypatch, capsys):
+def asked(monkeypatch):
     """Give `make lab2-ask` its options in this process; return what it printed."""
 
     def asked(lab: int, **options) -> str:
