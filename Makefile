@@ -63,6 +63,13 @@ lab5-continue: ## [RUN=folder PRIMER=file.mid SET=...]|the same; SET='network="R
 
 lab6-continue: ## [RUN=folder PRIMER=file.mid SET=...]|generate again with both models that are trained
 
+lab%-ask: $(READY)
+	@$(ETUDE) labs.course.ask $(call quoted,$*) $(call options,RUN CODE NUMBERS COUNTRY LETTERS)
+
+lab1-ask: ## COUNTRY=Greece LETTERS=ABC [RUN=folder]|a name for each letter by the networks that are trained
+
+lab2-ask: ## NUMBERS="1033 90210" [RUN=folder]|words by the models that are trained, right or wrong, and where they look
+
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1] [CODE=file]|grade what you wrote in tasks.py or the notebook
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)
 

@@ -100,6 +100,7 @@ EXPERIMENT = '''"""What `make lab9` runs."""
 
 from dataclasses import dataclass
 
+from toolkit.report.report import Report
 from toolkit.training.settings import Count, Positive, FractionBelowOne
 
 
@@ -126,7 +127,7 @@ def run_experiment(tasks, settings, run):
     """Use two of the three tasks."""
     run.begin()
     (run.folder / "result.txt").write_text(f"{tasks.shift(3)} {settings}")
-    (run.folder / "report.html").write_text("<p>")
+    Report(run, "Small").write()
 '''
 
 

@@ -96,6 +96,20 @@ def test_lab4_continue_takes_a_run_and_is_listed():
     assert re.search(r"^  make lab4-continue \[RUN=", make().stdout, re.MULTILINE)
 
 
+def test_a_trained_run_can_be_asked_and_that_is_listed():
+    assert arguments("lab2-ask", "NUMBERS=1033 90210", "RUN=/nope") == [
+        "labs.course.ask",
+        "2",
+        "--run=/nope",
+        "--numbers=1033 90210",
+    ]
+    refused = make("READY=", "lab2-ask", "NUMBERS=7", "RUN=/nope")
+    assert refused.returncode == 2
+    assert "/nope is not a run with trained weights" in refused.stderr
+    for command in ("lab1-ask COUNTRY=Greece LETTERS=ABC", 'lab2-ask NUMBERS="1033 90210"'):
+        assert f"  make {command}" in make().stdout
+
+
 def test_what_make_does_not_know_is_one_sentence():
     for word, sentence in (
         ("lab", "there is no 'make lab'"),
@@ -103,6 +117,7 @@ def test_what_make_does_not_know_is_one_sentence():
         ("lab4-contine", "there is no lab 4-contine: labs here are 1"),
         ("lab9-continue", "there is no lab 9: labs here are 1"),
         ("lab2-continue", "lab 2 cannot be continued"),
+        ("lab3-ask", "lab 3 cannot be asked"),
     ):
         done = make("READY=", word)
         assert done.returncode == 2

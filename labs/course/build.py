@@ -290,9 +290,9 @@ def _summary(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str
 
 
 def _figure_row(figure: Figure, command: str) -> str:
-    bound = "at most" if figure.direction == "at_most" else "at least"
     shown_by = command if figure.preset == "quick" else f"{command} PRESET={figure.preset}"
-    return f"| {figure.name} | {figure.text} | {bound} {figure.bound:g} | `{shown_by}` |"
+    expected = f"{figure.words} {figure.bound:g}{figure.measured}"
+    return f"| {figure.name} | {figure.text} | {expected} | `{shown_by}` |"
 
 
 # Writing

@@ -27,7 +27,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Figure:
-    """A result that the lab's README promises and its report compares; `key` names it in code."""
+    """A result that the lab's README promises and its report compares; `key` names it in code.
+
+    `range` is the lowest and highest that the solution obtained with seeds 0, 1 and 2.
+    """
 
     key: str
     name: str
@@ -35,6 +38,20 @@ class Figure:
     bound: float
     direction: Literal["at_most", "at_least"]
     preset: str
+    range: tuple[float, float] | None = None
+
+    @property
+    def words(self) -> str:
+        """The direction, to stand before the bound."""
+        return self.direction.replace("_", " ")
+
+    @property
+    def measured(self) -> str:
+        """What three seeds gave, to stand behind the bound; empty if that was not measured."""
+        if self.range is None:
+            return ""
+        low, high = self.range
+        return f" (three seeds gave {low:g} to {high:g})"
 
     def met(self, value: float) -> bool:
         """Whether `value` keeps the promise."""
@@ -182,7 +199,14 @@ def _figure(entry: dict[str, Any]) -> Figure:
     if len(bounds) != 1:
         raise ValueError(f"figure {entry['name']} needs one of at_most and at_least")
     ((direction, bound),) = bounds.items()
-    return Figure(bound=bound, direction=direction, **rest)
+    if "range" in rest:
+        low, high = rest["range"] = tuple(rest["range"])
+        if low > high:
+            raise ValueError(f"figure {entry['name']}: range is {low} to {high}, the lower first")
+    figure = Figure(bound=bound, direction=direction, **rest)
+    if figure.range and not all(map(figure.met, figure.range)):
+        raise ValueError(f"figure {figure.name}: its range breaks its promise, {bound}")
+    return figure
 
 
 def _validate(lab: Lab) -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -130,6 +130,35 @@ class Tasks:
                 return task, self._origin.submission.place(line)
         return None
 
+    def missing(self, name: str) -> list[Task]:
+        """The unfinished tasks among a task and those it builds on; none if they are borrowed."""
+        lab = self._origin.lab
+        needed, waiting = set(), [lab.task(name)]
+        while waiting:
+            task = waiting.pop()
+            needed.add(task.id)
+            waiting += [lab.task(other) for other in task.builds_on]
+        return [
+            task for task in lab.tasks if task.id in needed and self.whose[task.id] == UNFINISHED
+        ]
+
+    def left_out(self, models: Mapping[str, str]) -> dict[str, str]:
+        """Say of each model that a handout's run goes without what is missing.
+
+        Parameters
+        ----------
+        models : name -> the task that it is built by
+
+        Raises
+        ------
+        EtudeError
+            If none is left: where the first missing task is to be written.
+        """
+        missing = {model: self.missing(task) for model, task in models.items()}
+        if all(missing.values()):
+            raise EtudeError(self._unfinished(next(iter(missing.values()))[0]))
+        return {model: not_run(model, tasks) for model, tasks in missing.items() if tasks}
+
     def _unfinished(self, task: Task) -> str:
         submission = self._origin.submission
         found = definitions(submission.source)
@@ -202,6 +231,13 @@ def _stub_back(submission: Submission, task: Task) -> str:
     if submission.path.suffix == ".ipynb":
         return f"copy the stub of {task.name} from tasks.py into a cell"
     return f"make reset TASK={task.id} puts its stub back"
+
+
+def not_run(what: str, missing: list[Task]) -> str:
+    """Say what a run goes without, and which tasks it would need."""
+    *rest, last = [f"{task.name} (task {task.id})" for task in missing]
+    named = f"{', '.join(rest)} and {last} are" if rest else f"{last} is"
+    return f"{what} left out: {named} not written yet"
 
 
 def said(error: BaseException) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.course.catalogue import Lab, load_lab
-from labs.course.code import load_tasks
+from labs.course.code import Tasks, load_tasks
 from labs.course.run import load_experiment, make_settings
 from toolkit import console
 from toolkit.errors import EtudeError
@@ -38,11 +38,9 @@ def main() -> None:
     given = {name: getattr(options, name) for name in OPTIONS}
     chosen = {name: value for name, value in given.items() if value is not None}
     settings = combine(lab, experiment, before, chosen, options.set)
-    code = before.get("code")
-    tasks = load_tasks(lab, options.code or (None if code == "tasks.py" else code))
+    tasks = load_code(lab, before, options.code)
     with Run.create(lab.slug, "continued", dataclasses.asdict(settings)) as run:
         experiment.continue_experiment(tasks, settings, run, trained)
-        run.begin()
     console.say(f"report: {shown(run.folder / 'report.html')}")
 
 
@@ -102,6 +100,12 @@ def read_settings(lab: Lab, experiment: types.ModuleType, folder: Path) -> dict[
         f"{shown(path)} is damaged or of another lab's run: give a run of Lab {lab.number}, "
         f"RUN=runs/lab{lab.number}/…"
     )
+
+
+def load_code(lab: Lab, before: dict[str, Any], code: str | None) -> Tasks:
+    """Load the code that a run was trained with, or other code that is given."""
+    was = before.get("code")
+    return load_tasks(lab, code or (None if was == "tasks.py" else was))
 
 
 def combine(

@@ -14,6 +14,7 @@ from typing import Any
 
 from labs.course.catalogue import Lab, checks_hash, load_lab
 from labs.course.code import BORROWED, SOLUTION, YOURS, Tasks, load_tasks, said
+from labs.course.report import reported
 from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
@@ -44,7 +45,8 @@ def main() -> None:
     resume = options.resume == "1" or (Path(options.resume) if options.resume else False)
     with Run.create(lab.slug, options.preset, named, resume, facts) as run:
         try:
-            experiment.run_experiment(tasks, settings, run)
+            with reported(run, tasks):
+                experiment.run_experiment(tasks, settings, run)
         except Exception as error:
             if sentence := explain(error, tasks, lab, run.path("error.txt")):
                 raise EtudeError(sentence) from error

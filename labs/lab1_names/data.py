@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from anyascii import anyascii
@@ -103,6 +104,29 @@ class Names:
             f"{len(self.countries)} countries; names: {', '.join(counts)}; {len(self.shared)} are "
             f"shared between countries\nlines dropped: {dropped or 'none'}; fixed: {self.repaired}"
         )
+
+
+def load_vocabulary(tasks: Any, settings: Any) -> tuple[Names, list[str]]:
+    """Load the names of the settings' countries, and the characters of those in training."""
+    chosen = settings.countries and [name.strip() for name in settings.countries.split(",")]
+    names = load_names(settings.data, chosen or None, settings.max_characters, settings.seed)
+    vocabulary = tasks.build_vocabulary(
+        name for theirs in names.split["train"].values() for name in theirs
+    )
+    return names.within(vocabulary), vocabulary
+
+
+def check_starts(letters: str, vocabulary: Sequence[str]) -> None:
+    """Make sure before training that names can begin with the letters asked for.
+
+    Raises
+    ------
+    EtudeError
+        If no name has one of them.
+    """
+    if unknown := [letter for letter in letters if letter not in vocabulary]:
+        known = "".join(vocabulary[3:])
+        raise EtudeError(f"no name has {unknown[0]!r}: choose letters from {known}")
 
 
 def load_names(

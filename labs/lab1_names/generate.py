@@ -1,6 +1,5 @@
 """Names for all countries at once, from nothing or from first letters."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import keras
 import numpy as np
 
 from labs.lab1_names.data import Names
+from toolkit.training.runtime import cpu_seconds
 
 
 def generate_free(
@@ -23,15 +23,15 @@ def generate_free(
     -------
     free : country -> the first batch's names, `names` of them
     judged : country -> those of all batches, `judged` of them
-    seconds : what a batch took, the first aside, which compiles the step
+    seconds : CPU seconds that a batch took, the first aside, which compiles the step
     """
     starts = [""] * settings.names
     batches, seconds = [], []
     for number in range(max(2, -(-settings.judged // settings.names))):
-        begin = time.perf_counter()
+        begin = cpu_seconds()
         seed = settings.seed + number
         batches.append(generate(tasks, settings, stepper, vocabulary, names, starts, seed))
-        seconds.append(time.perf_counter() - begin)
+        seconds.append(cpu_seconds() - begin)
     judged = {
         country: [name for batch in batches for name in batch[country]][: settings.judged]
         for country in names.countries

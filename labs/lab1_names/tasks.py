@@ -13,6 +13,8 @@
 # `DATA=names18` takes the 18 languages of PyTorch's tutorial. A feminine form counts as the same
 # name and is left out. A name is in one split only, even if two countries share it.
 #
+# After `make lab1`, `make lab1-ask COUNTRY=Greece LETTERS=ABC` asks your networks for more names.
+#
 # Results of the solution (`make lab1`: 16 countries, 1,200 updates each, about 82,000 parameters
 # each; nats a character on test names; fidelity is how often a classifier assigns a new name to the
 # country asked for; of real names that it never saw it gets 75.6 % right):

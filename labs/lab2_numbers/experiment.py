@@ -1,7 +1,5 @@
 """What `make lab2` runs: numbers → GRU and Transformer → words, measured in range and beyond."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +7,17 @@ import keras
 import numpy as np
 from num2words import num2words
 
+from labs.course.code import not_run
 from labs.course.report import lab_report
 from labs.lab2_numbers.data import BEYOND, FURTHER, Numbers, Pairs, in_words, load_numbers
-from labs.lab2_numbers.generate import WordGenerator
+from labs.lab2_numbers.generate import AttentionMap, WordGenerator, time_decodings
 from labs.lab2_numbers.measure import Answers, look_at_digits, percent
-from labs.lab2_numbers.train import train
+from labs.lab2_numbers.train import BUILDERS, build, train
 from toolkit import console
 from toolkit.report.plots import plot_attention, plot_iterations
 from toolkit.report.report import Picture, Report
 from toolkit.training.runs import Log, Run
-from toolkit.training.runtime import Runtime, configure
+from toolkit.training.runtime import Runtime, configure, cpu_seconds
 from toolkit.training.settings import CommonSettings, Count, FractionBelowOne, Positive
 
 __all__ = ["PRESETS", "Settings", "run_experiment"]
@@ -54,6 +53,9 @@ class Settings(CommonSettings):
     # numbers never seen that are decoded at the end, at most
     test_numbers: Count = 3000
     decode_batch: Count = 256
+    # how many of them are also decoded by beam search, and with how many beams
+    beam_numbers: Count = 256
+    beam_width: Count = 4
     # test numbers of each length out of range, and training numbers of each for the remedy
     beyond: Count = 200
     few: Count = 200
@@ -84,7 +86,8 @@ class Trained:
     test_remedied : answers in range after the remedy
     special : the two numbers of the source, before and after
     asked : the numbers of the settings
-    attention : five numbers' (weights, tokens)
+    decodings : way to decode, exact match and seconds; none without beam search
+    attention : five numbers' maps
     looks : share of digit words whose digit is looked at, and by chance
     """
 
@@ -94,8 +97,8 @@ class Trained:
     beyond: dict[int, Answers]
     special: list[str]
     asked: list[str]
-    speed: float
-    attention: tuple[np.ndarray, list[list[str]]]
+    decodings: list[tuple[str, float, float]]
+    attention: list[AttentionMap]
     looks: tuple[float, float]
     remedied: dict[int, Answers]
     test_remedied: Answers
@@ -110,43 +113,35 @@ class Trained:
 SPECIAL = (101001001001, 1001001001001)
 SHOWN = 5  # numbers whose attention is drawn
 
-Parts = tuple[keras.Model, keras.Model, keras.Model]
-
 
 def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     """Train the student's two models and ask them; everything goes into the run's folder."""
     runtime = configure(settings.seed, settings.precision, settings.devices)
     numbers = load_numbers(tasks, settings)
     console.say(numbers.describe())
-    size = len(numbers.vocabulary)
-    builders: dict[str, Callable[[], Parts]] = {
-        "GRU": lambda: tasks.build_gru_translator(
-            size, settings.gru_embedding_dim, settings.gru_units
-        ),
-        "Transformer": lambda: tasks.build_transformer(
-            size,
-            settings.d_model,
-            settings.num_heads,
-            settings.ff_dim,
-            settings.num_layers,
-            settings.dropout,
-            max(numbers.length, FURTHER),
-        ),
-    }
-    begin = time.perf_counter()
+    missing = tasks.left_out(BUILDERS)
+    if beam := tasks.missing("beam_search"):
+        missing["beam search"] = not_run("beam search", beam)
+    for sentence in missing.values():
+        console.warn(sentence)
+    begin = cpu_seconds()
     trained = []
-    for name, build in builders.items():
+    for name in BUILDERS:
+        if name in missing:
+            continue
         console.heading(name)
         keras.utils.set_random_seed(settings.seed)
         with runtime.scope():
-            parts = build()
+            parts = build(tasks, settings, numbers, name)
         generator = WordGenerator(tasks, name, parts, numbers, settings.decode_batch)
         trained.append(study(tasks, settings, run, runtime, generator))
         if run.interrupted:
             break
-    obtained = figures(trained, time.perf_counter() - begin)
+    obtained = figures(trained)
+    if len(trained) == len(BUILDERS):
+        obtained["seconds"] = cpu_seconds() - begin
     show(trained)
-    write_report(tasks, settings, run, numbers, trained, obtained)
+    write_report(tasks, settings, run, numbers, trained, obtained, list(missing.values()))
 
 
 # Training
@@ -155,7 +150,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
 def study(
     tasks: Any, settings: Settings, run: Run, runtime: Runtime, generator: WordGenerator
 ) -> Trained:
-    """Train one model, ask it, train it on by the remedy, ask again."""
+    """Train one model, ask it, train it further by the remedy, ask again."""
     numbers = generator.numbers
     short = generator.name.lower()
     log = train(
@@ -171,19 +166,21 @@ def study(
         epochs=getattr(settings, f"{short}_epochs"),
         rate=getattr(settings, f"{short}_rate"),
     )
-    generator.ids([0])  # compiles
-    begin = time.perf_counter()
     never_seen = numbers.split["test"][: settings.test_numbers]
     test = generator.answer(never_seen)
-    speed = len(test.pairs) / (time.perf_counter() - begin)
+    decodings = []
+    if not tasks.missing("beam_search"):
+        some = never_seen[: settings.beam_numbers]
+        decodings = time_decodings(generator, some, settings.beam_width)
     beyond = {digits: generator.answer(pairs) for digits, pairs in numbers.beyond.items()}
     special, asked = generator.words(SPECIAL), generator.words(settings.numbers)
     five = [number for number, _ in longest_pairs(never_seen)[:SHOWN]]
-    attention = generator.attention(five)
+    attention = generator.maps(five)
     digit_words = {num2words(digit, lang=numbers.language): str(digit) for digit in range(1, 10)}
-    some = [number for number, _ in never_seen[:500]]
-    looks = look_at_digits(some, *generator.attention(some), digit_words)
+    first = [number for number, _ in never_seen[:500]]
+    looks = look_at_digits(first, *generator.attention(first), digit_words)
     if not run.interrupted:
+        console.say(remedy_lead(generator.name, settings, numbers))
         # three rows in range for one out of it
         repeats = max(1, len(numbers.split["train"]) // max(1, 3 * len(numbers.few)))
         train(
@@ -206,13 +203,27 @@ def study(
         beyond=beyond,
         special=special,
         asked=asked,
-        speed=speed,
+        decodings=decodings,
         attention=attention,
         looks=looks,
         remedied={digits: generator.answer(pairs) for digits, pairs in numbers.beyond.items()},
         test_remedied=generator.answer(never_seen),
         special_remedied=generator.words(SPECIAL),
     )
+
+
+def remedy_lead(name: str, settings: Settings, numbers: Numbers) -> str:
+    """Say what the training lines to come are."""
+    return (
+        f"{name}, the remedy: {settings.remedy_epochs} more "
+        f"{'epoch' if settings.remedy_epochs == 1 else 'epochs'}, with {few_a_length(numbers)} "
+        f"numbers of each of {BEYOND[0]} to {BEYOND[-1]} digits among the others"
+    )
+
+
+def few_a_length(numbers: Numbers) -> int:
+    """Count the numbers of each length out of range that the remedy shows."""
+    return len(numbers.few) // len(BEYOND)
 
 
 def longest_pairs(pairs: Pairs) -> Pairs:
@@ -223,13 +234,12 @@ def longest_pairs(pairs: Pairs) -> Pairs:
 # Results
 
 
-def figures(trained: list[Trained], seconds: float) -> dict[str, float]:
-    """Name what lab.toml promises."""
-    obtained = {"seconds": seconds}
+def figures(trained: list[Trained]) -> dict[str, float]:
+    """Name what lab.toml promises of each model."""
+    obtained = {}
     for one in trained:
         short = one.name.lower()
         obtained[f"{short}_exact"] = one.test.exact_match()
-        obtained[f"{short}_speed"] = one.speed
         out_of_range = [
             answers.exact_match() for digits, answers in one.remedied.items() if digits in BEYOND
         ]
@@ -275,6 +285,18 @@ def beyond_rows(trained: list[Trained]) -> list[tuple]:
     return [*rows, tuple(row)]
 
 
+DECODINGS = ("decoding", "exact", "seconds (elapsed)")
+
+
+def decoding_rows(trained: list[Trained]) -> list[tuple]:
+    """Exact match and time of greedy decoding and of beam search: rows of `DECODINGS`."""
+    return [
+        (f"{one.name}, {way}", percent(exact), seconds)
+        for one in trained
+        for way, exact, seconds in one.decodings
+    ]
+
+
 def columns(trained: list[Trained], *measures: str) -> list[str]:
     """Head a column for each model and measure."""
     return [f"{one.name}: {measure}" for one in trained for measure in measures]
@@ -284,6 +306,8 @@ def show(trained: list[Trained]) -> None:
     """Print what matters most."""
     head = ["never seen", "numbers", *columns(trained, "exact", "tokens")]
     console.table(*head, rows=digit_rows(trained))
+    if rows := decoding_rows(trained):
+        console.table(*DECODINGS, rows=rows)
     head = ["out of range", *columns(trained, "exact", "tokens", "after the remedy")]
     console.table(*head, rows=beyond_rows(trained))
 
@@ -298,14 +322,19 @@ def write_report(
     numbers: Numbers,
     trained: list[Trained],
     obtained: dict[str, float],
+    missing: list[str],
 ) -> None:
     """Draw the plots and write report.html."""
     judged = PRESETS.get(run.preset) == settings
     title = "from numbers to words"
     with lab_report(run, tasks, title, LEAD, obtained, judged=judged, digits=5) as report:
+        if missing:
+            report.add_text("Not in this run", *missing)
         report.add_pictures("Training", draw_training(settings, run, trained), TRAINED)
         head = ["never seen", "numbers", *columns(trained, "exact match", "token accuracy")]
         report.add_table("Numbers never seen", head, digit_rows(trained), GREEDY)
+        if rows := decoding_rows(trained):
+            report.add_table("Greedy decoding and beam search", DECODINGS, rows, decoded(settings))
         add_answers(report, settings, numbers, trained)
         report.add_pictures(
             "Where the decoder looks", draw_attention(run, trained), attention_note(trained)
@@ -315,7 +344,7 @@ def write_report(
             *columns(trained, "exact match", "token accuracy", "exact match after the remedy"),
         ]
         report.add_table("Out of range", head, beyond_rows(trained), beyond_note(trained))
-        rows: list[tuple] = []
+        rows = []
         for at, (number, words) in enumerate(in_words(SPECIAL, numbers.language)):
             rows.append((str(number), "num2words", words))
             rows += [(str(number), f"{one.name}, as trained", one.special[at]) for one in trained]
@@ -335,6 +364,16 @@ TRAINED = (
 )
 
 GREEDY = "By greedy decoding, no right word given. Numbers of one digit are all in training."
+
+
+def decoded(settings: Settings) -> str:
+    """Say how the two ways to decode were compared."""
+    return (
+        f"{settings.beam_numbers} numbers never seen, decoded twice. A beam search of "
+        f"{settings.beam_width} keeps the {settings.beam_width} likeliest beginnings at each step. "
+        "The time is by the clock, without compiling: greedy decoding is one compiled program, "
+        "beam search comes back to Python after each step."
+    )
 
 
 def add_answers(
@@ -375,7 +414,7 @@ def attention_note(trained: list[Trained]) -> str:
 
 def beyond_note(trained: list[Trained]) -> str:
     """Say what the remedy is."""
-    few = len(trained[0].generator.numbers.few) // len(BEYOND)
+    few = few_a_length(trained[0].generator.numbers)
     count = len(trained[0].beyond[FURTHER].pairs)
     return (
         f"{count} test numbers of each length. The remedy: training continues for a few hundred "
@@ -451,13 +490,7 @@ def draw_attention(run: Run, trained: list[Trained]) -> list[Picture]:
     """Draw five numbers' attention, a picture for each model."""
     pictures = []
     for one in trained:
-        weights, tokens = one.attention
-        pairs = longest_pairs(one.test.pairs)[:SHOWN]
-        maps = [
-            (list(str(number)), words, rows[: len(words), : len(str(number))])
-            for (number, _), words, rows in zip(pairs, tokens, weights, strict=True)
-        ]
         path = run.path(f"attention_{one.name.lower()}.png")
-        plot_attention(maps, path, one.name)
+        plot_attention(one.attention, path, one.name)
         pictures.append(Picture(path, f"attention of the {one.name} for five numbers"))
     return pictures

@@ -1,6 +1,7 @@
-"""Greedy decoding as one compiled program."""
+"""Greedy decoding as one compiled program, and beam search beside it."""
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 from labs.lab2_numbers.data import FURTHER, Numbers, Pairs
 from labs.lab2_numbers.measure import Answers
 from toolkit.training.runtime import compiled
+
+# digits, words generated from them, and weights (words, digits)
+AttentionMap = tuple[list[str], list[str], np.ndarray]
 
 
 def compiled_greedy(
@@ -56,10 +60,23 @@ class WordGenerator:
         """Decode greedily: text."""
         return self.tasks.decode_words(self.ids(numbers), self.numbers.vocabulary)
 
+    def beam_ids(self, numbers: Sequence[int | str], width: int, length: int) -> np.ndarray:
+        """Decode by beam search, of each number the best beam: ids (numbers, length)."""
+        digits = self.tasks.encode_digits(numbers, FURTHER)
+        found = self.tasks.beam_search(self.encoder, self.stepper, digits, length, width)
+        ids = np.full((len(numbers), length), self.tasks.PAD, np.int32)
+        for row, beams in zip(ids, found, strict=True):
+            best, _ = beams[0]
+            row[: len(best)] = best
+        return ids
+
     def answer(self, pairs: Pairs) -> Answers:
-        """Decode numbers whose words are known, and compare."""
+        """Decode greedily numbers whose words are known, and compare."""
+        return self.compare(pairs, self.ids([number for number, _ in pairs]))
+
+    def compare(self, pairs: Pairs, ids: np.ndarray) -> Answers:
+        """Compare what was decoded of numbers, ids (numbers, length), with their words."""
         known = self.numbers
-        ids = self.ids([number for number, _ in pairs])
         texts = [words for _, words in pairs]
         _, targets = self.tasks.encode_words(texts, known.vocabulary, known.length, known.language)
         is_token = targets != self.tasks.PAD
@@ -75,7 +92,7 @@ class WordGenerator:
         found = [x for x in self.model.layers if re.fullmatch(r"attention|decoder_\d+", x.name)]
         return keras.Model(self.model.inputs, found[-1].output[1])
 
-    def attention(self, numbers: Sequence[int]) -> tuple[np.ndarray, list[list[str]]]:
+    def attention(self, numbers: Sequence[int | str]) -> tuple[np.ndarray, list[list[str]]]:
         """Look where the decoder looks while it generates.
 
         Returns
@@ -99,3 +116,36 @@ class WordGenerator:
             [vocabulary[i] for i in row[:end]] for row, end in zip(ids.tolist(), ends, strict=True)
         ]
         return weights, tokens
+
+    def maps(self, numbers: Sequence[int | str]) -> list[AttentionMap]:
+        """Give where the decoder looks as `plot_attention` draws it, a map for each number."""
+        weights, tokens = self.attention(numbers)
+        return [
+            (list(digits), words, rows[: len(words), : len(digits)])
+            for digits, words, rows in zip(map(str, numbers), tokens, weights, strict=True)
+        ]
+
+
+def time_decodings(
+    generator: WordGenerator, pairs: Pairs, beam_width: int
+) -> list[tuple[str, float, float]]:
+    """Decode the same numbers greedily and by beam search.
+
+    Returns
+    -------
+    rows : way to decode, exact match, seconds by the clock without what compiling takes
+    """
+    numbers, length = [number for number, _ in pairs], generator.numbers.length
+    ways: dict[str, Callable[[], np.ndarray]] = {
+        "greedy": lambda: generator.ids(numbers),
+        f"beam of {beam_width}": lambda: generator.beam_ids(numbers, beam_width, length),
+    }
+    generator.ids([0])
+    generator.beam_ids(numbers, beam_width, 1)
+    rows = []
+    for way, decode in ways.items():
+        begin = time.perf_counter()
+        ids = decode()
+        seconds = time.perf_counter() - begin
+        rows.append((way, generator.compare(pairs, ids).exact_match(), seconds))
+    return rows

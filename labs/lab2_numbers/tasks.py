@@ -3,7 +3,8 @@
 #
 # You build two sequence-to-sequence models that read digits and generate words ("1033" → "one
 # thousand and thirty-three"): a GRU encoder-decoder with attention and a Transformer, both from
-# their parts. Then you test them on numbers longer than any in their training.
+# their parts. Then you test them on numbers longer than any in their training. After `make lab2`,
+# `make lab2-ask NUMBERS="1033 90210"` asks your models for any number.
 #
 # Results of the solution: exact match by greedy decoding, on numbers never seen in training, and on
 # 1,000 numbers (quick: 200) of each length out of range. For the latter, both models were first

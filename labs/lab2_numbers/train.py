@@ -6,13 +6,33 @@ from typing import Any
 import keras
 import numpy as np
 
-from labs.lab2_numbers.data import Numbers, Pairs
+from labs.lab2_numbers.data import FURTHER, Numbers, Pairs
 from toolkit.training.fit import fit
 from toolkit.training.runs import Log, Run
 from toolkit.training.runtime import Runtime
 from toolkit.training.schedules import warmup_cosine
 
 WARMUP = 1 / 8
+# the two models, and the task that builds each
+BUILDERS = {"GRU": "build_gru_translator", "Transformer": "build_transformer"}
+
+Parts = tuple[keras.Model, keras.Model, keras.Model]
+
+
+def build(tasks: Any, settings: Any, numbers: Numbers, name: str) -> Parts:
+    """Build one of the student's models: for training, encoder and stepper."""
+    size = len(numbers.vocabulary)
+    if name == "GRU":
+        return tasks.build_gru_translator(size, settings.gru_embedding_dim, settings.gru_units)
+    return tasks.build_transformer(
+        size,
+        settings.d_model,
+        settings.num_heads,
+        settings.ff_dim,
+        settings.num_layers,
+        settings.dropout,
+        max(numbers.length, FURTHER),
+    )
 
 
 def train(

@@ -33,7 +33,7 @@ from toolkit.report.report import Picture, Report, Sample
 from toolkit.report.samples import Generated, write_samples
 from toolkit.training.memory import enough_memory
 from toolkit.training.runs import WEIGHTS, Run, load_weights
-from toolkit.training.runtime import configure
+from toolkit.training.runtime import configure, cpu_seconds
 
 if TYPE_CHECKING:
     from note_seq import NoteSequence
@@ -62,7 +62,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     splits = load_splits(settings.data, settings.max_pieces)
     console.say(describe(tasks, splits))
     model = build(tasks, settings, runtime)
-    begin = time.perf_counter()
+    begin = cpu_seconds()
     still = replace(settings, semitones=(0,))  # drums are not transposed
     with enough_memory("batch_size", settings.batch_size, "length"):
         moved = still if settings.data in DRUMS else settings
@@ -75,7 +75,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     obtained = {
         "val_nats": validation[1],
         "val_accuracy": validation[3],
-        "seconds": time.perf_counter() - begin,
+        "seconds": cpu_seconds() - begin,
     }
     title, lead = "a Music Transformer", LEADS[settings.data]
     judged = PRESETS.get(run.preset) == settings

@@ -52,7 +52,7 @@ from toolkit.report.report import Picture, Report, Sample
 from toolkit.report.samples import Generated, write_samples
 from toolkit.training.memory import enough_memory
 from toolkit.training.runs import WEIGHTS, Log, Run, load_weights
-from toolkit.training.runtime import Runtime, configure
+from toolkit.training.runtime import Runtime, configure, cpu_seconds
 
 __all__ = [
     "CONTINUABLE",
@@ -105,7 +105,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     given = read_primer(settings.primer) if settings.primer else None
     runtime = configure(settings.seed, settings.precision, settings.devices)
     words = load_all_words(tasks, settings)
-    begin = time.perf_counter()
+    begin = cpu_seconds()
     trained = [
         train_network(tasks, settings, run, runtime, network, words[network.words])
         for network in networks(settings)
@@ -117,7 +117,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     obtained = {
         **promised(settings, trained, scores, kinds),
         "train_cpu_seconds": sum(one.cpu_seconds for one in trained),
-        "seconds": time.perf_counter() - begin,
+        "seconds": cpu_seconds() - begin,
     }
     title = "long context"
     judged = PRESETS.get(run.preset) == settings
@@ -181,12 +181,12 @@ def train_network(
 ) -> Trained:
     """Build and train one network in a folder of its own."""
     model = build(tasks, settings, runtime, network, words)
-    begin = time.process_time()
+    begin = cpu_seconds()
     prefix = "linear_" if network.kind == "linear" else ""
     value = getattr(settings, f"{prefix}batch_size")
     with enough_memory(f"{prefix}batch_size", value, f"{prefix}length"):
         log = train(tasks, settings, run.part(folder_of(network)), runtime, network, model, words)
-    spent = time.process_time() - begin
+    spent = cpu_seconds() - begin
     console.say(f"{network.name}: {spent:.0f} CPU-seconds")
     return Trained(network, model.inner, words, log, spent)
 

@@ -3,15 +3,19 @@
 import dataclasses
 import json
 import re
+import sys
 
 import numpy as np
 import pytest
+from without_answers import without_answers
 
+from labs.course import ask
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
 from labs.course.run import make_settings
 from labs.lab1_names import data, experiment, train
 from labs.lab1_names.measure import CountryClassifier, Judgement, fidelity, new_names, share
+from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.training.runs import Run
 from toolkit.training.runtime import configure
@@ -37,8 +41,9 @@ def finished(tmp_path_factory):
     """Run the experiment once, on two countries, with the solution."""
     tasks = load_tasks(load_lab(1), "solution")
     root = tmp_path_factory.mktemp("runs")
-    run = Run.create("lab1_names", "quick", dataclasses.asdict(TINY), root=root)
-    experiment.run_experiment(tasks, TINY, run)
+    settings = {**dataclasses.asdict(TINY), "code": "solution"}
+    with Run.create("lab1_names", "quick", settings, root=root) as run:
+        experiment.run_experiment(tasks, TINY, run)
     return run
 
 
@@ -78,7 +83,7 @@ def test_a_resumed_run_does_not_tell_how_long_its_networks_trained(finished, mon
         every = share({"Greece": [True]})
         judged = {"rnn": Judgement(every, every, every)}
         row, _ = experiment.rows(TINY, [one], every, judged)
-        cell = row[experiment.COLUMNS.index("seconds to train")]
+        cell = row[experiment.COLUMNS.index("seconds to train (elapsed)")]
         assert re.fullmatch(told, cell), cell
 
 
@@ -91,6 +96,53 @@ def test_every_preset_is_of_known_data_and_every_promise_of_a_figure():
     keys = {f"{network}_{what}" for network in networks for what in measured}
     keys |= {"seconds", "sampling", "transformer_gru"}
     assert {figure.key for figure in load_lab(1).figures} <= keys
+
+
+def test_a_run_without_two_networks_reports_the_others_and_says_what_is_missing(tmp_path):
+    tasks = without_answers(1, tmp_path, "RNNCell", "causal_attention")
+    run = Run.create("lab1_names", "quick", {}, root=tmp_path / "runs")
+    experiment.run_experiment(tasks, TINY, run)
+    page = (run.folder / "report.html").read_text()
+    assert "RNN left out: RNNCell (task 1.4) is not written yet" in page
+    assert "Transformer left out: causal_attention (task 1.7) is not written yet" in page
+    assert list(json.loads((run.folder / "names.json").read_text())) == ["lstm", "gru"]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Give `make lab1-ask` its options in this process; return what it printed."""
+
+    def asked(**options) -> str:
+        given = [f"--{name}={value}" for name, value in options.items()]
+        monkeypatch.setattr(sys, "argv", ["ask", "1", *given])
+        with console.console.capture() as printed:
+            ask.main()
+        return printed.get()
+
+    return asked
+
+
+def test_a_trained_run_is_asked_for_a_name_for_each_letter(finished, asked):
+    printed = asked(run=finished.folder, country="Greek", letters="kA")
+    assert "the run has no country 'Greek': Greece is taken" in printed
+    rows = [line.split() for line in printed.splitlines()]
+    names = {row[0]: row[1:] for row in rows if row[0] in experiment.TITLES.values()}
+    assert list(names) == ["RNN", "LSTM", "GRU", "Transformer"]
+    for theirs in names.values():
+        assert [name[0] for name in theirs if name[0].isupper()][:1] == ["K"]
+
+
+@pytest.mark.parametrize(
+    ("country", "letters", "reason"),
+    [
+        ("Atlantis", "A", "no country 'Atlantis': there are Greece, Russia"),
+        ("Greece", "AÄ", "no name has 'Ä'"),
+        ("Greece", "", "make lab1-ask COUNTRY=Greece LETTERS=ABC"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_gets_a_sentence(finished, asked, country, letters, reason):
+    with pytest.raises(EtudeError, match=reason):
+        asked(run=finished.folder, country=country, letters=letters)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import typing
@@ -15,6 +16,7 @@ from small_lab import make_lab, task_ids
 import labs
 from labs.course.catalogue import Lab, all_labs, load_lab
 from labs.course.definitions import definitions
+from labs.course.report import lab_report
 from labs.course.run import load_experiment, main, make_settings, parse_value
 from labs.course.stubs import stubbed
 from toolkit import console
@@ -198,6 +200,80 @@ def test_an_error_of_etudes_own_is_not_blamed_on_the_student(run, lab):
     )
     with pytest.raises(ZeroDivisionError):
         run("9", "--code", "solution")
+
+
+def losses(run, epochs: int) -> None:
+    """Write the log of a network that has trained for so many epochs."""
+    rows = [f"{epoch},{3 - epoch},{4 - epoch}" for epoch in range(epochs)]
+    head = "epoch,nats_per_token,val_nats_per_token"
+    run.part("lstm").path("log.csv").write_text("\n".join([head, *rows, ""]))
+
+
+def test_a_run_that_fails_after_training_reports_what_there_is(lab, run, tmp_path, monkeypatch):
+    def experiment(tasks, settings, run):
+        run.begin()
+        losses(run, 2)
+        tasks.shift(3)
+
+    write(lab, "9.1", "return x / 0")
+    monkeypatch.setattr(load_experiment(lab), "run_experiment", experiment)
+    with pytest.raises(EtudeError, match="in double: ZeroDivisionError"):
+        run("9")
+    page = (tmp_path / "runs" / "lab9" / "latest" / "report.html").read_text()
+    assert "The run stopped early: " in page
+    assert "in double: ZeroDivisionError: division by zero. This is what" in page
+    assert re.search(r"lstm</th>(\s*<td[^>]*>[\d.]+</td>){3}", page)
+    assert "data:image/png" in page
+    assert "borrowed from the solution" in page
+
+
+def test_a_run_that_is_interrupted_reports_what_there_is_and_says_where(
+    lab, run, tmp_path, monkeypatch, capsys
+):
+    def experiment(tasks, settings, run):
+        run.begin()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(load_experiment(lab), "run_experiment", experiment)
+    with pytest.raises(KeyboardInterrupt):
+        run("9", "--code", "solution")
+    assert re.search(r"report of what there is: .*report\.html", capsys.readouterr().out)
+    page = (tmp_path / "runs" / "lab9" / "latest" / "report.html").read_text()
+    assert "The run stopped early: it was interrupted." in page
+    assert "No epoch was finished." in page
+
+
+def test_a_report_that_is_begun_keeps_its_sections_when_the_run_fails(
+    lab, run, tmp_path, monkeypatch
+):
+    def experiment(tasks, settings, run):
+        run.begin()
+        with lab_report(run, tasks, "small", "", {}, judged=False) as report:
+            report.add_text("Scores", "As measured.")
+            tasks.shift(3)
+
+    write(lab, "9.1", "return x / 0")
+    monkeypatch.setattr(load_experiment(lab), "run_experiment", experiment)
+    with pytest.raises(EtudeError, match="in double: ZeroDivisionError"):
+        run("9")
+    page = (tmp_path / "runs" / "lab9" / "latest" / "report.html").read_text()
+    assert "As measured." in page
+    assert page.count("ZeroDivisionError") == 1
+
+
+def test_latest_never_leads_to_a_run_without_a_report(lab, run, tmp_path, monkeypatch):
+    def stops(tasks, settings, run):
+        tasks.shift(3)
+
+    latest = tmp_path / "runs" / "lab9" / "latest"
+    run("9", "--code", "solution")
+    before = latest.resolve()
+    write(lab, "9.1", "return x / 0")
+    monkeypatch.setattr(load_experiment(lab), "run_experiment", stops)
+    with pytest.raises(EtudeError, match="ZeroDivisionError"):
+        run("9")
+    assert len(list(before.parent.glob("*-*"))) == 2
+    assert latest.resolve() == before
 
 
 def test_a_handout_stops_before_the_first_function_that_is_needed(run, lab):

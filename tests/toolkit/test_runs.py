@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from toolkit.errors import EtudeError
+from toolkit.report.report import Report
 from toolkit.training.runs import Run, best_epoch, read_log, trim_log
 
 SETTINGS = {"epochs": 3, "folder": Path("data"), "sizes": (1, 2)}
@@ -31,13 +32,16 @@ def latest(root: Path) -> Path:
     return (root / "lab3" / "latest").resolve()
 
 
-def test_each_run_has_its_own_folder_and_latest_is_the_newest_that_trains(tmp_path):
+def test_each_run_has_its_own_folder_and_latest_is_the_newest_with_a_report(tmp_path):
     first, second = create(tmp_path), create(tmp_path)
+    Report(second, "Notes").write()
+    create(tmp_path)
     prepare(tmp_path)
     assert first.folder != second.folder
     assert first.folder.parent == tmp_path / "lab3"
     assert first.folder.name.split("-")[2] == "quick"
     assert latest(tmp_path) == second.folder.resolve()
+    assert (second.reported, first.reported) == (True, False)
 
 
 def test_settings_and_stamp_are_written(tmp_path):
@@ -65,7 +69,6 @@ def test_resume_finds_the_unfinished_run_with_the_same_settings(tmp_path):
     assert run.folder == unfinished.folder
     assert run.resumed
     assert run.interrupted is None
-    assert latest(tmp_path) == run.folder.resolve()
 
 
 def test_resume_names_the_setting_that_differs(tmp_path):
@@ -101,7 +104,6 @@ def test_a_run_that_fails_before_it_trains_leaves_nothing_and_the_one_before_is_
     with pytest.raises(type(error)), prepare(tmp_path) as run:
         raise error
     assert not run.folder.exists()
-    assert latest(tmp_path) == unfinished.folder.resolve()
     with pytest.raises(type(error)), prepare(tmp_path, resume=True) as run:
         raise error
     assert status(unfinished) == {"state": "training"}
@@ -128,7 +130,6 @@ def test_a_run_that_fails_while_it_trains_says_so_and_can_be_gone_on_with(tmp_pa
     with pytest.raises(type(error)), run:
         raise error
     assert status(run) == {"state": state, "reason": type(error).__name__}
-    assert latest(tmp_path) == run.folder.resolve()
     with create(tmp_path, resume=True) as again:
         assert again.folder == run.folder
     assert status(run) == {"state": "finished"}

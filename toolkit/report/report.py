@@ -54,7 +54,7 @@ class Sample:
 
 
 class Report:
-    """Sections in the order they are added; `write` adds settings, stamp and interruption.
+    """Sections in the order they are added; `write` adds settings, stamp and what stopped the run.
 
     A part that is missing (a plot never drawn, a piece without sound) is left out or named; the
     page is written all the same.
@@ -64,10 +64,15 @@ class Report:
     run : whose folder the page goes into
     title : the page's heading
     lead : one sentence below it
+
+    Attributes
+    ----------
+    stopped : why the run stopped early, None if it did not
     """
 
     def __init__(self, run: Run, title: str, lead: str = ""):
         self.run, self.title, self.lead = run, title, lead
+        self.stopped: str | None = None
         self.sections: list[dict[str, Any]] = []
 
     def add_promises(self, heading: str, promises: Iterable[Promise]) -> None:
@@ -130,17 +135,22 @@ class Report:
         self._add("code", heading, tasks=tasks, note=note)
 
     def write(self) -> Path:
-        """Write report.html into the run's folder, whole or not at all, and return its path."""
+        """Write report.html into the run's folder, whole or not at all; the run is `latest` then.
+
+        Returns the page's path.
+        """
         page = render(
             "report.html",
             title=self.title,
             lead=self.lead,
             sections=self.sections,
             run=self.run,
+            stopped=self.stopped,
             written=today(),
         )
         path = self.run.path("report.html")
         write_whole(path, page)
+        self.run.mark_reported()
         return path
 
     def _add(self, kind: str, heading: str, **content: Any) -> None:

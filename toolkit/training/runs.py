@@ -40,6 +40,7 @@ class Run:
     resumed : whether this process goes on with a run that another began
     interrupted : None, or such as "interrupted in epoch 3 of 10"
     begun : whether this process has begun to train
+    reported : whether this process has written the run's report
     whole : the run that this is a part of
     callbacks : Keras's, in training after all others
     """
@@ -52,6 +53,7 @@ class Run:
     interrupted: str | None = None
     lock: IO | None = field(default=None, repr=False)
     begun: bool = False
+    reported: bool = False
     whole: "Run | None" = field(default=None, repr=False)
     callbacks: tuple[Any, ...] = field(default=(), repr=False)
 
@@ -121,13 +123,17 @@ class Run:
         return part
 
     def begin(self) -> None:
-        """Note that training begins: from now on it is `latest`, and RESUME finds it."""
+        """Note that training begins: from now on RESUME finds the run."""
         if self.whole:
             self.whole.begin()
         elif not self.begun:
             self.begun = True
             self.write_json("status.json", {"state": "training"})
-            _point_latest(self.folder)
+
+    def mark_reported(self) -> None:
+        """Note that the report is written: from now on the run is `latest`."""
+        self.reported = True
+        _point_latest(self.folder)
 
     def path(self, name: str) -> Path:
         """Where the file or folder called `name` goes; folders above it are made."""

@@ -249,6 +249,15 @@ def _remember(cache: Path, key: str, seconds: list[float]) -> None:
     write_whole(cache, json.dumps({**known, key: seconds}, indent=1))
 
 
+def cpu_seconds() -> float:
+    """CPU seconds that this process has used so far, with its children that have ended.
+
+    User and system time, to a hundredth of a second. What a promise of time is judged by: other
+    work on a shared machine slows the clock, but hardly this.
+    """
+    return sum(os.times()[:4])
+
+
 def parity_stamp(checks_hash: str, runtime: Runtime | None = None) -> dict[str, str]:
     """Say what must agree for two runs to agree: versions, backend, device, the lab's checks.
 
