@@ -150,8 +150,8 @@ def test_help_lists_every_target():
 IMPORT_ALL = """
 import importlib, os, pathlib, pkgutil, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-import audioop, keras, music21, note_seq, symusic, numba, soundfile, pooch, jupytext, nbformat
-import num2words, faker, jinja2, rich, matplotlib, pretty_midi, pytest, tqdm
+import audioop, keras, music21, note_seq, symusic, numba, soundfile, requests, jupytext, nbformat
+import num2words, faker, jinja2, rich, matplotlib, pretty_midi, pytest
 for package in ("toolkit", "labs"):
     for path in sorted(pathlib.Path(package).rglob("*.py")):
         if path.name not in ("tasks.py", "__main__.py", "__init__.py"):
