@@ -29,7 +29,7 @@ from toolkit.paths import ROOT, write_whole
 RESULTS = ROOT / "benchmarks" / "results" / "language_models.json"
 
 
-def compiled(model: Any, function: Callable, *inputs: Any) -> Callable[[], Any]:
+def compiled(function: Callable, *inputs: Any) -> Callable[[], Any]:
     """Compile a function of a model as Keras's `predict` does, and do it once."""
     import tensorflow as tf
 
@@ -81,7 +81,7 @@ def measure() -> dict[str, Any]:
             "batch_8": (sample, (eight, noise(BATCH, BATCH_TOKENS, 0.0)), BATCH * BATCH_TOKENS),
         }
         for way, (function, inputs, tokens) in ways.items():
-            run = compiled(model, function, *inputs)
+            run = compiled(function, *inputs)
             cpu, wall = time.process_time(), time.perf_counter()
             made = run()
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall

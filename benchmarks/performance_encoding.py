@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from toolkit.console import run_command, say
-from toolkit.data.parallel import available_cores
+from toolkit.data.parallel import available_cores, map_items
 from toolkit.errors import EtudeError
 from toolkit.music.midi import import_note_seq
-from toolkit.music.performance import encode_file, encode_files
+from toolkit.music.performance import encode_file
 from toolkit.paths import ROOT, write_whole
 
 RESULTS = ROOT / "benchmarks" / "results" / "performance_encoding.json"
@@ -60,7 +60,7 @@ def main() -> None:
     identical = sum(map(np.array_equal, events, expected))
     ours, events = cpu_seconds(encode_file, paths)
     begin = time.perf_counter()
-    encode_files(paths)
+    map_items(encode_file, paths, "performances")
     wall = time.perf_counter() - begin
 
     figures = {

@@ -7,6 +7,7 @@ The proofs are the tests marked `verify`; `benchmarks/reads.py` says what each r
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -189,14 +190,23 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if WORST.index(report.outcome) < WORST.index(_so_far["outcome"]):
         _so_far["outcome"] = report.outcome
         if isinstance(report.longrepr, tuple):
-            _so_far["reason"] = report.longrepr[2].removeprefix("Skipped: ")
+            reason = report.longrepr[2].removeprefix("Skipped: ")
         else:
-            _so_far["reason"] = str(report.longrepr).splitlines()[-1]
+            reason = str(report.longrepr).splitlines()[-1]
+        _so_far["reason"] = without_places(reason)
     if report.when == "teardown":
         if report.user_properties:
             _so_far["figures"] = dict(report.user_properties)
         with target.open("a", encoding="utf-8") as file:
             file.write(json.dumps([report.nodeid, _so_far]) + "\n")
+
+
+def without_places(text: str) -> str:
+    """Leave nothing of this machine's folders in a text: the results are committed.
+
+    A path in the repository becomes relative to its root, another one its last part.
+    """
+    return re.sub(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+", "", text.replace(f"{ROOT}/", ""))
 
 
 def report_file() -> Path | None:

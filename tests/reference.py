@@ -20,13 +20,12 @@ def read_with_note_seq(path):
         return midi_io.midi_file_to_note_sequence(str(path))
 
 
-def note_seq_events(sequence, steps_per_second=100, velocity_bins=32, sustain=True) -> np.ndarray:
+def note_seq_events(sequence) -> np.ndarray:
     """Encode with note-seq alone."""
-    if sustain:
-        sequence = sequences_lib.apply_sustain_control_changes(sequence)
-    quantized = sequences_lib.quantize_note_sequence_absolute(sequence, steps_per_second)
-    performance = performance_lib.Performance(quantized, num_velocity_bins=velocity_bins)
-    encoding = performance_encoder_decoder.PerformanceOneHotEncoding(velocity_bins)
+    sequence = sequences_lib.apply_sustain_control_changes(sequence)
+    quantized = sequences_lib.quantize_note_sequence_absolute(sequence, steps_per_second=100)
+    performance = performance_lib.Performance(quantized, num_velocity_bins=32)
+    encoding = performance_encoder_decoder.PerformanceOneHotEncoding(num_velocity_bins=32)
     return np.array([encoding.encode_event(event) for event in performance], np.uint16)
 
 

@@ -150,8 +150,8 @@ def test_help_lists_every_target():
 IMPORT_ALL = """
 import importlib, os, pathlib, pkgutil, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-import audioop, keras, music21, note_seq, symusic, numba, soundfile, pooch, jupytext, nbformat
-import num2words, faker, jinja2, rich, matplotlib, pretty_midi, pytest, tqdm
+import audioop, keras, music21, note_seq, symusic, numba, soundfile, requests, jupytext, nbformat
+import num2words, faker, jinja2, rich, matplotlib, pretty_midi, pytest
 for package in ("toolkit", "labs"):
     for path in sorted(pathlib.Path(package).rglob("*.py")):
         if path.name not in ("tasks.py", "__main__.py", "__init__.py"):
@@ -197,7 +197,7 @@ def test_reads_data():
 @pytest.mark.verify
 def test_dies():
     if pathlib.Path("fatal").exists(): os._exit(7)
-    pytest.skip("no GPU")
+    pytest.skip(f"no {os.getcwd()}/GPU")
 
 @pytest.mark.verify
 def test_after_a_death(record_property):
@@ -274,6 +274,15 @@ def test_a_proof_is_run_again_when_what_it_reads_has_changed_and_only_then(small
     (small_tree / "tests" / "helper.py").write_text(HELPER + "# changed\n")
     status, ran = runs()
     assert sorted(ran) == ["after", "holds", "reads_data"]
+
+
+def test_a_proof_s_reason_names_no_folder_of_this_machine():
+    told = {
+        f"{ROOT}/tests/test_frame.py:3: AssertionError": "tests/test_frame.py:3: AssertionError",
+        "FileNotFoundError: '/home/ada/a.mid'": "FileNotFoundError: 'a.mid'",
+        "1/2 and/or https://example.org/a/b": "1/2 and/or https://example.org/a/b",
+    }
+    assert {text: verify.without_places(text) for text in told} == told
 
 
 def test_what_a_proof_reads_is_what_it_imports_names_and_is_about():

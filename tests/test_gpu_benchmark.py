@@ -21,7 +21,7 @@ pytestmark = pytest.mark.xdist_group("lab4")
 ABSENT = """
 import sys
 for name in ("tensorflow music21 symusic numba pandas pretty_midi soundfile jinja2 mido requests "
-             "pooch faker jupytext nbformat").split():
+             "faker jupytext nbformat").split():
     sys.modules[name] = None
 """
 TINY = (

@@ -26,6 +26,7 @@ from grading.core.processes import zygote
 from grading.core.results import empty_result, stamp, write_json
 from grading.core.run import grade
 from grading.core.secret import secret_mark
+from grading.core.session import Session
 from labs.course.catalogue import Lab, load_lab
 from toolkit.console import progress, say, warn
 from toolkit.data.parallel import each_result
@@ -103,11 +104,12 @@ def grade_one(job: Job) -> Result:
             session = grade(
                 lab, str(path), checks_of(lab.number), tasks, student=job.handed.student
             )
+            beside = told_of_other(session, job.handed)
     problem, lost = session.problem or "", list(session.lost.values())
     if len(lost) == len(lab.tasks):
         problem = f"{path} has none of lab {lab.number}'s functions: is it another lab's file?"
         lost = []
-    notes = [*session.notes, *lost, *job.handed.notes]
+    notes = [*session.notes, *lost, *job.handed.notes, *beside]
     prints: dict[str, str] = {}
     for task in [] if problem else tasks or [task.id for task in lab.tasks]:
         try:
@@ -117,6 +119,17 @@ def grade_one(job: Job) -> Result:
     facts = {"problem": problem, "notes": notes, "prints": prints}
     seconds = round(time.monotonic() - started, 2)
     return session.result.as_json() | about(job) | facts | {"seconds": seconds}
+
+
+def told_of_other(session: Session, handed: Handed) -> list[str]:
+    """In what the file beside the graded one differs."""
+    if handed.other is None:
+        return []
+    name, content = handed.other
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(content)
+        return session.not_alike(path)
 
 
 def ungraded(job: Job, outcome: str, why: str) -> Result:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -50,6 +50,8 @@ class Handed:
         Its path below the class's folder; what is in a zip goes on below the zip's name.
     problem
         Why nothing can be graded; "" if something can.
+    other
+        Name and content of the notebook beside a `tasks.py`, or the other way round.
     """
 
     student: str
@@ -58,11 +60,14 @@ class Handed:
     content: bytes = b""
     problem: str = ""
     notes: tuple[str, ...] = ()
+    other: tuple[str, bytes] | None = None
 
     @property
     def digest(self) -> str:
         """What was handed in, in 16 digits."""
-        return sha256(f"{self.file}\0{self.problem}\0".encode() + self.content).hexdigest()[:16]
+        beside = self.other[1] if self.other else b""
+        parts = f"{self.file}\0{self.problem}\0".encode(), self.content, beside
+        return sha256(b"".join(parts)).hexdigest()[:16]
 
 
 def find_submissions(folder: Path, lab: Lab) -> tuple[list[Handed], list[str]]:
@@ -148,8 +153,8 @@ def read_one(
             raise Refusal("Gradescope's list names it, but it is not there")
         if len(names) > 1:
             raise Refusal(f"two files: {' and '.join(names)}; keep the one that counts")
-        path, content, notes = chosen(folder / names[0], names[0], lab)
-        file = printable(path)
+        choice = chosen(folder / names[0], names[0], lab)
+        file = printable(choice.path)
         if len(file) > MAX_PATH or any(len(os.fsencode(n)) > MAX_NAME for n in file.split("/")):
             raise Refusal(f"{plain(file, 100)} has too long a name: give it a shorter one")
     except Refusal as refusal:
@@ -157,7 +162,8 @@ def read_one(
     except OSError as error:
         problem = f"{Path(error.filename or names[0]).name} cannot be read: {error.strerror}"
     else:
-        return Handed(key, tuple(who), file, content, notes=tuple(map(printable, notes)))
+        notes = tuple(map(printable, choice.notes))
+        return Handed(key, tuple(who), file, choice.content, notes=notes, other=choice.other)
     file = names[0] if names else student
     return Handed(key, tuple(who), printable(file), problem=printable(problem))
 
@@ -215,25 +221,34 @@ Plain.add_multi_constructor("!ruby/", plainly)
 # One student's files
 
 
-def chosen(path: Path, name: str, lab: Lab) -> tuple[str, bytes, tuple[str, ...]]:
-    """Read the file that counts, of a file, a zip or a folder: its path, bytes, and notes."""
+class Choice(NamedTuple):
+    """The file that counts: its path, bytes and notes, and the other one of a lab's two files."""
+
+    path: str
+    content: bytes
+    notes: tuple[str, ...] = ()
+    other: tuple[str, bytes] | None = None
+
+
+def chosen(path: Path, name: str, lab: Lab) -> Choice:
+    """Read the file that counts, of a file, a zip or a folder."""
     mode = path.lstat().st_mode
     if stat.S_ISDIR(mode):
-        files = in_folder(path, (*CODE, ".zip"))
-        inner, content, notes = pick(files, lab)
-        if inner.endswith(".zip"):
-            name, (inner, content, notes) = f"{name}/{inner}", pick(in_zip(path / inner, CODE), lab)
-        return f"{name}/{inner}", content, notes
-    if path.suffix.lower() == ".zip":
-        inner, content, notes = pick(in_zip(path, CODE), lab)
-        return f"{name}/{inner}", content, notes
-    return name, read_file(path), ()
+        choice = pick(in_folder(path, (*CODE, ".zip")), lab)
+        if choice.path.endswith(".zip"):
+            name = f"{name}/{choice.path}"
+            choice = pick(in_zip(path / choice.path, CODE), lab)
+    elif path.suffix.lower() == ".zip":
+        choice = pick(in_zip(path, CODE), lab)
+    else:
+        return Choice(name, read_file(path))
+    return choice._replace(path=f"{name}/{choice.path}")
 
 
 # Which file counts
 
 
-def pick(files: Files, lab: Lab) -> tuple[str, bytes, tuple[str, ...]]:
+def pick(files: Files, lab: Lab) -> Choice:
     """Choose the file that counts.
 
     First what lies where the course has it, then what is called as there, then what `make submit`
@@ -255,11 +270,14 @@ def pick(files: Files, lab: Lab) -> tuple[str, bytes, tuple[str, ...]]:
     else:
         raise Refusal("no .py or .ipynb file")
     if len(candidates) == 1:
-        return (candidates[0], *read_lazily(files, candidates[0]))
+        (path,) = candidates
+        return Choice(
+            path, b"" if path.endswith(".zip") else files[path]()
+        )  # who looks inside reads
     read = candidates if len(candidates) <= HANDFUL else []
     contents = {path: files[path]() for path in read if not path.endswith(".zip")}
     if contents and len(set(contents.values())) == 1:
-        return candidates[0], contents[candidates[0]], ()
+        return Choice(candidates[0], contents[candidates[0]])
     if {PurePosixPath(path).name for path in candidates} == names and len(candidates) == 2:
         return further(contents)
     listed = ", ".join(plain(path, 100) for path in candidates[:3]) + (
@@ -268,16 +286,10 @@ def pick(files: Files, lab: Lab) -> tuple[str, bytes, tuple[str, ...]]:
     raise Refusal(f"{len(candidates)} files that may be meant: {listed}; keep the one that counts")
 
 
-def read_lazily(files: Files, path: str) -> tuple[bytes, tuple[str, ...]]:
-    """Read a file, but leave a zip to whoever looks inside."""
-    return (b"" if path.endswith(".zip") else files[path]()), ()
-
-
-def further(contents: dict[str, bytes]) -> tuple[str, bytes, tuple[str, ...]]:
+def further(contents: dict[str, bytes]) -> Choice:
     """Of a `tasks.py` and a notebook, choose the one with more tasks written."""
     todo = {path: stubs_left(content) for path, content in contents.items()}
     best, other = sorted(contents, key=lambda path: (len(todo[path]), not path.endswith(".py")))
-    if only := todo[best] - todo[other]:
-        ids = ", ".join(sorted(only))
-        return best, contents[best], (f"{other} was not graded, but has {ids}, {best} has not",)
-    return best, contents[best], ()
+    ids = ", ".join(sorted(todo[best] - todo[other]))
+    notes = (f"{other} was not graded, but has {ids}, {best} has not",) if ids else ()
+    return Choice(best, contents[best], notes, (PurePosixPath(other).name, contents[other]))

@@ -17,13 +17,13 @@ from grading.sandbox.proxy import StudentRaised
 from grading.sandbox.rehearsal import rehearse
 from grading.sandbox.workers import CPU_SECONDS, Raised, Refused, Worker, WorkerDied, Zygote
 from labs.course.catalogue import Lab
-from labs.course.chosen import chosen_source, left_behind
+from labs.course.chosen import chosen_source, differing, left_behind
 from labs.course.code import missing_notes
 from labs.course.definitions import definitions, unfinished
 from labs.course.submission import Submission, read_submission, syntax_error
 from toolkit.errors import EtudeError
 from toolkit.paths import shown
-from toolkit.plain import few
+from toolkit.plain import few, printable
 
 BUDGET = 10  # times what the solution takes, for a whole submission
 DEATHS = 2  # of a task's worker, or in a row while loading, before the rest is given up
@@ -119,6 +119,18 @@ class Session:
         for task in self.result.tasks:
             task.line = found[task.name].line if task.name in found else None
         self.begin()
+
+    def not_alike(self, other: Path) -> list[str]:
+        """Tell in what a second file that the student handed in differs; [] if it cannot be read.
+
+        What only one of the files has finished is left out.
+        """
+        if self.problem or not rehearse(other).code:
+            return []
+        ids = ", ".join(differing(self.lab, self.path, other))
+        mine, theirs = printable(self.path.name), printable(other.name)
+        told = f"{mine} was graded; {theirs}, which was handed in too, differs from it in {ids}"
+        return [f"{told}: hand in only the file that counts"] if ids else []
 
     def begin(self) -> None:
         """Have no worker yet."""

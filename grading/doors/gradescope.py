@@ -162,7 +162,10 @@ def grade_submission(base: Path) -> Path:
     session.problem = problem or session.problem
     target = base / "results" / "results.json"
     allowed = all(map(session.may_run, declared))
-    warned = not_graded(path, lab) + ([] if allowed else [LEFT_OUT.format(session.isolation())])
+    warned = not_graded(path, lab)
+    for other in files_of(path.parent, lab):
+        warned += session.not_alike(other) if other != path else []
+    warned += [] if allowed else [LEFT_OUT.format(session.isolation())]
 
     def write(finished: bool, board: tuple[list, list[str]] = ([], [])) -> None:
         entries, lines = board

@@ -167,9 +167,9 @@ SCRIPTED: list[list[tuple[str, tuple[int, ...]]]] = [
 ]
 
 
-def table_of(rng: np.random.Generator, end: float, vocab_size: int = 8) -> np.ndarray:
+def table_of(rng: np.random.Generator, end: float) -> np.ndarray:
     """Draw a table of logits; `end` is added to those of END."""
-    table = rng.normal(0, 2, (ROWS, vocab_size)).astype("f4")
+    table = rng.normal(0, 2, (ROWS, 8)).astype("f4")
     table[:, END] += end
     return table
 

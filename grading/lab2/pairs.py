@@ -72,9 +72,9 @@ def number_words(numbers: list[int], language: str = "en") -> list[str]:
     return [num2words(number, lang=language) for number in numbers]
 
 
-def some_numbers(rng: np.random.Generator, how_many: int, max_digits: int = 9) -> list[int]:
-    """Draw numbers of every length alike."""
-    digits = rng.integers(1, max_digits + 1, how_many)
+def some_numbers(rng: np.random.Generator, how_many: int) -> list[int]:
+    """Draw numbers of one to nine digits, each length alike."""
+    digits = rng.integers(1, 10, how_many)
     return [int(rng.integers(10 ** (d - 1), 10**d)) for d in digits.tolist()]
 
 

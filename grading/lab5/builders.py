@@ -170,7 +170,7 @@ class Script:
     """
 
     def __init__(self, table: np.ndarray, fields: int):
-        self.table, self.fields, self.num_steps, self.num_moves = table, fields, 0, 0
+        self.table, self.fields, self.num_steps = table, fields, 0
 
     def weighed(self, words: Any) -> Any:
         """Sum up the ids of a word of fields."""
@@ -198,7 +198,6 @@ class Script:
 
     def move(self, cache: list, state: list) -> tuple[list, list]:
         """Empty the slots."""
-        self.num_moves += 1
         return cache, [ops.zeros_like(state[0]), state[1]]
 
     def draw(self, hidden: Any, noise: Any, temperatures: Any, top_ps: Any) -> Any:

@@ -102,6 +102,7 @@ class Zygote:
         self.fresh = fresh
         self.folder, self.lock = own_folder()
         self.package = self.folder / "package"
+        without_caches = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "toolkit", self.package / "toolkit", ignore=without_caches)
         grading = self.package / "grading"
         worker_code = Path("sandbox", "worker")
@@ -474,8 +475,3 @@ class Worker:
         self.close()
         delete(self.scratch)
         self.claims.close()
-
-
-def without_caches(folder: str, names: list[str]) -> list[str]:
-    """What a copy of the toolkit leaves out."""
-    return [name for name in names if name == "__pycache__"]

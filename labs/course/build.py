@@ -245,16 +245,14 @@ def readme(lab: Lab, stubs: str, handout: bool = False) -> str:
         f"| {task.id} | `{task.name}` | {_summary(found[task.name].node)} | {task.points} |"
         for task in lab.tasks
     ]
-    lesson = opening(stubs)
     missing = (
         "What you have not written yet is borrowed from the solution; a handout\n"
         "has none, and there the run stops at the first function that is missing and names it."
     )
     if handout:
-        lesson = lesson.replace(" CODE=solution", "")
         missing = "The run stops at the first function that is missing, and names it."
     parts = [
-        lesson,
+        opening(stubs),
         f"```\n{command}\n```\n\ntrains and plays. {missing}\n"
         f"Write your own in [tasks.py](tasks.py), or in [{name}]({name}); "
         f"`make grade LAB={lab.number}` says whether it is right.",

@@ -98,6 +98,21 @@ def finished(lab: Lab, path: Path) -> dict[str, str]:
     return found
 
 
+def differing(lab: Lab, path: Path, other: Path) -> list[str]:
+    """Ids of the tasks that two files both hold finished, but not alike.
+
+    Raises
+    ------
+    EtudeError
+        If one of them cannot be read, or is not Python.
+    """
+    here, there = finished(lab, path), finished(lab, other)
+    both = here.keys() & there.keys()
+    return [
+        task.id for task in lab.tasks if task.name in both and here[task.name] != there[task.name]
+    ]
+
+
 def left_behind(lab: Lab, path: Path) -> tuple[str, ...]:
     """Tell what `tasks.py` holds and the notebook at `path` lacks."""
     if path == lab.tasks_file:

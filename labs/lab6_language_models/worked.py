@@ -194,9 +194,9 @@ def grooves(lab: Any) -> list[str]:
     return numbers(lab.grooving_similarity(notes, 3), *found)
 
 
-def line(*pitches: int, wait: int = 4) -> np.ndarray:
-    """Make notes one after the other."""
-    times = wait * np.arange(len(pitches))
+def line(*pitches: int) -> np.ndarray:
+    """Make notes a quarter apart."""
+    times = 4 * np.arange(len(pitches))
     return np.stack([times // 16, times % 16, pitches], axis=1)
 
 

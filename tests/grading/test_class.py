@@ -20,7 +20,7 @@ from grading.classroom.page import remark, to_look_at
 from grading.classroom.run import Classroom, Job, alone_in, grade_one, state_of
 from grading.classroom.submissions import Handed, Person, find_submissions
 from grading.proofs.attacks.__main__ import attacks
-from grading.proofs.made_class import Student, hand_in, make_students
+from grading.proofs.made_class import Student, as_notebook, hand_in, make_students
 from labs.course.catalogue import load_lab
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
@@ -118,6 +118,15 @@ def test_a_class_ends_whatever_its_submissions_do(tmp_path):
     }
     assert "needs too much memory" in results["bomb"]["problem"]
     assert max(len(json.dumps(result)) for result in results.values()) < 100_000
+
+
+def test_the_notes_say_in_what_a_notebook_beside_the_graded_file_differs():
+    changed = SOLUTION.replace("-counts[token], token", "token")
+    one = handed("ada", other=("lab3.ipynb", as_notebook(changed).encode()))
+    result = grade_one(job(one, ("3.3",)))
+    told = "ada.py was graded; lab3.ipynb, which was handed in too, differs from it in 3.3"
+    assert [note for note in result["notes"] if note.startswith(told)]
+    assert one.digest != handed("ada").digest
 
 
 def test_a_dask_cluster_grades_though_a_worker_is_killed(tmp_path):

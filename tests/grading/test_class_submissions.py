@@ -93,6 +93,7 @@ def test_of_a_notebook_and_a_tasks_file_the_one_with_more_counts(tmp_path):
     students = found(tmp_path)
     assert students["anna"].file == "anna/lab3.ipynb"
     assert students["anna"].notes == ()
+    assert students["anna"].other == ("tasks.py", half.encode())
     assert students["bert"].file == "bert/lab3.ipynb"
     assert "tasks.py was not graded, but has 3.3" in students["bert"].notes[0]
 

@@ -21,6 +21,7 @@ from grading.doors.gradescope import (
     not_graded,
     student_of,
 )
+from grading.proofs.made_class import as_notebook
 from grading.sandbox.isolation import Isolation
 from labs.course.build import stub_file
 from labs.course.catalogue import load_lab
@@ -244,6 +245,22 @@ def test_of_a_notebook_and_a_file_the_one_with_more_written_is_graded(tmp_path):
     (tmp_path / "lab3.ipynb").write_text(stub.replace("3.4", "3.1"))
     path, _ = find_file(tmp_path, LAB)
     assert not_graded(path, LAB) == ["tasks.py was not graded, but has 3.1, lab3.ipynb has not"]
+
+
+def test_the_report_says_in_what_a_notebook_beside_the_graded_file_differs(tmp_path):
+    changed = SOLUTION.replace("# BEGIN SOLUTION\n", "another = 1\n", 1)
+    first = LAB.tasks[0].id
+    for name, text in (("tasks.py", SOLUTION), ("lab3.ipynb", as_notebook(changed))):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    path, _ = find_file(tmp_path, LAB)
+    session = Session(LAB, str(path), [])
+    (told,) = session.not_alike(tmp_path / "lab3.ipynb")
+    assert told.startswith("tasks.py was graded; lab3.ipynb, which was handed in too, differs")
+    assert f"from it in {first}: hand in" in told
+    (tmp_path / "lab3.ipynb").write_text(as_notebook(SOLUTION), encoding="utf-8")
+    assert session.not_alike(tmp_path / "lab3.ipynb") == []
+    (tmp_path / "lab3.ipynb").write_text("no notebook")
+    assert session.not_alike(tmp_path / "lab3.ipynb") == []
 
 
 def test_a_pair_is_one_student_in_any_order(tmp_path):

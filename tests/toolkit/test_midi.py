@@ -23,7 +23,6 @@ from reference import (
 
 from toolkit.errors import EtudeError
 from toolkit.music.midi import (
-    notes_to_sequence,
     read_midi,
     read_notes,
     sequence_to_notes,
@@ -363,14 +362,6 @@ def read_damaged(folder: str) -> None:
     for data in mutants(20_000, seed=1):
         with suppress(EtudeError):
             encode_performance(read_notes(file(Path(folder), data)))
-
-
-def test_notes_and_sequences_turn_into_each_other(tmp_path):
-    notes = read_notes(file(tmp_path, HARD["pedal before the first note, then two programs"]))
-    assert len(notes.pedal_time)
-    sequence = notes_to_sequence(notes)
-    assert differences(notes, sequence) == []
-    assert sequence.total_time == notes.end.max()
 
 
 def test_writing_and_reading_keep_the_notes(tmp_path):

@@ -21,7 +21,7 @@ from reference import (
 from toolkit.data.parallel import map_items
 from toolkit.errors import EtudeError
 from toolkit.music.midi import read_notes, sequence_to_notes
-from toolkit.music.performance import encode_file, encode_files, encode_performance
+from toolkit.music.performance import encode_file, encode_performance
 from toolkit.paths import ROOT
 
 
@@ -90,20 +90,14 @@ def sequence_of(notes, pedals):
 @given(
     notes=st.lists(note_tuples, max_size=25),
     pedals=st.lists(pedal_tuples, max_size=10),
-    steps_per_second=st.sampled_from([100, 100, 10, 31]),
-    velocity_bins=st.sampled_from([32, 32, 0, 1, 5, 127]),
-    sustain=st.sampled_from([True, True, True, False]),
 )
-def test_random_notes_encode_as_note_seq_encodes_them(
-    notes, pedals, steps_per_second, velocity_bins, sustain
-):
+def test_random_notes_encode_as_note_seq_encodes_them(notes, pedals):
     sequence = sequence_of(notes, pedals)
-    chosen = (steps_per_second, velocity_bins, sustain)
     try:
-        expected = note_seq_events(sequence, *chosen)
+        expected = note_seq_events(sequence)
     except ValueError:  # note-seq loses track of equal zero-length notes under the pedal
         assume(False)
-    events = encode_performance(sequence_to_notes(sequence), *chosen)
+    events = encode_performance(sequence_to_notes(sequence))
     assert events.tolist() == expected.tolist()
 
 
@@ -115,22 +109,15 @@ def test_events_are_the_numbers_of_the_one_hot_encoding():
     assert events.tolist() == [256 + 49, 356 + 31, 60, 256 + 99, 256 + 99, 128 + 60]
 
 
-def test_the_pedal_prolongs_notes_unless_told_otherwise():
+def test_the_pedal_prolongs_notes():
     notes = sequence_to_notes(
         sequence_of([(60, 64, 0.0, 0.1, 0, False)], [(0.0, 127, 0), (1.0, 0, 0)])
     )
     assert encode_performance(notes).tolist()[-2:] == [256 + 99, 128 + 60]
-    assert encode_performance(notes, sustain=False).tolist()[-2:] == [256 + 9, 128 + 60]
 
 
 def test_no_notes_give_no_events():
     assert encode_performance(sequence_to_notes(sequence_of([], [(0.0, 127, 0)]))).tolist() == []
-
-
-@pytest.mark.parametrize("chosen", [{"steps_per_second": 0}, {"velocity_bins": 128}])
-def test_impossible_settings_are_refused(chosen):
-    with pytest.raises(EtudeError, match="steps a second"):
-        encode_performance(sequence_to_notes(sequence_of([], [])), **chosen)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +134,7 @@ def test_many_files_encode_in_parallel_and_a_broken_one_costs_itself_only(shared
     whole = every_nth((shared_data / "groove").rglob("*.mid"), 3)
     broken = tmp_path / "broken.mid"
     broken.write_bytes(whole[0].read_bytes()[:-5])
-    results, failures = encode_files([whole[0], broken, *whole[1:]], processes=2)
+    results, failures = map_items(encode_file, [whole[0], broken, *whole[1:]], "performances", 2)
     assert results.pop(1) is None
     for path, events in zip(whole, results, strict=True):
         np.testing.assert_array_equal(events, encode_file(path))

@@ -117,13 +117,11 @@ def test_measures_are_bars_beside_their_reference(figure):
         "entropy": {"argmax": 0.0, "temperature 1": float("nan")},
     }
     left, right = figure(
-        lambda path: plot_measures(
-            measures, path, {"repetition": 0.25, "entropy": float("nan")}, "Bach"
-        )
+        lambda path: plot_measures(measures, path, {"repetition": 0.25, "entropy": float("nan")})
     ).axes
     assert [bar.get_width() for bar in left.patches] == [0.9, 0.2]
     assert [label.get_text() for label in left.get_yticklabels()] == ["argmax", "temperature 1"]
-    assert "Bach 0.25" in texts(left)
+    assert "real music 0.25" in texts(left)
     assert right.get_title(loc="left") == "entropy"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from toolkit.errors import EtudeError
 from toolkit.report.report import Report
-from toolkit.training.runs import Run, best_epoch, read_log, trim_log
+from toolkit.training.runs import MONITOR, Run, best_epoch, read_log, trim_log
 
 SETTINGS = {"epochs": 3, "folder": Path("data"), "sizes": (1, 2)}
 
@@ -183,9 +183,9 @@ def test_a_log_is_read_with_epochs_from_one_and_without_a_torn_row(tmp_path):
 
 
 def test_the_best_epoch_is_the_lowest_finite_one():
-    log = {"epoch": [1, 2, 3, 4], "val_loss": [math.nan, 2.0, 1.5, 1.75]}
-    assert best_epoch(log, "val_loss") == 3
-    assert best_epoch({}, "val_loss") is None
+    log = {"epoch": [1, 2, 3, 4], MONITOR: [math.nan, 2.0, 1.5, 1.75]}
+    assert best_epoch(log) == 3
+    assert best_epoch({}) is None
 
 
 def test_a_log_is_cut_back_to_what_the_backup_knows(tmp_path):

@@ -19,7 +19,6 @@ from toolkit.music.sound import (
     SAMPLE_RATE,
     program_number,
     render_wav,
-    to_general_midi_drums,
     to_mp3,
 )
 
@@ -222,14 +221,6 @@ def test_instruments_go_by_shorter_names(name, number):
 def test_a_name_that_fits_none_or_several_says_what_comes_near(name, offered):
     with pytest.raises(EtudeError, match=offered):
         program_number(name)
-
-
-def test_td11_pitches_become_general_midi():
-    sequence = piece(22, 26, 58, 38, 40, 60, is_drum=True)
-    mapped = to_general_midi_drums(sequence)
-    assert [note.pitch for note in mapped.notes] == [42, 46, 43, 38, 38, 60]
-    assert sequence.notes[0].pitch == 22
-    assert to_general_midi_drums(piece(22)).notes[0].pitch == 22
 
 
 def test_every_groove_pitch_becomes_one_of_nine_drums(shared_data):

@@ -260,27 +260,20 @@ def _workspace(data_set: DataSet) -> Iterator[Path]:
 
 
 def _download(data_set: DataSet, workspace: Path) -> Path:
-    """Fetch the archive and check it; one that fails is deleted."""
-    import pooch
-
+    """Fetch the archive, unless an earlier try did, and check it; one that fails is deleted."""
     _check_room(data_set.bytes + data_set.unpacked_bytes, data_set.name)
-    pooch.get_logger().setLevel("ERROR")
-    known_hash = f"sha256:{data_set.sha256}" if data_set.sha256 else None
     archive = workspace / f"{data_set.name}.zip"
-
-    def resume(url: str, output: str, _: object) -> None:
-        part = workspace / f"{data_set.name}.zip.part"
+    if not archive.exists():
+        part = archive.with_suffix(".zip.part")
         _receive(data_set, part)
-        os.replace(part, output)
-
-    try:
-        pooch.retrieve(data_set.url, known_hash, archive.name, workspace, downloader=resume)
-    except ValueError:  # its hash is another; pooch has deleted it
+        os.replace(part, archive)
+    if data_set.sha256 and _sha256(archive) != data_set.sha256:
+        archive.unlink()
         raise EtudeError(
             f"what {data_set.url} sent is not the archive of {data_set.name} "
             "(its SHA-256 differs) and was deleted: run the command again, "
             "and if it stays so use a copy from elsewhere with FROM=path"
-        ) from None
+        )
     try:
         _check_archive(data_set, archive)
     except EtudeError:

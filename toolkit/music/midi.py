@@ -156,41 +156,6 @@ def write_midi(sequence: "NoteSequence", path: Path | str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def notes_to_sequence(notes: Notes) -> "NoteSequence":
-    """Turn arrays into a NoteSequence with the same notes and pedal events in the same order."""
-    sequence = import_note_seq().NoteSequence(ticks_per_quarter=220)
-    player = {}
-    columns = zip(*(getattr(notes, name).tolist() for name in list(DTYPES)[:7]), strict=True)
-    for pitch, velocity, start, end, instrument, program, is_drum in columns:
-        sequence.notes.add(
-            pitch=pitch,
-            velocity=velocity,
-            start_time=start,
-            end_time=end,
-            instrument=instrument,
-            program=program,
-            is_drum=is_drum,
-        )
-        player[instrument] = (program, is_drum)
-    for time, value, instrument in zip(
-        notes.pedal_time.tolist(),
-        notes.pedal_value.tolist(),
-        notes.pedal_instrument.tolist(),
-        strict=True,
-    ):
-        program, is_drum = player.get(instrument, (0, False))
-        sequence.control_changes.add(
-            time=time,
-            control_number=midi_reader.SUSTAIN_PEDAL,
-            control_value=value,
-            instrument=instrument,
-            program=program,
-            is_drum=is_drum,
-        )
-    sequence.total_time = max(notes.end.tolist(), default=0.0)
-    return sequence
-
-
 def sequence_to_notes(sequence: "NoteSequence") -> Notes:
     """Turn a NoteSequence's notes and pedal events into arrays, in the same order.
 

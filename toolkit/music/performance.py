@@ -4,55 +4,44 @@ The events are those of Oore et al., "This Time with Feeling" (2018), section 3,
 that `note_seq.PerformanceOneHotEncoding` gives them.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from toolkit.data.parallel import map_items
 from toolkit.errors import EtudeError
 from toolkit.music.midi import Notes, read_notes
 from toolkit.music.midi_reader import machine_code
 
+STEPS_PER_SECOND = 100
 MAX_SHIFT_STEPS = 100
+BIN_SIZE = 4  # velocities in each of 32 bins
 NOTE_ON, NOTE_OFF, TIME_SHIFT = 0, 128, 256
 VELOCITY = TIME_SHIFT + MAX_SHIFT_STEPS
 LAST_STEP = 2**31 - 1  # a step shares an int64 with a note's index
 
 
-def encode_performance(
-    notes: Notes, steps_per_second: int = 100, velocity_bins: int = 32, sustain: bool = True
-) -> np.ndarray:
-    """Encode notes as performance events.
+def encode_performance(notes: Notes) -> np.ndarray:
+    """Encode notes as performance events, 100 steps a second and 32 velocities.
 
     Parameters
     ----------
     notes
-        Of any number of instruments; all go into one stream.
-    steps_per_second
-        The grid: times are rounded to the nearest step, and no note is shorter than one.
-    velocity_bins
-        How many velocities there are, 1 to 127; 0 leaves them out.
-    sustain
-        Whether the pedal prolongs notes, as `note_seq.apply_sustain_control_changes` does.
+        Of any number of instruments; all go into one stream. The pedal prolongs them, as
+        `note_seq.apply_sustain_control_changes` does. Times are rounded to the nearest step, and
+        no note is shorter than one.
 
     Returns
     -------
     events : uint16 array (events,)
-        NOTE_ON 0-127, NOTE_OFF 128-255, TIME_SHIFT of 1 to 100 steps 256-355, VELOCITY from 356.
+        NOTE_ON 0-127, NOTE_OFF 128-255, TIME_SHIFT of 1 to 100 steps 256-355, VELOCITY 356-387.
 
     Raises
     ------
     EtudeError
-        If a setting is out of range, or a time is (a piece has `LAST_STEP` steps at most).
+        If a time is out of range (a piece has `LAST_STEP` steps at most).
     """
-    if steps_per_second < 1 or not 0 <= velocity_bins <= 127:
-        raise EtudeError(
-            f"A performance has 1 or more steps a second and 0 to 127 velocity bins, not "
-            f"{steps_per_second} and {velocity_bins}."
-        )
     end = notes.end
-    limit = LAST_STEP / steps_per_second
+    limit = LAST_STEP / STEPS_PER_SECOND
     if not (
         np.all((notes.start >= 0) & (notes.start <= end) & (end < limit))
         and np.all((notes.pedal_time >= 0) & (notes.pedal_time < limit))
@@ -62,28 +51,20 @@ def encode_performance(
             "before it starts: that is not a performance."
         )
     order = np.lexsort((notes.pitch, notes.start))
-    if sustain and len(notes.pedal_time):
+    if len(notes.pedal_time):
         end, kept = _sustained(notes, order)
         order = order[kept[order]]
     start, end = notes.start[order], end[order]
-    start_step = (start * steps_per_second + 0.5).astype(np.int64)
-    end_step = (end * steps_per_second + 0.5).astype(np.int64)
+    start_step = (start * STEPS_PER_SECOND + 0.5).astype(np.int64)
+    end_step = (end * STEPS_PER_SECOND + 0.5).astype(np.int64)
     end_step += end_step == start_step
     offsets = np.sort(end_step << 32 | np.arange(len(order)))
-    bin_size = -(-127 // velocity_bins) if velocity_bins else 0
-    return _events(start_step, offsets, notes.pitch[order], notes.velocity[order], bin_size)
+    return _events(start_step, offsets, notes.pitch[order], notes.velocity[order])
 
 
 def encode_file(path: Path | str) -> np.ndarray:
-    """Read a MIDI file and encode it with the default settings."""
+    """Read a MIDI file and encode it."""
     return encode_performance(read_notes(path))
-
-
-def encode_files(
-    paths: Iterable[Path], description: str = "performances", processes: int | None = None
-) -> tuple[list[np.ndarray | None], dict[Path, str]]:
-    """Encode many MIDI files in all cores; what is returned is as `map_items` says."""
-    return map_items(encode_file, paths, description, processes)
 
 
 def _sustained(notes: Notes, by_start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -207,7 +188,7 @@ def _drop_one_like(note, kept, pitch, velocity, start, end, instrument, program)
 
 
 @machine_code
-def _events(start_step, offsets, pitch, velocity, bin_size):
+def _events(start_step, offsets, pitch, velocity):
     """Merge onsets with offsets (`step << 32 | note`, sorted) and write the events."""
     num_notes = pitch.size
     last_step = (offsets[-1] >> 32) if num_notes else 0
@@ -223,12 +204,11 @@ def _events(start_step, offsets, pitch, velocity, bin_size):
             count += 1
             step += shift
         if is_onset:
-            if bin_size:
-                velocity_bin = (int(velocity[on]) - 1) // bin_size + 1
-                if velocity_bin != current_bin:
-                    current_bin = velocity_bin
-                    events[count] = VELOCITY + velocity_bin - 1
-                    count += 1
+            velocity_bin = (int(velocity[on]) - 1) // BIN_SIZE + 1
+            if velocity_bin != current_bin:
+                current_bin = velocity_bin
+                events[count] = VELOCITY + velocity_bin - 1
+                count += 1
             events[count] = NOTE_ON + pitch[on]
             count += 1
             on += 1

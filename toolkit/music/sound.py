@@ -113,18 +113,6 @@ def check_soundfont(path: Path) -> None:
         raise EtudeError(f"{shown(path)} is not a SoundFont: give the path of an .sf2 file.")
 
 
-def to_general_midi_drums(sequence: "NoteSequence") -> "NoteSequence":
-    """Copy a sequence with the drum pitches of a Roland TD-11 (Groove's) as General MIDI has them.
-
-    Pitches that the kit does not have, and notes that are no drums, stay as they are.
-    """
-    mapped = _copy(sequence)
-    for note in mapped.notes:
-        if note.is_drum:
-            note.pitch = TD11_TO_GENERAL_MIDI.get(note.pitch, note.pitch)
-    return mapped
-
-
 def render_wav(
     sequence: "NoteSequence",
     path: Path | str,

@@ -126,14 +126,13 @@ def plot_measures(
     measures: Mapping[str, Mapping[str, float]],
     path: Path,
     reference: Mapping[str, float] | None = None,
-    reference_name: str = "real music",
 ) -> None:
     """Draw measures of samples side by side, one small panel each, as a PNG.
 
     Parameters
     ----------
     measures : measure -> setting (such as "temperature 1.0") -> value
-    reference : measure -> its value in `reference_name`, drawn as a dashed line
+    reference : measure -> its value in real music, drawn as a dashed line
     """
     columns = min(3, len(measures))
     rows = -(-len(measures) // columns)
@@ -160,7 +159,7 @@ def plot_measures(
         if np.isfinite(real):
             panel.axvline(real, color=COLOURS[1], linewidth=1.4, linestyle=(0, (4, 3)))
             panel.annotate(
-                f"{reference_name} {_format(real)}", (real, 1), (0, 4),
+                f"real music {_format(real)}", (real, 1), (0, 4),
                 xycoords=("data", "axes fraction"), textcoords="offset points",
                 ha="right" if real > widest / 2 else "left", fontsize=9.5, color=COLOURS[1],
             )  # fmt: skip

@@ -213,11 +213,11 @@ def load_weights(model: Any, path: Path) -> None:
         ) from None
 
 
-def best_epoch(log: Log, column: str = MONITOR) -> int | None:
-    """Give the epoch (from 1) with the lowest `column`; None without a finite value."""
+def best_epoch(log: Log) -> int | None:
+    """Give the epoch (from 1) with the lowest `MONITOR`; None without a finite value."""
     values = [
         (value, log["epoch"][index])
-        for index, value in enumerate(log.get(column, []))
+        for index, value in enumerate(log.get(MONITOR, []))
         if math.isfinite(value)
     ]
     return int(min(values)[1]) if values else None

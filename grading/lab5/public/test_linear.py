@@ -261,12 +261,12 @@ def test_compound_draw(student, solution, rng):
 # Tasks 5.18 and 5.19: losses
 
 
-def some_targets(rng, batch=3, length=5):
+def some_targets(rng, length=5):
     """Draw targets, and logits; the rows end early, one at once."""
-    targets = rows(rng, batch, length)
-    lengths = np.array([length, 0, 2])[:batch, None]
+    targets = rows(rng, 3, length)
+    lengths = np.array([length, 0, 2])[:, None]
     targets[np.arange(length) >= lengths] = PAD
-    return targets, [2 * floats(rng, batch, length, size) for size in FIELD_SIZES]
+    return targets, [2 * floats(rng, 3, length, size) for size in FIELD_SIZES]
 
 
 @check("5.18", says="a float32 scalar; the mean of seven means", weight=3)

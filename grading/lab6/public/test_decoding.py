@@ -24,9 +24,9 @@ PAD, START, END = range(3)
 ATOL = 1e-4  # scores are means of tens of float32 logarithms, each of about 1 to 20
 
 
-def scripts(codes, rng, vocab_size=9, end=0.0, scale=1.5):
+def scripts(codes, rng, vocab_size=9, end=0.0):
     """Build the same script in each worker; `end` is added to the logits of END."""
-    table = rng.normal(0, scale, (31, vocab_size)).astype("f4")
+    table = rng.normal(0, 1.5, (31, vocab_size)).astype("f4")
     table[:, END] += end
     table[:, [PAD, START]] = 6.0  # the likeliest, but forbidden
     return [model(code.build("scripted_model", table)) for code in codes]

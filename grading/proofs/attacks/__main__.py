@@ -59,8 +59,8 @@ Denied by seccomp: locks and leases on files, advice on what the kernel keeps of
 and reads that return only what is there, counts of page faults, asynchronous reads, notices of
 changes, memory and queues with names; by Landlock: all of `/proc` and `/sys` but a few files that
 count nothing of others."""
-FOLDER = Path(__file__).parent
-PIPE = FOLDER / "pipe.py"
+GROUPS = Path(__file__).with_name("groups")
+NAME = re.compile(r"^# %% (\w+)\n", re.MULTILINE)  # above each attack of a group's file
 TABLE = ROOT / "docs" / "containment.md"
 FIGURES = ROOT / "benchmarks" / "results" / "containment.json"
 CONTROL = ("3.3", "3.4")  # graded in every attack
@@ -72,23 +72,17 @@ EXPECTED = re.compile(r"Expected: (nothing|full marks)( hidden)?(?: on (3\.\d))?
 
 @dataclass(frozen=True)
 class Attack:
-    """One attack: how it is called, what it tries, what points it should get."""
+    """One attack: how it is called, what it tries, what points it should get, its code."""
 
     name: str
     says: str
     expected: str
+    code: str = ""
 
     @property
     def group(self) -> str:
         """The first word of its name."""
         return self.name.split("_")[0]
-
-    @property
-    def code(self) -> str:
-        """What is appended to the solution: its file, below what attacks on the protocol share."""
-        own = (FOLDER / f"{self.name}.py").read_text(encoding="utf-8")
-        shared = PIPE.read_text(encoding="utf-8") if self.group == "breaks" else ""
-        return f"{shared}\n\n{own}"
 
     def touches(self, task_id: str, hidden: bool) -> bool:
         """Whether it should get no points for a task's public or hidden checks."""
@@ -109,10 +103,13 @@ class Attack:
 def attacks() -> list[Attack]:
     """All of them, by name."""
     found = []
-    for path in FOLDER.glob("[a-z]*_*.py"):
-        says = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        text, _, expected = says.rpartition("Expected: ")
-        found.append(Attack(path.stem, " ".join(text.split()), expected.removesuffix(".")))
+    for path in GROUPS.glob("*.py"):
+        shared, *parts = NAME.split(path.read_text(encoding="utf-8"))
+        for name, own in zip(parts[::2], parts[1::2], strict=True):
+            says = ast.get_docstring(ast.parse(own)) or ""
+            text, _, expected = says.rpartition("Expected: ")
+            words, expected = " ".join(text.split()), expected.removesuffix(".")
+            found.append(Attack(f"{path.stem}_{name}", words, expected, shared + own))
     for name, (make, expected) in HANDED.items():
         found.append(Attack(name, make.__doc__ or "", expected))
     return sorted(found, key=lambda attack: attack.name)

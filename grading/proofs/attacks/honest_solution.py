@@ -1,4 +1,0 @@
-"""The solution itself.
-
-Expected: full marks.
-"""

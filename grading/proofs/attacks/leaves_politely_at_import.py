@@ -1,8 +1,0 @@
-"""Exits as a program does while it is loaded.
-
-Expected: nothing.
-"""
-
-import sys
-
-sys.exit(0)

@@ -1,7 +1,0 @@
-"""Never finishes loading.
-
-Expected: nothing.
-"""
-
-while True:
-    pass
