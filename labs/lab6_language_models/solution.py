@@ -1674,7 +1674,7 @@ def bootstrap(
             "least 1"
         )
     values = np.asarray(values, float)
-    values = values[~np.isnan(values).reshape(len(values), -1).any(axis=1)]
+    values = values[~np.isnan(values).any(axis=tuple(range(1, values.ndim)))]
     if not len(values):
         return float("nan"), float("nan")
     draws = np.random.default_rng(seed).integers(len(values), size=(resamples, size or len(values)))

@@ -346,3 +346,8 @@ def test_intervals_hold_what_they_say():
         inside += low <= 2.0 <= high
     # about 94 % with 40 pieces; 200 draws are off by 3.4
     assert 165 <= inside <= 199
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 2), (2, 2)])
+def test_bounds_of_no_pieces_are_nan(shape):
+    assert np.isnan(lab.bootstrap(np.full(shape, np.nan), np.mean)).all()
