@@ -148,7 +148,8 @@ def drops(node: ast.AST, written: set[int]) -> Iterator[Edit]:
         found = getattr(node, part, None)
         statements = found if isinstance(found, list) else []
         for place, one in enumerate(statements):
-            if isinstance(one, DROPPED) and one.lineno in written:
+            says = isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+            if isinstance(one, DROPPED) and one.lineno in written and not says:
                 rest = [*statements[:place], ast.Pass(), *statements[place + 1 :]]
                 yield lambda it, part=part, rest=rest: setattr(it, part, rest)
 
