@@ -59,13 +59,14 @@ def reported(run: Run, tasks: Tasks) -> Iterator[None]:
         if run.begun and not run.reported:
             lab = load_lab(run.lab)
             report = Report(run, f"Lab {lab.number}: {lab.title}")
-            add_training(report)
+            with suppress(OSError):
+                add_training(report)
             write_stopped(report, tasks, error)
         raise
 
 
 def write_stopped(report: Report, tasks: Tasks, error: BaseException) -> None:
-    """Close the report of a run that `error` stopped; a full disk is no second error."""
+    """Close the report of a run that `error` stopped; a full disk must not hide that error."""
     report.stopped = reason(tasks, error)
     report.add_code("Whose code ran", tasks.describe())
     with suppress(OSError):
