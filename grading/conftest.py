@@ -181,13 +181,14 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 def grade_lab(pytests: pytest.Session, session: Session, items: list[pytest.Item]) -> None:
     """Grade what was selected of a lab; after each task print it, write it and tell pytest."""
     selected = {item.name: item for item in items}
+    told = {session.problem or ""}
 
     def after(task: TaskResult) -> None:
         session.result.write(results_file(pytests.config, session.lab))
         for check in task.checks:
             if check.traceback:
                 console.print(escape(check.traceback))
-        show_task(task, session.problem)
+        show_task(task, told)
         for check in task.checks:
             if item := selected.get(check.name):
                 item.ihook.pytest_runtest_logreport(report=as_report(item, check))

@@ -154,23 +154,34 @@ def difficulty(lab: Lab, results: list[Result]) -> list[dict[str, Any]]:
 
 
 def clusters(results: list[Result]) -> list[dict[str, Any]]:
-    """Failures with the same message but for its numbers and quotes, the commonest first."""
-    found: dict[tuple[str, str, str], list[tuple[str, str]]] = defaultdict(list)
+    """Failures with the same message but for its numbers and quotes, the commonest first.
+
+    What public checks say alike in several tasks is about the file, and counts once.
+    """
+    found: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
     for result in results:
         if result["problem"]:
             continue
-        for task in result["tasks"]:
-            for check in task["checks"]:
-                if check["outcome"] == "failed":
-                    kind = pattern(check["message"])
-                    key = (task["id"], check["says"], kind)
-                    found[key].append((result["student"], check["message"]))
+        failed = [
+            (task["id"], check)
+            for task in result["tasks"]
+            for check in task["checks"]
+            if check["outcome"] == "failed"
+        ]
+        tasks = defaultdict(set)
+        for task, check in failed:
+            tasks[check["message"]].add(task)
+        for task, check in failed:
+            message = check["message"]
+            of_file = len(tasks[message]) > 1 and not check["hidden"]
+            where = ("all", "the file") if of_file else (task, check["says"])
+            found[*where, pattern(message)][result["student"]] = message
     rows = [
         {
             "task": task,
             "says": says,
-            "message": sorted(message for _, message in those)[0],
-            "students": [student for student, _ in those],
+            "message": min(those.values()),
+            "students": list(those),
         }
         for (task, says, _), those in found.items()
     ]

@@ -154,7 +154,7 @@ class Passes:
             reason = getattr(failure, "reason", REASONS["value"])
             return f"a hidden check of this property failed: {reason}"
         message = plain(str(failure) or self.check.says)
-        called = getattr(failure, "called", "")
+        called = getattr(failure, "called", "") if getattr(failure, "asked", True) else ""
         if called and called not in message:
             message = f"{message}\nin {plain(called)}"
         return "\n".join(filter(None, (message, self.printed())))

@@ -132,6 +132,15 @@ class Check:
     wall: float | None = None
 
 
+def messages(checks: Iterable[CheckResult]) -> list[str]:
+    """Each check's message; "as above" if an earlier check has the same."""
+    found: list[str] = []
+    for check in checks:
+        again = bool(check.message) and check.message in found
+        found.append("as above" if again else check.message)
+    return found
+
+
 def share_points(task: Task, checks: Iterable[Check]) -> list[CheckResult]:
     """Give the public checks 60 % of a task's points and the hidden ones 40 %, by weight."""
     checks = list(checks)

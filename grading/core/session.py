@@ -198,6 +198,14 @@ class Session:
             self.load(worker, self.code(task, alone))
         return worker
 
+    def ready(self, check: Check, task: TaskResult, alone: bool) -> Worker:
+        """The task's worker; a failure here is not of the function that is asked."""
+        try:
+            return self.worker(check, task, alone)
+        except CheckFailed as failure:
+            failure.asked = False
+            raise
+
     def load(self, worker: Worker, code: bytes) -> None:
         """Load the submission; what goes wrong there is told once and in its own words."""
         try:
@@ -221,7 +229,7 @@ class Session:
         def ask(**question: Any) -> Any:
             started = time.monotonic()
             try:
-                return self.worker(check, task, alone).ask(**question)
+                return self.ready(check, task, alone).ask(**question)
             except WorkerDied:
                 key = (task.id, alone)
                 self.deaths[key] = self.deaths.get(key, 0) + 1

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from grading.core.results import TaskResult
+from grading.core.results import TaskResult, messages
 from grading.core.run import grade
 from labs.course.catalogue import Lab, Task, find_task, load_lab
 from labs.course.update import read_manifest
@@ -94,11 +94,12 @@ def as_classroom(
     broken = any(check.outcome == "error" for check in checks)
     passed = all(check.outcome == "passed" for check in checks)
     status = "error" if broken else "pass" if passed else "fail"
+    failed = [check for check in checks if check.outcome != "passed"]
     told = [problem] if problem else []
     told += [
-        f"{check.says}: {check.message or check.outcome}"
-        for check in checks
-        if check.outcome != "passed" and not problem
+        f"{check.says}: {message or check.outcome}"
+        for check, message in zip(failed, messages(failed), strict=True)
+        if not problem
     ]
     possible = round(sum(check.points for check in checks), 3)
     test = {

@@ -18,7 +18,7 @@ from typing import Any
 
 from grading.core.collect import collect
 from grading.core.imports import with_imports
-from grading.core.results import CheckResult, TaskResult
+from grading.core.results import CheckResult, TaskResult, messages
 from grading.core.run import run_checks
 from grading.core.secret import course_secret, warn_without_secret
 from grading.core.session import Session
@@ -293,17 +293,17 @@ def as_test(task: TaskResult, checks: list[CheckResult], visibility: str) -> dic
         "score": round(sum(check.earned for check in checks), 6),
         "max_score": round(sum(check.points for check in checks), 6),
         "status": "passed" if passed else "failed",
-        "output": "\n".join(map(line, checks)),
+        "output": "\n".join(map(line, checks, messages(checks))),
         "visibility": visibility if hidden else "visible",
     }
 
 
-def line(check: CheckResult) -> str:
+def line(check: CheckResult, message: str) -> str:
     """A check's verdict and message as text."""
     if check.outcome == "error":
         return f"{check.says}: the grader itself broke here, tell your instructor"
     text = f"{check.says}: {check.outcome}, {points(check.earned)} of {points(check.points)}"
-    return text + "".join(f"\n    {row}" for row in check.message.splitlines())
+    return text + "".join(f"\n    {row}" for row in message.splitlines())
 
 
 def main() -> None:

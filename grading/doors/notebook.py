@@ -14,7 +14,7 @@ from typing import Any
 
 from grading.core.collect import CheckTest, collect
 from grading.core.processes import zygote
-from grading.core.results import Outcome, TaskResult
+from grading.core.results import Outcome, TaskResult, messages
 from grading.core.run import grade
 from grading.core.session import Session
 from grading.doors.pictures import drawing
@@ -61,7 +61,7 @@ def answer(task: str, code: str | None = None) -> dict[str, Any]:
     with console.capture() as captured:
         show_stamp(session.result)
         show_heading(session)
-        show_task(result, session.problem)
+        show_task(result, {session.problem or ""})
     return {
         "earned": round(result.earned, 2),
         "html": verdict_html(session, result),
@@ -78,10 +78,10 @@ def verdict_html(session: Session, task: TaskResult) -> str:
     findings = [
         {
             "says": check.says,
-            "message": check.message,
+            "message": message,
             "drawing": drawing(check.difference) if check.difference else None,
         }
-        for check in told
+        for check, message in zip(told, messages(told), strict=True)
     ]
     own = all(check.own_chain for check in task.checks)
     alone = {check.message for check in task.checks if not check.own_chain}

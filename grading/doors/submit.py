@@ -41,8 +41,9 @@ def submit(lab: Lab, code: str | None = None, folder: Path = SUBMISSIONS) -> Pat
     result = session.result
     show_stamp(result)
     show_heading(session)
+    told: set[str] = set()
     for task in result.tasks:
-        show_task(task)
+        show_task(task, told)
     show_total(result)
     for note in session.lost.values():
         warn(note)

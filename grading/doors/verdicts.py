@@ -44,19 +44,29 @@ def notes_of(session: Session) -> list[str]:
     return [*session.notes, *imports]
 
 
-def show_task(task: TaskResult, problem: str | None = None) -> None:
-    """A task's line, and what failed in it, but for a `problem` that was told already."""
+def show_task(task: TaskResult, told: set[str]) -> None:
+    """A task's line, and what failed in it.
+
+    Parameters
+    ----------
+    told
+        What public checks said before: it is not repeated, and what they say here is added.
+    """
     colour = COLOURS[task.outcome]
     own = all(check.own_chain for check in task.checks)
     outcome = task.outcome if own else f"{task.outcome}, alone"
     score = f"{points(task.earned):>4} of {points(task.possible)}"
     console.print(f"  {task.id:<5}{task.name:<24}[{colour}]{outcome:<15}[/{colour}]{score}")
-    told = {problem, ""}
+    before, here = frozenset(told), {""}
     for check in task.checks:
-        if check.message in told:
+        if check.message in here:
             continue
-        told.add(check.message)
+        here.add(check.message)
         lines = f"{check.says}\n{check.message}" if check.own_chain else check.message
+        if check.message in before:
+            lines = "as above"
+        elif not check.hidden:
+            told.add(check.message)
         first, *rest = lines.splitlines()
         console.print(f"       [dim]·[/dim] {escape(first)}")
         for line in rest:

@@ -36,8 +36,11 @@ class Difference(NamedTuple):
 class CheckFailed(AssertionError):
     """A submission failed a check: one of REASONS, and what a public check says about it.
 
-    `difference` is what a notebook may draw beside the message of a public check.
+    `difference` is what a notebook may draw beside the message of a public check. `asked` is False
+    if no function was called, because the file does not load or has used up what it may.
     """
+
+    asked = True
 
     def __init__(self, reason: str, message: str, difference: Difference | None = None):
         self.reason = REASONS[reason]

@@ -123,6 +123,10 @@ def test_failures_with_the_same_message_are_one_cluster():
         result("e"),
     ]
     assert [row["students"] for row in clusters(results)] == [["a", "b"], ["c", "d"]]
+    several = ["test_windows_shift", "test_windows_mask", "test_vocabulary_order"]
+    file = result("f", several, "loading f.py raised KeyError (f.py:622): 'a'")
+    (row,) = clusters([file])
+    assert (row["task"], row["says"], row["students"]) == ("all", "the file", ["f"])
     assert pattern("12 of 13") == pattern("1 of 4")
     assert pattern("12 of 13") != pattern("12 in 13")
 

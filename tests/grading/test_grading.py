@@ -19,8 +19,9 @@ from grading.core.collect import collect, declared
 from grading.core.inputs import DRAWINGS, public_inputs
 from grading.core.passes import run_check
 from grading.core.processes import zygote
-from grading.core.results import Check, empty_result, stamp
+from grading.core.results import Check, empty_result, messages, stamp
 from grading.core.session import Session
+from grading.doors.verdicts import show_task
 from grading.lab2.beams import Script, assert_found
 from grading.lab2.hidden.oracles import NEAR, search
 from grading.lab2.networks import assert_zero_outside
@@ -31,6 +32,7 @@ from grading.sandbox.worker.codec import MusicXML, Opaque
 from grading.sandbox.workers import Raised, Refused, Worker, WorkerDied, Zygote
 from labs.course.catalogue import load_lab
 from labs.course.stubs import stubbed
+from toolkit.console import console
 from toolkit.errors import EtudeError
 from toolkit.paths import ROOT
 
@@ -99,6 +101,23 @@ def argmax(student, solution, rng):
 def replaced(old, new, source=SOLUTION):
     assert old in source
     return source.replace(old, new)
+
+
+def test_a_file_that_does_not_load_says_so_once(graded):
+    tests = {"3.3": [vocabulary, vocabulary], "3.8": [argmax]}
+    result = graded(SOLUTION + "\nWIDTHS = {}['a']\n", tests)
+    first, *rest = [check.message for task in result.tasks for check in task.checks]
+    assert first.startswith("loading ")
+    assert "\n" not in first
+    assert rest == [first, first]
+    told: set[str] = set()
+    with console.capture() as captured:
+        for task in result.tasks:
+            if task.checks:
+                show_task(task, told)
+    assert captured.get().count("KeyError") == 1
+    assert captured.get().count("as above") == 1
+    assert messages(result.task("3.3").checks) == [first, "as above"]
 
 
 # Workers

@@ -78,6 +78,17 @@ def test_files_without_beats_notes_or_sense_are_told_in_a_sentence(tmp_path):
         read_piece(path)
     with pytest.raises(EtudeError, match="cannot be read"):
         read_piece(tmp_path / "none.mid")
+    path = midi_file(tmp_path / "key.mid", [mido.MetaMessage("key_signature", key="C")])
+    path.write_bytes(path.read_bytes().replace(b"\xff\x59\x02\x00\x00", b"\xff\x59\x02\x00\x63"))
+    with pytest.raises(EtudeError, match=r"cannot be read \(Could not decode key"):
+        read_piece(path)
+
+
+@pytest.mark.parametrize("time", [1 << 28, 1 << 70, 1 << 2000])
+def test_a_wait_of_days_is_told_in_a_sentence(tmp_path, time):
+    first = [mido.MetaMessage("marker", text="N_N_N", time=time)]
+    with pytest.raises(EtudeError, match=r"after tick 268,435,455, days from its start"):
+        read_piece(midi_file(tmp_path / "late.mid", first))
 
 
 def test_vocabularies_have_the_sizes_of_the_papers():

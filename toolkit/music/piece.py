@@ -10,7 +10,9 @@ from toolkit.errors import EtudeError
 from toolkit.paths import shown
 
 TICKS_PER_BEAT = 480
+LAST_TICK = (1 << 28) - 1  # the longest wait that four bytes hold: days
 DRUM_CHANNEL = 9
+UNREADABLE = (OSError, EOFError, ValueError, IndexError, KeyError, TypeError)
 ROOTS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 QUALITIES = ("M", "m", "o", "+", "7", "M7", "m7", "o7", "/o7", "sus2", "sus4")
 NO_CHORD = "N_N"
@@ -46,14 +48,14 @@ def read_piece(path: Path | str) -> Piece:
     ------
     EtudeError
         If the file cannot be read, holds no notes, has no beats or another metre than 4/4, a tempo
-        of 0, or a marker that names no chord.
+        of 0, something after `LAST_TICK`, or a marker that names no chord.
     """
     import mido
 
     path = Path(path)
     try:
         file = mido.MidiFile(path)
-    except (OSError, EOFError, ValueError, IndexError, KeyError, TypeError) as error:
+    except (*UNREADABLE, mido.KeySignatureError) as error:
         raise _bad(path, f"it cannot be read ({str(error) or 'it is truncated'})") from None
     if not 0 < file.ticks_per_beat < 1 << 15:
         raise _bad(path, "it has no beats: its time is in SMPTE frames, not in ticks a beat")
@@ -64,6 +66,8 @@ def read_piece(path: Path | str) -> Piece:
         sounding: dict[tuple[int, int], deque] = defaultdict(deque)
         for message in track:
             tick += message.time
+            if tick > LAST_TICK:
+                raise _bad(path, f"it has something after tick {LAST_TICK:,}, days from its start")
             if message.type in ("note_on", "note_off") and message.channel != DRUM_CHANNEL:
                 queue = sounding[message.channel, message.note]
                 if message.type == "note_on" and message.velocity:
