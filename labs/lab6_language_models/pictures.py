@@ -31,7 +31,7 @@ from toolkit.music import grid
 from toolkit.music.pieces import read_score, to_sequence
 
 GALLERY = Gallery(__file__)
-SONG = "bwv227.1"  # a chorale whose first six bars are repeated
+SONG = "bwv227.1"  # its first six bars are repeated
 # two settings of one melody, in two keys
 SHARED = "bwv135.6", "bwv244.44"
 TEMPO = 84.0
@@ -45,7 +45,8 @@ def score(name: str) -> np.ndarray:
 
 def text(axes: Axes, x: float, y: float, words: str, size: float = 9, **options: Any) -> None:
     """Write in the middle of a point."""
-    axes.text(x, y, words, **{"ha": "center", "va": "center", "fontsize": size} | options)
+    look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": size} | options
+    axes.text(x, y, words, **look)
 
 
 # The frame
@@ -120,9 +121,10 @@ def angles(lab: Any) -> Figure:
 def hand(axes: Axes, to: np.ndarray, colour: str, words: str, style: str = "solid") -> None:
     """Draw the hand of a clock."""
     look = {"arrowstyle": "-|>", "color": colour, "linestyle": style, "shrinkA": 0, "shrinkB": 0}
-    axes.annotate("", to, (0, 0), arrowprops=look | {"linewidth": 1.6})
-    side = "center" if abs(to[0]) < 0.6 else "left" if to[0] > 0 else "right"
-    text(axes, *(np.array([1.08, 1.15]) * to), words, 9, ha=side, color=colour)
+    x, y = to.tolist()
+    axes.annotate("", (x, y), (0, 0), arrowprops=look | {"linewidth": 1.6})
+    side = "center" if abs(x) < 0.6 else "left" if x > 0 else "right"
+    text(axes, 1.08 * x, 1.15 * y, words, 9, ha=side, color=colour)
 
 
 @GALLERY.draw("6_2_networks")
@@ -220,7 +222,9 @@ def norms(lab: Any) -> Figure:
             side = -1 if found[first, 0] > 0 else 1
             axes.annotate(
                 *(names, found[first], (8 * side, 0)),
-                **{"textcoords": "offset points", "fontsize": 10, "va": "center"},
+                textcoords="offset points",
+                fontsize=10,
+                va="center",
                 ha="left" if side > 0 else "right",
             )
     for axes in panels[1:]:
@@ -457,42 +461,25 @@ def played(parts: list[np.ndarray]) -> Any:
 def grooves(lab: Any) -> Figure:
     """Three bars at 16 places, and the similarity of each pair."""
     notes, bars = bar_grooves(), 3
+    onsets = {(bar, place) for bar, place, _ in notes.tolist()}
     figure, axes = canvas(1.75)
-    marked = np.zeros((bars, 16), bool)
-    marked[notes[:, 0], notes[:, 1]] = True
     for place in range(0, 16, 4):
         text(axes, 0.85 + 0.25 * (place + 0.5), 1.55, str(place), 8)
     for bar in range(bars):
+        here = [(bar, place) in onsets for place in range(16)]
         text(axes, 0.1, 1.25 - 0.4 * bar, f"bar {bar + 1}", ha="left")
-        row = [["●" if one else "" for one in marked[bar]]]
-        cells(
-            axes,
-            (0.85, 1.4 - 0.4 * bar),
-            row,
-            [[KEY if one else PAPER for one in marked[bar]]],
-            (0.25, 0.3),
+        texts, colours = (
+            [[yes if one else no for one in here]] for yes, no in (("●", ""), (KEY, PAPER))
         )
+        cells(axes, (0.85, 1.4 - 0.4 * bar), texts, colours, (0.25, 0.3))
     for number, (i, j) in enumerate(((0, 1), (0, 2), (1, 2))):
         pair = notes[np.isin(notes[:, 0], (i, j))].copy()
         pair[:, 0] = pair[:, 0] == j
-        differ = int((marked[i] != marked[j]).sum())
         value = lab.grooving_similarity(pair, 2)
-        text(
-            axes,
-            5.1,
-            1.25 - 0.4 * number,
-            f"{i + 1} and {j + 1}: {differ} differ, {value:.3f}",
-            ha="left",
-        )
-    text(
-        axes,
-        5.1,
-        0.12,
-        f"GS = {lab.grooving_similarity(notes, bars):.3f}",
-        10,
-        ha="left",
-        weight="bold",
-    )
+        said = f"{i + 1} and {j + 1}: {16 * (1 - value):.0f} differ, {value:.3f}"
+        text(axes, 5.1, 1.25 - 0.4 * number, said, ha="left")
+    whole = f"GS = {lab.grooving_similarity(notes, bars):.3f}"
+    text(axes, 5.1, 0.12, whole, 10, ha="left", weight="bold")
     return figure
 
 
@@ -630,7 +617,7 @@ def plane() -> Figure:
             ha="left" if side > 0 else "right",
             color=colour,
         )
-    axes.set_xlabel("runs of 16 notes that are copied, in whatever key (%)", fontsize=9)
+    axes.set_xlabel("runs of 16 notes that are copied, in any key (%)", fontsize=9)
     axes.set_ylabel("distance to the training\nset (deviations)", fontsize=9)
     axes.set(xlim=(-3, 103), ylim=(0, None))
     return figure

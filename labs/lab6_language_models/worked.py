@@ -17,6 +17,7 @@ MISTAKES: dict[str, tuple[str, ...]] = {
     "6_2_gate_and_expand_exchanged": ("5.715",),
     "6_2_sigmoid_gate": ("2.642",),
     "6_3_heads_interleaved": ("4.523, 14.768, 4.523, 14.768",),
+    "6_3_mask_transposed": ("5", "50"),
     "6_4_sum_normalised": ("(−1, 1)",),
     "6_4_not_added": ("(0, 0)",),
     "6_6_layers_counted": ("0.01",),
