@@ -1,16 +1,31 @@
 # %% [markdown]
 # # Lab 6: GPT-2 and LLaMA
 #
-# A published homework trains two language models on pop piano, GPT-2 and LLaMA. It decodes
-# greedily, by sampling and by beam search, and ranks the six results by three measures of the
-# music: H1, H4 and GS, each as the distance Δ from the training set's 1.94, 2.53 and 0.78. LLaMA
-# with greedy decoding wins with Δ of .00, .03 and .00, and the text adds that the model "sometimes
-# outputs exactly the same song as the human player". That is the problem: the ranking rewards
-# copying, and with twenty pieces a Δ of .03 is chance.
+# `make lab6` trains two language models on Bach's chorales, lets both continue the same pieces, and
+# plays the results. Listen first: which one is better, and how would you show it?
 #
-# You build both models, so that they run with published weights (6.1 to 6.9), beam search (6.10),
-# and the measures (6.11, 6.12). Then you build what the homework lacks: measures of copying (6.13
-# to 6.15) and intervals (6.16).
+# A published homework asks this about pop piano. It decodes greedily, by sampling and by beam
+# search, and ranks the six results by three measures of the music: H1, H4 and GS, each as the
+# distance Δ from the training set's 1.94, 2.53 and 0.78. LLaMA with greedy decoding wins with Δ of
+# .00, .03 and .00, and the text adds that the model "sometimes outputs exactly the same song as the
+# human player". That is the problem: the ranking rewards copying, and with twenty pieces a Δ of .03
+# is chance.
+#
+# So you build both models, and then what the homework lacks: measures of copying, and intervals.
+#
+# ![The way of this lab: a piece as ids goes into a language model made of blocks with attention and
+# a network; sampling or beam search makes a new piece; its harmony, its rhythm and its copies are
+# measured; the last question is how sure you are. Each part has its task's
+# number.](pictures/0_frame.png)
+#
+# | tasks | what you build | hours |
+# |---|---|---|
+# | 6.1 to 6.5 | both models, from their parts | 5 |
+# | 6.6, 6.7 | first weights, and models of equal size | 1 |
+# | 6.8, 6.9 | published weights in your models | 1½ |
+# | 6.10 | beam search | 2 |
+# | 6.11, 6.12 | harmony and rhythm as numbers | 1 |
+# | 6.13 to 6.16 | copies, and how sure you are | 1½ |
 #
 # | from GPT-2 | to LLaMA | task |
 # |---|---|---|
@@ -20,15 +35,19 @@
 # | LayerNorm | RMSNorm | 6.4 |
 # | biases; the output is the embedding | no biases; an output of its own | 6.5 |
 #
-# You should know Lab 4's attention and cache: `read` reads a primer, `step` one token. The sampling
-# that you wrote in Lab 4 is given. Allow twelve hours.
+# You should know Lab 4's attention and cache: `read` reads a primer, `step` one token. To catch up,
+# read [Dive into Deep Learning, chapter
+# 11](https://d2l.ai/chapter_attention-mechanisms-and-transformers/index.html). The sampling that
+# you wrote in Lab 4 is given.
 #
-# **Questions**, 120 words each. *a* What are the drawbacks of H1, H4 and GS? *b* What are the
-# limits of "closest to the training set wins"? *c* Which of the five differences mattered for
-# models of your size?
+# **Questions**, 120 words each; they bring no points. *a* What are the drawbacks of H1, H4 and GS?
+# *b* What are the limits of "closest to the training set wins"? *c* Which of the five differences
+# mattered for models of your size?
 #
-# **Read.** Radford et al., "Language Models are Unsupervised Multitask Learners" (2019), section
-# 2.3; Touvron et al., "LLaMA", [arXiv:2302.13971](https://arxiv.org/abs/2302.13971), section 2.2.
+# **Read.** Radford et al., [Language Models are Unsupervised Multitask
+# Learners](https://openai.com/index/better-language-models/) (2019), section 2.3; Touvron et al.,
+# "LLaMA", [arXiv:2302.13971](https://arxiv.org/abs/2302.13971), section 2.2; [The Illustrated
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/), with a picture of every part.
 
 # %%
 import json
@@ -51,13 +70,17 @@ LLAMA = {"norm": "rms", "positions": "rotary", "network": "swiglu", "biases": Fa
 # %% [markdown]
 # ## 6.1 Rotary positions
 #
-# Attention by itself does not know order. GPT-2 adds a learned vector for each position: it has
-# 1,024 of them, and must learn that 7 is near 8. Lab 4 learned a vector for each distance. Rotary
-# positions need no weights. Each pair of a query's features is a point in a plane, and the position
-# turns it, like the hand of a clock. Keys are turned too. A product of two vectors depends on the
-# angle between them, and if both are turned, only the difference of their positions remains.
+# Attention by itself does not know order. GPT-2 adds a learned vector for each of its 1,024
+# positions, and must learn that 7 is near 8. But our training windows begin anywhere in a chorale:
+# a position by itself says nothing, a distance does. Rotary positions need no weights. Each pair of
+# a query's features is a point in a plane, and the position turns it, like the hand of a clock.
+# Keys are turned too. A product of two vectors depends on the angle between them: if both are
+# turned, only the difference of their positions remains. The pairs turn at different speeds, the
+# first by 1 radian a position, the last by about 1/10,000.
 #
-# The pairs turn at different speeds: the first by 1 radian a position, the last by about 1/10,000.
+# ![Three clock faces. A pair that turns quickly, at positions 0 to 3. One that turns slowly: at
+# position 100 it is where the first was at 1. A query at 3 and a key at 1, with the same angle
+# between them as a query at 6 and a key at 4.](pictures/6_1_angles.png)
 #
 # $$
 # \begin{aligned}
@@ -77,12 +100,12 @@ LLAMA = {"norm": "rms", "positions": "rotary", "network": "swiglu", "biases": Fa
 # > **Predict.** A query of (1, 0, 0, 0) at position 3 meets a key of (1, 0, 0, 0) at 1: the product
 # > is cos 2 = −0.416. What is it at positions 1003 and 1001?
 #
-# **A different result?** −1.143 first: you paired neighbours, (1, 2) and (3, 4), as in the
-# paper's figure. Hugging Face pairs the halves; with the wrong pairs, published weights generate
-# noise.
+# **A different result?** First number −1.143: you paired neighbours, (1, 2) and (3, 4), as the
+# paper does. Hugging Face pairs the halves; with the wrong pairs, published weights generate noise.
+# Second number 1.591: your exponent is $-i/d$.
 #
 # **Read.** Su et al., "RoFormer", [arXiv:2104.09864](https://arxiv.org/abs/2104.09864), section
-# 3.4.2.
+# 3.4.2; [Rotary Embeddings](https://blog.eleuther.ai/rotary-embeddings/), with more pictures.
 #
 # **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
 # tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
@@ -141,27 +164,38 @@ def rotate(x, offset=0):
 # third layer: one path, the gate, goes through SiLU and says how much of the other path passes. So
 # a unit can multiply two of its inputs; a sum of units cannot.
 #
+# GELU and SiLU are smooth relatives of max(0, z): both let large z pass and make very negative z 0.
+#
+# ![GELU's network: x goes through expand, gelu and contract to y. SwiGLU's: x goes through expand,
+# and beside it through gate and silu; both are multiplied, then comes
+# contract.](pictures/6_2_networks.png)
+#
 # $$
 # \begin{aligned}
-# \text{GELU:}\quad y &= W_2\, \text{gelu}(W_1 x + b_1) + b_2 && (B, T, d) \\
-# \text{SwiGLU:}\quad y &= W_2\, (\text{silu}(V x) \odot W_1 x) && \text{silu}(z) = z\,\sigma(z)
+# \text{GELU:}\quad y &= W_2 \text{ gelu}(W_1 x + b_1) + b_2 && (B, T, d) \\
+# \text{SwiGLU:}\quad y &= W_2 (\text{silu}(V x) \odot W_1 x) && (B, T, d) \\
+# \text{silu}(z) &= z \sigma(z) = \frac{z}{1 + e^{-z}} && (B, T, f)
 # \end{aligned}
 # $$
 #
-# $V$ is the layer `gate`, $W_1$ `expand`, $W_2$ `contract`. Three matrices instead of two: with as
-# many weights, a gated network has about two thirds of the width. With $d=192$ and 768 units
-# GPT-2's network has 295,872 weights; without biases, SwiGLU comes closest with 514 units.
+# $V$ is the layer `gate`, $W_1$ `expand`, $W_2$ `contract`, $\odot$ a product number by number.
+# Three matrices instead of two: with as many weights, a gated network has about two thirds of the
+# width. With $d=192$ and $f=768$ units GPT-2's network has 295,872 weights; without biases, SwiGLU
+# comes closest with 514 units.
 #
-# **By hand.** One unit: $x=1$, $V=2$, $W_1=3$, $W_2=1$, no biases. SwiGLU: silu(2) = 2·0.881 =
-# 1.762, times 3 is 5.285. GELU with $W_1=3$: gelu(3) = 2.996.
+# **By hand.** One unit: $x=1$, $V=2$, $W_1=3$, $W_2=1$, no biases.
 #
-# > **Predict.** What do both give for $x=-1$? Which of the two can give a large number?
+# | SwiGLU | GELU |
+# |---|---|
+# | silu(2) = 2·0.881 = 1.762; times 3 is 5.285 | gelu(3) = 2.996 |
 #
-# **A different result?** 5.715: you used the wrong path as the gate. 2.642: your gate is a
-# sigmoid, as in older gated networks; silu(z) is z times that.
+# > **Predict.** What do both give for $x=-1$? Which of the two can give a large number there?
+#
+# **A different result?** 5.715: you used the wrong path as the gate. 2.642: your gate is a sigmoid,
+# as in older gated networks; silu(z) is z times that.
 #
 # **Read.** Shazeer, "GLU Variants Improve Transformer",
-# [arXiv:2002.05202](https://arxiv.org/abs/2002.05202), two pages and a table.
+# [arXiv:2002.05202](https://arxiv.org/abs/2002.05202), section 2.
 
 
 # %%
@@ -227,18 +261,23 @@ class FeedForward(layers.Layer):
 # But heads can share them. With 2 heads of keys and values for 6 heads of queries, groups of three
 # query heads look at the same keys, and the cache is a third as large.
 #
+# ![Six query heads three times. In GPT-2 each looks at keys and values of its own, 37.7 MB; in two
+# groups q0, q1, q2 look at kv0 and q3, q4, q5 at kv1, 12.6 MB; with multi-query all look at kv0,
+# 6.3 MB.](pictures/6_3_groups.png)
+#
 # $$
 # \begin{aligned}
 # Q &= x W_Q && (B, T, H, d_h) \text{, turned if rotary} \\
 # K, V &= x W_K, x W_V && (B, T, G, d_h) \text{, } K \text{ turned if rotary} \\
 # g(h) &= \lfloor h G / H \rfloor && \text{the head that } h \text{ looks at} \\
 # A_h &= \text{softmax}(Q_h K_{g(h)}^\top / \sqrt{d_h}) && (B, T, T) \\
-# y &= [A_1 V_{g(1)}, \dots, A_H V_{g(H)}]\, W_O && (B, T, d)
+# y &= [A_0 V_{g(0)}, \dots, A_{H-1} V_{g(H-1)}] W_O && (B, T, d)
 # \end{aligned}
 # $$
 #
-# With $G=H$ it is GPT-2's attention, with $G=1$ it is "multi-query". You need not copy the keys:
-# reshape the queries to $(B, T, G, H/G, d_h)$, and one product is enough.
+# Heads count from 0; later positions are masked before the softmax. With $G=H$ it is GPT-2's
+# attention, with $G=1$ it is "multi-query". You need not copy the keys: reshape the queries to
+# $(B, T, G, H/G, d_h)$, and one product is enough.
 #
 # **By hand.** Four query heads of width 1, two of keys, two positions; at the second one all
 # queries are 1. Key head A is 0, then 2, with values 1, 5; key head B is 2, then 0, with values 10,
@@ -253,10 +292,11 @@ class FeedForward(layers.Layer):
 # > that allowed, although every later query is at a different distance?
 #
 # **A different result?** 4.523, 14.768, 4.523, 14.768: head $h$ took key head $h \bmod G$. The
-# shapes are right, but a published LLaMA generates noise.
+# shapes are right, but a published LLaMA generates noise. 5 and 50: your mask is transposed, so the
+# second position sees only itself.
 #
-# **Read.** Ainslie et al., "GQA", [arXiv:2305.13245](https://arxiv.org/abs/2305.13245), section
-# 2.2.
+# **Read.** Ainslie et al., "GQA", [arXiv:2305.13245](https://arxiv.org/abs/2305.13245), section 2.2
+# and figure 2.
 
 
 # %%
@@ -410,10 +450,13 @@ class GroupedAttention(layers.Layer):
 # %% [markdown]
 # ## 6.4 Two blocks
 #
-# A block makes two additions to a stream. The inputs of attention and network are normalised; the
-# stream itself never is. So there is a path from the loss to the embedding with nothing but
-# additions, and deep models can be trained. GPT-2's LayerNorm subtracts the mean and divides by the
-# deviation; LLaMA's RMSNorm, that of Lab 4, only divides by the root mean square.
+# A block makes two additions to a stream, the vectors that run from the embedding to the output.
+# Inputs of attention and network are normalised; the stream itself never is. So there is a path
+# from the loss back to the embedding with nothing but additions, and deep models can be trained.
+#
+# ![Two blocks. In GPT-2's the stream x runs straight through two sums; a first branch passes
+# LayerNorm and attention with keys for each head, a second LayerNorm and the GELU network. LLaMA's
+# has RMSNorm, attention with turned, shared keys, and the SwiGLU network.](pictures/6_4_blocks.png)
 #
 # $$
 # \begin{aligned}
@@ -422,6 +465,13 @@ class GroupedAttention(layers.Layer):
 # \end{aligned}
 # $$
 #
+# GPT-2's LayerNorm subtracts the features' mean and divides by their deviation; LLaMA's RMSNorm,
+# that of Lab 4, only divides by the root mean square. With two features you can see what that does:
+#
+# ![Seven points of two features. After LayerNorm only two places are left: a, b, c, f at (−1, 1),
+# d, e, g at (1, −1). After RMSNorm all lie on a circle in their old directions; d and e, on one
+# line through 0, fall together.](pictures/6_4_norms.png)
+#
 # **By hand.** $x=(1, 3)$. LayerNorm: mean 2, deviation 1, so (−1, 1). RMSNorm: √((1 + 9) / 2) =
 # 2.236, so (0.447, 1.342). If attention and network return 0, the block returns (1, 3).
 #
@@ -429,11 +479,11 @@ class GroupedAttention(layers.Layer):
 # > forget?
 #
 # **A different result?** (−1, 1) instead of (1, 3): you normalised the sum, as the first
-# Transformer did.
+# Transformer did. (0, 0): the block returns what should be added.
 #
 # **Read.** Xiong et al., [arXiv:2002.04745](https://arxiv.org/abs/2002.04745), section 3, on the
-# place of the norm; Zhang and Sennrich, [arXiv:1910.07467](https://arxiv.org/abs/1910.07467), on
-# what it needs.
+# place of the norm; Zhang and Sennrich, [arXiv:1910.07467](https://arxiv.org/abs/1910.07467),
+# section 4, on what it needs.
 
 
 # %%
@@ -536,24 +586,34 @@ class Block(layers.Layer):
 # \begin{aligned}
 # h &= E[\text{ids}] + P[\text{position}] && (B, T, d) \text{, without } P \text{ if rotary} \\
 # h &\leftarrow \text{block}_\ell(h) && \ell = 1, \dots, L \\
-# \text{logits} &= \text{norm}(h)\, E^\top && (B, T, V) \text{, or another matrix if not tied}
+# \text{logits} &= \text{norm}(h) E^\top && (B, T, V) \text{, or another matrix if not tied}
 # \end{aligned}
 # $$
+#
+# $E$ is the embedding, a row for each of the $V$ ids. A tied model uses it twice: at the end each
+# row is compared with $h$.
 #
 # A step must know its position. The cache tells it: the old part holds `old` positions, so the
 # token in `slot` is at position old + slot. One published system added the vector of position 0 at
 # every step: it trained well and generated badly, and no error was ever raised.
 #
-# **By hand.** Vocabulary 10, width 4, 1 layer, 2 heads, 8 positions, 8 hidden units. GPT-2:
-# embedding 40, positions 32, attention 4·16 + 16 = 80, network 32 + 8 + 32 + 4 = 76, three norms
-# 24: 252 weights. LLaMA with one head of keys: embedding and output 80, attention 16 + 8 + 8 + 16 =
-# 48, network 96, three norms 12: 236.
+# ![A cache of eleven places. The old part has positions 0 to 5 and is filled by read. The new part
+# has slots 0 to 4, at positions 6 to 10: two are filled, slot 2 is written now, at position 6 + 2 =
+# 8, and two are empty.](pictures/6_5_cache.png)
+#
+# **By hand.** Vocabulary 10, width 4, 1 layer, 2 heads, 8 positions, 8 hidden units. The numbers
+# are weights; this LLaMA has one head of keys.
+#
+# | | embedding | positions | attention | network | norms | output | sum |
+# |---|---|---|---|---|---|---|---|
+# | GPT-2 | 40 | 32 | 4·16 + 16 = 80 | 32 + 8 + 32 + 4 = 76 | 3·8 = 24 | | 252 |
+# | LLaMA | 40 | | 16 + 8 + 8 + 16 = 48 | 3·32 = 96 | 3·4 = 12 | 40 | 236 |
 #
 # > **Predict.** What would each model do one position after the last, if nothing checked the
 # > length?
 #
-# **A different result?** 292 for GPT-2: your output has its own matrix. If the first steps
-# agree with `call` and steps after the first `slots` do not, your position is `slot` without `old`.
+# **A different result?** 292 for GPT-2: your output has its own matrix. If the first steps agree
+# with `call` and steps after the first `slots` do not, your position is `slot` without `old`.
 #
 # **Read.** Press and Wolf, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859), for tied weights.
 
@@ -717,19 +777,25 @@ class LanguageModel(keras.Model):
 # deviation grows with √N, and the last norm has to undo that. GPT-2 makes the added results smaller
 # from the start, by 1/√N, so that in a deep model the stream starts as small as in a shallow one.
 #
+# ![The stream's deviation over 12 blocks before training. As GPT-2 draws its weights it stays
+# almost flat, from 0.028 to 0.034. Not divided by √N it grows to 0.105.](pictures/6_6_stream.png)
+#
 # $$
 # \sigma = 0.02 \text{, and } 0.02 / \sqrt{2L} \text{ for what is added to the stream}
 # $$
 #
 # **By hand.** 4 layers make 8 additions: 0.02 / √8 = 0.0071. With small weights the logits are near
-# 0, and the loss before training is ln V: 5.5 nats for 256 types of tokens. If yours starts at 8,
-# look here.
+# 0, all ids are equally likely, and the loss before training is ln V: 5.5 nats for 256 types of
+# tokens. If yours starts at 8, look here.
 #
 # > **Predict.** Which of a block's two results would be lost if every weight started at 0?
 #
-# **A different result?** 0.01 for 4 layers: you counted layers, not additions.
+# **A different result?** 0.01 for 4 layers: you counted layers, not additions. 0.02: you divided
+# nothing; do the names that you compare end as the layers' do?
 #
-# **Read.** Radford et al. (2019), section 2.3, one sentence long.
+# **Read.** Radford et al. (2019), section 2.3, one sentence long; [nanoGPT's
+# `GPT.__init__`](https://github.com/karpathy/nanoGPT/blob/master/model.py) does the same in
+# PyTorch.
 
 
 # %%
@@ -771,19 +837,18 @@ def initialize(model: LanguageModel, seed: int) -> None:
 #
 # "LLaMA is better than GPT-2" means little if it is larger. The fair question is which is better
 # with the same number of weights, and the one size that you can choose finely is the network's
-# width. So count: everything but the networks is fixed, and each hidden unit costs the same in
+# width $f$. So count: everything but the networks is fixed, and each hidden unit costs the same in
 # every layer.
 #
 # $$
 # \begin{aligned}
-# \text{GPT-2:}\quad & n = Vd + Cd + 2d + L\,(4d^2 + 9d + f\,(2d + 1)) \\
-# \text{LLaMA:}\quad & n = 2Vd + d + L\,(2d^2 + 2 d\, d_{kv} + 2d + 3 d f)
+# \text{GPT-2:}\quad & n = Vd + Cd + 2d + L (4d^2 + 9d + f (2d + 1)) \\
+# \text{LLaMA:}\quad & n = 2Vd + d + L (2d^2 + 2 d d_{kv} + 2d + 3 d f)
 # \end{aligned}
 # $$
 #
-# with $C$ the context and $d_{kv} = d\,G/H$. For models between the two, mind biases and norms: the
-# bias of a linear layer has the width of its output, a LayerNorm has two vectors and an RMSNorm
-# one.
+# $C$ is the context, $d_{kv} = dG/H$. For models between the two, mind biases and norms: the bias
+# of a linear layer has the width of its output, a LayerNorm has two vectors and an RMSNorm one.
 #
 # **By hand.** 6.5's GPT-2 has 180 weights without its hidden units, and each costs 9. For 250
 # weights: (250 − 180) / 9 = 7.8, so 8 units and 252 weights, 0.8 % too many.
@@ -853,8 +918,8 @@ def ff_dim_for(
 # ## 6.8 A checkpoint's file
 #
 # Weights are published as files of named arrays. Python's pickle files can run any code when you
-# load them; safetensors files cannot: they contain a length, a table of contents in JSON, and raw
-# numbers. The format is so simple that you can read it without a library.
+# load them; safetensors files cannot. They contain a length, a table of contents in JSON, and raw
+# numbers.
 #
 # | bytes | what |
 # |---|---|
@@ -864,13 +929,19 @@ def ff_dim_for(
 #
 # NumPy has no bfloat16. A bfloat16 is a float32 without its lower 16 bits: put them back as zeros.
 #
+# ![The bits of π. float32 has 1 sign, 8 exponent and 23 fraction bits. bfloat16 is its first 16
+# bits, 3.140625. The same 16 bits read as float16, with an exponent of 5 bits, are
+# 2.142578.](pictures/6_8_bits.png)
+#
 # **By hand.** The bytes 2C 01 00 00 00 00 00 00 mean 300. The bfloat16 4049 becomes 40490000, as
 # float32 3.140625.
 #
 # > **Predict.** bfloat16 kept all of float32's exponent. How many digits of π did it keep?
 #
-# **A different result?** 2.142578 for 4049: you read it as float16. 16457: you converted the
+# **A different result?** 2.142578 for 4049: you read it as float16. 16,457: you converted the
 # integer instead of its bits.
+#
+# **Read.** [The format](https://github.com/huggingface/safetensors#format), half a page.
 
 
 # %%
@@ -940,7 +1011,12 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 # inputs), for products written $Wx$; ours are (inputs, outputs), for $xW$. Many of them are square:
 # if you forget to transpose, you see no error, just noise.
 #
-# So check everything before you change anything: missing names, extra names, shapes.
+# ![Left, GPT-2's c_attn.weight (d, 3d): query, key and value kernel side by side, to be cut on the
+# last axis. Right, LLaMA's q_proj.weight, stored as (outputs, inputs), and ours, its
+# transpose.](pictures/6_9_layouts.png)
+#
+# So check everything before you change anything: missing names, extra names, shapes. A model that
+# is half loaded is worse than an error.
 #
 # **By hand.** Stored: ((1, 2), (3, 4)), with outputs as rows; $x=(1, 2)$. The outputs are 1·1 + 2·2
 # = 5 and 1·3 + 2·4 = 11.
@@ -949,6 +1025,9 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
 # > bias of what?
 #
 # **A different result?** 7 and 10: not transposed.
+#
+# **Read.** [`GPT.from_pretrained`](https://github.com/karpathy/nanoGPT/blob/master/model.py) in
+# nanoGPT: the same work for PyTorch, where it is GPT-2's kernels that must be transposed.
 
 
 # %%
@@ -1155,12 +1234,17 @@ def generate(
 # %% [markdown]
 # ## 6.10 Beam search
 #
-# Greedy decoding cannot take a token back. Beam search keeps the best few continuations. But every
-# library defines "best" differently, and their stopping rules have filled long discussions. Here
-# the rules are exact. A sum of log-probabilities falls with each token, so it prefers short pieces:
-# divide it by length^α. A finished continuation keeps its place among the beams and competes there.
-# And the search stops when no open one can win; you can prove this: its sum only falls, and its
-# divisor is at most steps^α.
+# Greedy decoding takes the likeliest token each time and cannot take it back: in the tree below it
+# ends at a probability of 0.20, though 0.36 was there. Beam search keeps the best few
+# continuations, the beams. But every library defines "best" differently; here the rules are exact.
+# A sum of log-probabilities falls with each token, so it prefers short pieces: divide it by
+# length^α. A finished continuation keeps its place among the beams and competes there. And the
+# search stops when no open one can win; you can prove this: its sum only falls, and its divisor is
+# at most steps^α.
+#
+# ![A tree of two tokens. Greedy decoding takes A with 0.5, then A with 0.4: score −0.805. Two beams
+# also keep B with 0.4, and find END after it with 0.9: score −0.511, the best of
+# all.](pictures/6_10_beams.png)
 #
 # $$
 # \begin{aligned}
@@ -1184,8 +1268,9 @@ def generate(
 # **A different result?** −1.022: not divided. −0.805 and A A: at first all beams were alive, so
 # both started with A.
 #
-# **Read.** Meister et al., [arXiv:2010.02650](https://arxiv.org/abs/2010.02650), section 3: why
-# beams that are too good write badly.
+# **Read.** Meister et al., [arXiv:2010.02650](https://arxiv.org/abs/2010.02650), section 1: an
+# exact search often finds the empty sentence; [Dive into Deep Learning, beam
+# search](https://d2l.ai/chapter_recurrent-modern/beam-search.html).
 
 
 # %%
@@ -1306,25 +1391,37 @@ def beam_search(
 # %% [markdown]
 # ## 6.11 The entropy of pitch classes
 #
-# Does a piece keep to a few pitch classes, or use all twelve? Count pitch classes in each window
-# and take the entropy. One bar (H1) shows the few classes of a chord, four bars (H4) those of the
-# key. Pop1K7 has 1.94 and 2.53 bits, Bach's chorales 2.54 and 2.92. For a model that has not
-# learned harmony the values are too high.
+# Does a piece keep to a few notes, or use all twelve? A pitch class is a pitch without its octave:
+# 60 and 72 are both C. Count the classes in each window of bars and take the entropy: how many bits
+# it takes, on average, to say which class a note has. One bar (H1) shows the few classes of its
+# chords, four bars (H4) those of the key. Pop1K7 has 1.94 and 2.53 bits, Bach's chorales 2.54 and
+# 2.92. For a model that has not learned harmony the values are too high.
+#
+# ![How often each pitch class occurs in the first ten bars of a chorale in E minor, and each bar's
+# entropy. Bar 6, a last chord of E, G and B, has 1.50 bits; bar 1, with eight classes, 2.79. F, G♯
+# and A♯ never occur.](pictures/6_11_entropy.png)
 #
 # $$
 # H = -\frac{1}{|W|} \sum_{w \in W} \sum_{c=0}^{11} p_{wc} \log_2 p_{wc}
 # $$
 #
-# **By hand.** A bar with C, E, G, C: shares 1/2, 1/4, 1/4, so 1/2·1 + 1/4·2 + 1/4·2 = 1.500 bits.
-# All twelve equally often: 3.585.
+# $W$ are all windows that hold a note, each one bar later than the one before; $p_{wc}$ is the
+# share of class $c$ in window $w$.
+#
+# **By hand.** A bar with C, E, G and the next higher C: shares 1/2, 1/4, 1/4, so 1/2·1 + 1/4·2 +
+# 1/4·2 = 1.500 bits. All twelve equally often: 3.585.
 #
 # > **Predict.** Shuffle the notes inside every bar. What happens to H1 and H4, and to the music?
 #
-# **A different result?** 1.040: natural logarithm. 1.585: you counted which classes occur, not
-# how often.
+# **A different result?** 1.040: natural logarithm. 1.585: you counted which classes occur, not how
+# often. 2: the two Cs are different for you.
+#
+# When the check is green, `listen("6.11")` plays the chorale's four bars of lowest H1, then the
+# four of highest. Do you hear a difference?
 #
 # **Read.** Wu and Yang, "The Jazz Transformer on the Front Line",
-# [arXiv:2008.01307](https://arxiv.org/abs/2008.01307), section 4.
+# [arXiv:2008.01307](https://arxiv.org/abs/2008.01307), section 5; their code is
+# [MusDr](https://github.com/slSeanWU/MusDr).
 
 
 # %%
@@ -1348,7 +1445,7 @@ def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
     -------
     float, nan without a note
 
-    Source: Wu and Yang (2020), section 4; MusDr's `compute_piece_pitch_entropy`.
+    Source: Wu and Yang (2020), section 5; MusDr's `compute_piece_pitch_entropy`.
     """
     # BEGIN SOLUTION
     bars, _, pitches = np.asarray(notes).reshape(-1, 3).T
@@ -1369,21 +1466,34 @@ def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
 #
 # Is there a rhythm that repeats? Mark where notes start in each bar, at 16 places, and compare the
 # bars with each other. MusDr compares 1,000 random pairs, so its result changes each time, by up to
-# 0.011. Taking all pairs is cheaper: if c of n bars have an onset at a place, then c (n − c) pairs
-# differ there.
+# 0.011. All pairs are cheaper: if c of n bars have an onset at a place, then c (n − c) pairs differ
+# there.
+#
+# ![Three bars of 16 places. Bar 1 has onsets at 0, 4, 8 and 12, bar 2 at 0 and 8, bar 3 none; the
+# similarity of each pair stands beside them.](pictures/6_12_grooves.png)
 #
 # $$
 # GS = 1 - \frac{1}{16 \binom{n}{2}} \sum_{i<j} \sum_{q=0}^{15} [g_{iq} \ne g_{jq}]
 # $$
 #
-# **By hand.** Bar 1 has onsets at 0, 4, 8, 12, bar 2 at 0 and 8, bar 3 none. The pairs differ at 2,
-# 4 and 2 places: 0.875, 0.750, 0.875; their mean is 0.833.
+# $g_{iq}$ says whether a note starts at place $q$ of bar $i$; $[\dots]$ is 1 if it is true, else 0.
+#
+# **By hand.** The three bars above: the pairs differ at 2, 4 and 2 places: 0.875, 0.750, 0.875;
+# their mean is 0.833.
+#
+# Neither H1 nor GS sees the order of the bars, or a melody:
+#
+# ![Which bars of a chorale are alike. Bach: two dark lines beside the diagonal, since bars 7 to 12
+# repeat bars 1 to 6; H1 2.46, GS 0.82. Bars shuffled: no lines, the same H1 and GS. Pitches drawn
+# anew: only the diagonal, H1 2.49, GS 0.82.](pictures/6_12_similarity.png)
 #
 # > **Predict.** Four onsets a bar at random places: what GS do two such bars get on average? What
 # > does 0.78 mean, then?
 #
-# **A different result?** 0.500 for bars 1 and 2: you divided by the number of places with an
-# onset; empty places are equal, too.
+# **A different result?** 0.333: you divided by the number of places with an onset; empty places are
+# equal, too. 0.917: you compared each bar with itself.
+#
+# **Read.** Wu and Yang, [arXiv:2008.01307](https://arxiv.org/abs/2008.01307), section 5.
 
 
 # %%
@@ -1405,7 +1515,7 @@ def grooving_similarity(notes, num_bars: int) -> float:
     -------
     float, from 0 to 1; nan with fewer than two bars, or without a note
 
-    Source: Wu and Yang (2020), section 4; MusDr's `compute_piece_groove_similarity`, with all pairs
+    Source: Wu and Yang (2020), section 5; MusDr's `compute_piece_groove_similarity`, with all pairs
     instead of 1,000 random ones.
     """
     # BEGIN SOLUTION
@@ -1425,33 +1535,39 @@ def grooving_similarity(notes, num_bars: int) -> float:
 # %% [markdown]
 # ## 6.13 What was copied
 #
-# Exact copies of training pieces have Δ = 0: they would win the homework's ranking. So look for the
-# copies themselves. How much similarity is normal for human composers? In Pop1K7, 916 of 1,747
-# songs have a run of 8 notes that also occurs in another song; about 30 have such a run of 16. So a
-# piece with a run of 16 notes from the training set has copied.
+# Exact copies of training pieces have Δ = 0 and would win the homework's ranking. So look for the
+# copies themselves. How much is normal? In Pop1K7, 916 of 1,747 songs have a run of 8 notes that
+# also occurs in another song; about 30 have such a run of 16. So a pop song with a run of 16 notes
+# from the training set has copied. In a chorale 16 notes are only four chords: one held-out chorale
+# in six has such a run.
 #
 # The longest run that ends with a note is one note longer than the run that ended with the previous
-# note, at the previous place; or it starts again. So one pass through the piece, against all places
-# of the training set at once, finds everything:
+# note, at the previous place; or it starts again. So one pass through the piece finds everything:
 #
 # $$
-# L_{ij} = [p_i = q_j]\,(1 + [w_i = v_j]\,L_{i-1,j-1}) \qquad \text{length}_i = \max_j L_{ij}
+# L_{ij} = [p_i = q_j] (1 + [w_i = v_j] L_{i-1,j-1}) \qquad \text{length}_i = \max_j L_{ij}
 # $$
 #
 # with the pitches $p$, $q$ and the waits $w$, $v$ since the previous note, of piece and training
 # set. With transposition, intervals replace pitches, and any first note fits.
 #
+# ![A training piece of four notes, and a generated one with its lengths below. Its last three notes
+# rise as the first three of the training piece do.](pictures/6_13_runs.png)
+#
 # **By hand.** Training: pitches 60, 62, 64, 65, a beat (4 steps) apart. The piece: 65, 61, 63, 64,
-# also a beat apart.
+# likewise. The lengths are (1, 0, 0, 1), transposed (1, 1, 2, 3): the last three notes rise by 2
+# and 1, like 62, 64, 65.
 #
-# | note | 65 | 61 | 63 | 64 |
-# |---|---|---|---|---|
-# | length | 1 | 0 | 0 | 1 |
-# | transposed | 1 | 1 | 2 | 3 |
+# > **Predict.** What are both rows if all waits of the piece are 8?
 #
-# The last three rise by 2 and 1, like 62, 64, 65.
+# **A different result?** Transposed (1, 0, 0, 1): you still compare pitches. Transposed (1, 1, 1,
+# 1): you count the intervals of a run, not its notes.
 #
-# > **Predict.** What does the table say if all waits of the piece are 8?
+# When the check is green, `listen("6.13")` plays the longest run that two of Bach's settings of one
+# melody share.
+#
+# **Read.** Carlini et al., [arXiv:2202.07646](https://arxiv.org/abs/2202.07646), section 3: the
+# same question about text.
 
 
 # %%
@@ -1521,13 +1637,22 @@ def copied_lengths(notes, training: Sequence, transposed: bool = False):
 # ## 6.14 The share of copied runs
 #
 # One number for a table: of all runs of 16 notes in a piece, how many occur in the training set? A
-# copy of 20 notes contains 5 of them. Held-out pieces of human composers show what is usual: Bach's
-# chorales share 4.9 % on average and 0 in the median, since some melodies are harmonised twice.
+# copy of 20 notes contains 5 of them. What is usual? A chorale of Bach shares 5.0 % of its runs
+# with the other 359 on average, and 0 in the median, since some melodies are harmonised twice. We
+# keep such pieces in one split, so held-out chorales share 0.2 %.
+#
+# ![Distance to the training set against copied runs, in any key. Copies of training pieces have the
+# lowest distance, 0.02, at 100 % copied. Pitches drawn anew have 0.10, real bars shuffled 0.13, and
+# real pieces that no model has seen 0.14, all near 0 %.](pictures/6_14_plane.png)
+#
+# The homework's ranking looks at the height only: copies win, and pitches drawn at random beat real
+# music. Where will your models be?
 #
 # **By hand.** A piece whose `copied_lengths` are 1, 2, 3, 1: runs of 2 notes end with the last
 # three notes, and 2 of those 3 are copied, 0.667.
 #
-# **A different result?** 0.500: you divided by the number of notes.
+# **A different result?** 0.500: you divided by the number of notes. 0.333: you counted only longer
+# runs.
 
 
 # %%
@@ -1558,7 +1683,8 @@ def copied_runs(notes, training: Sequence, length: int = 16, transposed: bool = 
 #
 # A model may copy bar by bar, but never 16 notes in a row. Compare bars of four or more notes as
 # sets of (position, pitch); simpler bars are equal by chance. In Pop1K7 a song shares 1.4 % of its
-# bars with other songs; in 19 of 20 songs it is at most 7 %.
+# bars with other songs; in 19 of 20 songs it is at most 7 %. Bach's held-out chorales share 4.1 %
+# with the training set: there are only so many ways to end a line.
 #
 # **By hand.** Three bars, of 4, 4 and 2 notes; the first and the third occur in training. The third
 # does not count: 0.500.
@@ -1601,18 +1727,21 @@ def copied_bars(notes, training: Sequence) -> float:
 # ## 6.16 How sure are we?
 #
 # Twenty other pieces would give a different figure. How different? Draw twenty of the twenty with
-# replacement, again and again, and look how much the figure varies. H1 of single songs has a
-# deviation of 0.23, so a mean of twenty has one of 0.23 / √20 = 0.052, and a Δ of .00 is luck. The
-# same function answers three questions: the interval of a mean, the interval of Δ, and whether two
-# models differ. For the last, draw their columns together, since both models continued the same
-# primers.
+# replacement, again and again, and see how much the figure varies. H1 of single songs of Pop1K7 has
+# a deviation of 0.23, so a mean of twenty has one of 0.23 / √20 = 0.052, and a Δ of .00 is luck.
+# The same function gives the interval of a mean, that of Δ, and tells whether two models differ:
+# draw their columns together, since both continued the same primers. It also gives a lower limit,
+# the Δ of twenty real unseen pieces: no model can be called closer than real music is.
 #
-# It also gives a lower limit: draw twenty real unseen pieces and take their Δ. No model can be
-# called closer than real music is.
+# ![Means of H1 when chorales are drawn again: of 20, with bounds 2.46 and 2.57; of 80, half as
+# wide, 2.50 and 2.56. A black line marks the mean of all 360, 2.54.](pictures/6_16_draws.png)
 #
 # $$
-# \text{bounds} = Q_{(1 \mp \text{level}) / 2} \{ T(x_{r_1}, \dots, x_{r_n}) \}
+# \text{bounds} = Q_{(1 \mp \text{level}) / 2} [ T(x_{r_1}, \dots, x_{r_n}) ]
 # $$
+#
+# $T$ is the statistic, $r_1, \dots, r_n$ the pieces of one draw, and $Q$ the quantile of $T$ over
+# all draws.
 #
 # **By hand.** Two pieces, 0 and 1. The draws are 00, 01, 10, 11, their means 0, 0.5, 0.5, 1: at a
 # level of 0.4 the bounds are 0.5 and 0.5, at 0.95 they are 0 and 1.
@@ -1620,10 +1749,11 @@ def copied_bars(notes, training: Sequence) -> float:
 # > **Predict.** Two models differ by 0.02 in H1, and the intervals of both means overlap. Can the
 # > difference be real?
 #
-# **A different result?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces
-# themselves: you did not draw.
+# **A different result?** 0.3 and 0.7 at a level of 0.4: these are quantiles of the pieces; you did
+# not draw. 0.5 and 0.5 at 0.95: you drew without replacement.
 #
-# **Read.** Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13.
+# **Read.** Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13; [Seeing
+# Theory](https://seeing-theory.brown.edu/frequentist-inference/index.html) draws it.
 
 
 # %%

@@ -13,23 +13,33 @@ from labs.course.lesson import Worked, numbers, worked_into
 WORKED: Worked = {}
 MISTAKES: dict[str, tuple[str, ...]] = {
     "6_1_neighbours_paired": ("−1.143",),
+    "6_1_exponent_halved": ("1.591",),
     "6_2_gate_and_expand_exchanged": ("5.715",),
     "6_2_sigmoid_gate": ("2.642",),
     "6_3_heads_interleaved": ("4.523, 14.768, 4.523, 14.768",),
+    "6_3_mask_transposed": ("5", "50"),
     "6_4_sum_normalised": ("(−1, 1)",),
+    "6_4_not_added": ("(0, 0)",),
     "6_6_layers_counted": ("0.01",),
+    "6_6_residual_not_scaled": ("0.02",),
     "6_7_units_without_bias": ("9",),
     "6_8_bfloat16_read_as_float16": ("2.142578",),
-    "6_8_bits_not_moved": ("16457",),
+    "6_8_bits_not_moved": ("16,457",),
     "6_9_not_transposed": ("7", "10"),
     "6_10_sum_not_divided": ("−1.022",),
     "6_10_all_beams_alive": ("−0.805",),
     "6_11_natural_logarithm": ("1.04",),
     "6_11_classes_that_occur": ("1.585",),
-    "6_12_divided_by_onsets": ("0.5",),
+    "6_11_pitches_not_classes": ("2",),
+    "6_12_divided_by_onsets": ("0.333",),
+    "6_12_with_itself": ("0.917",),
+    "6_13_transposed_not_done": ("(1, 0, 0, 1)",),
+    "6_13_one_too_short": ("(1, 1, 1, 1)",),
     "6_14_divided_by_notes": ("0.5",),
+    "6_14_longer_only": ("0.333",),
     "6_15_simple_bars_counted": ("0.667",),
     "6_16_pieces_not_drawn": ("0.3", "0.7"),
+    "6_16_without_replacement": ("0.5",),
 }
 worked = worked_into(WORKED)
 
@@ -151,6 +161,9 @@ def tree(lab: Any) -> list[str]:
     return found
 
 
+LETTERS = {2: "END", 3: "A", 4: "B"}
+
+
 class ScriptedTree(keras.Model):
     """The lesson's tree: after the primer A has 0.5, B 0.4, END 0.1, and so on."""
 
@@ -188,10 +201,15 @@ def chord(lab: Any) -> list[str]:
 @worked("6.12")
 def grooves(lab: Any) -> list[str]:
     """Three bars, the last one empty; and each pair of them."""
-    notes = np.array([[0, q, 60] for q in (0, 4, 8, 12)] + [[1, q, 60] for q in (0, 8)])
+    notes = bar_grooves()
     pairs = notes, notes[:4], notes[4:] - np.array([1, 0, 0])
     found = [lab.grooving_similarity(pair, 2) for pair in pairs]
     return numbers(lab.grooving_similarity(notes, 3), *found)
+
+
+def bar_grooves() -> np.ndarray:
+    """Make the notes of the two bars of 6.12 that have any."""
+    return np.array([[0, q, 60] for q in (0, 4, 8, 12)] + [[1, q, 60] for q in (0, 8)])
 
 
 def line(*pitches: int) -> np.ndarray:
@@ -202,10 +220,10 @@ def line(*pitches: int) -> np.ndarray:
 
 @worked("6.13")
 def lengths(lab: Any) -> list[str]:
-    """The rows of the table."""
+    """The lengths for each note, as they are and transposed."""
     training, piece = [line(60, 62, 64, 65)], line(65, 61, 63, 64)
     rows = [lab.copied_lengths(piece, training, transposed)[0] for transposed in (False, True)]
-    return [" | ".join(numbers(row)) for row in rows]
+    return [f"({', '.join(numbers(row))})" for row in rows]
 
 
 @worked("6.14")
