@@ -44,8 +44,8 @@ import torch
 from transformers import TransfoXLConfig, TransfoXLLMHeadModel
 torch.set_num_threads(1)
 old = torch.Tensor.type_as
-torch.Tensor.type_as = lambda self, other=None, dtype=None: old(
-    self, other if other is not None else dtype
+torch.Tensor.type_as = lambda self, other=None, dtype=None: (
+    self.to(dtype) if other is None else old(self, other)
 )
 config = TransfoXLConfig(
     vocab_size=332, cutoffs=[], d_model=512, d_embed=512, n_head=8, d_head=64, d_inner=2048,

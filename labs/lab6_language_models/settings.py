@@ -36,7 +36,7 @@ class Settings(MusicSettings):
     # positions there are, of training and of generation
     context: Count = 1024
     dropout: FractionBelowOne = 0.0
-    epochs: Count = 15
+    epochs: Count = 18
     steps_per_epoch: Count = 150
     batch_size: Count = 1
     learning_rate: Positive = 2e-3

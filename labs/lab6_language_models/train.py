@@ -24,7 +24,8 @@ from toolkit.training.schedules import warmup_cosine
 
 PAD = 0
 CHECKPOINTS = "epochs/{epoch:04d}.weights.h5"
-COMPARED = "compared.weights.h5"
+COMPARED, LAST = "compared.weights.h5", "last.weights.h5"
+WHOLE = ", all epochs"  # what a model is called that trained on after the losses were equal
 SMOOTHED = 3  # epochs, of whose training loss the mean is taken
 FOLDS = 5  # of the training pieces, by which the bigram's smoothing is chosen
 MODELS = {"gpt2": "GPT-2", "llama": "LLaMA"}
@@ -264,7 +265,7 @@ def equal_epochs(logs: Sequence[Log]) -> list[int]:
 
 @dataclass
 class Trained:
-    """One of the two models, with the weights that are compared.
+    """One of the two models with the weights of one epoch.
 
     Attributes
     ----------
@@ -286,37 +287,57 @@ class Trained:
 def train_models(
     tasks: Any, settings: Settings, run: Run, runtime: Runtime, splits: Mapping[str, Split]
 ) -> list[Trained]:
-    """Train both alike; each has in the end the weights at which their training losses are equal.
+    """Train both alike; give each at equal training loss, then the better one after all epochs.
 
     Raises
     ------
     EtudeError
         If training was stopped before an epoch was over.
     """
-    trained: list[tuple[Trained, Run]] = []
+    models: list[tuple[str, keras.Model, Log, Run]] = []
     for name, options in both_models(tasks, settings).items():
         part = run.part(name)
         model = build(tasks, settings, runtime, name, options)
         console.say(f"{MODELS[name]}: {model.count_params():,} parameters")
         log = train(tasks, settings, part, runtime, model, splits, settings.epochs)
         if log:
-            trained.append((Trained(MODELS[name], model, log), part))
+            models.append((name, model, log, part))
         if part.interrupted:
             run.interrupt(f"{part.interrupted} of {MODELS[name]}")
             break
-    if not trained:
+    if not models:
         raise EtudeError("training was stopped before an epoch was over: nothing to compare")
-    for (one, part), epoch in zip(
-        trained, equal_epochs([one.log for one, _ in trained]), strict=True
+    compared, whole = [], []
+    for (name, model, log, part), epoch in zip(
+        models, equal_epochs([log for _, _, log, _ in models]), strict=True
     ):
-        load_weights(one.model, part.path(CHECKPOINTS.format(epoch=epoch)))
-        one.model.save_weights(part.path(COMPARED))
-        notes = nats_per_note(one.log, splits["validation"])
-        one.epoch, one.loss, one.final = epoch, smoothed(one.log)[epoch - 1], smoothed(one.log)[-1]
-        one.nats, one.best = float(notes[epoch - 1]), float(notes.min())
+        title, last = MODELS[name], len(log["epoch"])
+        compared.append(at_epoch(title, model, log, part, epoch, COMPARED, splits))
+        if epoch < last:
+            model = build(tasks, settings, runtime, name, both_models(tasks, settings)[name])
+            whole.append(at_epoch(title + WHOLE, model, log, part, last, LAST, splits))
         if not run.interrupted:
             shutil.rmtree(part.path(CHECKPOINTS).parent)
-    return [one for one, _ in trained]
+    return compared + whole
+
+
+def at_epoch(
+    title: str,
+    model: keras.Model,
+    log: Log,
+    part: Run,
+    epoch: int,
+    file: str,
+    splits: Mapping[str, Split],
+) -> Trained:
+    """Give a model the weights that it had after an epoch, and keep them as `file`."""
+    load_weights(model, part.path(CHECKPOINTS.format(epoch=epoch)))
+    model.save_weights(part.path(file))
+    losses, notes = smoothed(log), nats_per_note(log, splits["validation"])
+    at = epoch - 1
+    return Trained(
+        title, model, log, epoch, losses[at], losses[-1], float(notes[at]), float(notes.min())
+    )
 
 
 def nats_per_note(log: Log, split: Split) -> np.ndarray:

@@ -94,6 +94,7 @@ def test_a_run_leaves_a_report_both_models_and_every_piece_as_midi(finished):
     for folder in ("gpt2", "llama"):
         assert {f"{folder}/{name}" for name in ("log.csv", "compared.weights.h5")} <= names
         assert f"{folder}/epochs" not in names
+    assert sum(f"{folder}/last.weights.h5" in names for folder in ("gpt2", "llama")) <= 1
     assert read_midi(finished.folder / "midi/LLaMA-greedy-piece-1.mid").notes
     assert "pieces/GPT-2-beam-3-piece-1.wav" in names
     page = (finished.folder / "report.html").read_text()
