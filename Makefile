@@ -115,6 +115,9 @@ class: $(READY) ## SUBMISSIONS=folder LAB=3 [ROSTER=file.csv ...]|grade a class;
 rank: $(READY) ## SUBMISSIONS=folder [DATA=pop1k7] [RESULTS=folder]|rank a class's pieces of Lab 6, copies apart
 	@$(ETUDE) grading.classroom.rank $(call options,SUBMISSIONS DATA RESULTS)
 
+site: $(READY_DEV) ## |the course as static pages, in site/build/html
+	@$(ETUDE) labs.course.site
+
 test: $(READY_DEV) ## |lint, types and the test suite (under 10 minutes on 2 cores)
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy
 	@$(PY) -m pytest tests -n 2 --dist loadgroup --timeout 300
@@ -149,4 +152,4 @@ $(READY) $(READY_DEV): $(ENV)/.etude-%: %.lock | $(ENV)/bin/python
 	@$(INSTALL) $<
 	@touch $@
 
-.PHONY: help setup grade show answer watch data doctor build reset submit update handout gradescope github class rank test verify lock
+.PHONY: help setup grade show answer watch data doctor build reset submit update handout gradescope github class rank site test verify lock

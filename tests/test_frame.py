@@ -24,7 +24,7 @@ from toolkit.paths import ROOT
 PACKAGES = ("toolkit", "labs", "grading", "benchmarks")
 TARGETS = (
     *("setup", "lab3", "grade", "watch", "data", "doctor", "build", "reset", "submit"),
-    *("test", "verify", "lock", "help"),
+    *("site", "test", "verify", "lock", "help"),
 )
 LOCKS = ("requirements", "requirements-dev", "requirements-gpu")
 

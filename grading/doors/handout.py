@@ -47,7 +47,8 @@ GIVEN = (
 )
 # make targets that only the course itself can reach
 INSTRUCTORS = (
-    *("build", "class", "github", "gradescope", "handout", "lock", "rank", "test", "verify"),
+    *("build", "class", "github", "gradescope", "handout", "lock", "rank"),
+    *("site", "test", "verify"),
 )
 
 
