@@ -158,7 +158,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     if not missing:
         obtained["seconds"] = cpu_seconds() - begin
     console.table(
-        *COLUMNS[:10], rows=[row[:10] for row in rows(settings, trained, real, judgements)]
+        *COLUMNS[:11], rows=[row[:11] for row in rows(settings, trained, real, judgements)]
     )
     left_out = list(missing.values())
     write_report(tasks, settings, run, names, trained, real, judgements, obtained, left_out)
@@ -212,7 +212,8 @@ COLUMNS = (
     "parameters",
     "updates",
     "best epoch",
-    "training: nats a character",
+    "training, last epoch: nats a character",
+    "training, best epoch",
     "validation",
     "test",
     "new names",
@@ -237,6 +238,7 @@ def rows(
                 f"{one.parameters:,}",
                 f"{epochs * settings.steps_per_epoch:,}",
                 str(best_epoch(one.log)),
+                f"{last_loss(one.log):.3f}",
                 *(f"{one.nats[split]:.3f}" for split in SPLITS),
                 str(judgement.new),
                 str(judgement.faithful),
@@ -250,12 +252,18 @@ def rows(
     return [*table, ("real held-out names", *("",) * before, str(real), *("",) * after)]
 
 
+def last_loss(log: Log) -> float:
+    """Give the training loss of the last epoch, as training itself measures it."""
+    return log.get("nats_per_token", [float("nan")])[-1]
+
+
 def figures(trained: Sequence[Trained], judgements: dict[str, Judgement]) -> dict[str, float]:
     """Collect what lab.toml makes promises about."""
     obtained = {"sampling": max(one.sampling for one in trained)}
     for one in trained:
         for split in SPLITS:
             obtained[f"{one.architecture}_{split}"] = one.nats[split]
+        obtained[f"{one.architecture}_last"] = last_loss(one.log)
         obtained[f"{one.architecture}_fidelity"] = judgements[one.architecture].faithful.value
         obtained[f"{one.architecture}_new"] = judgements[one.architecture].new.value
     nats = {one.architecture: one.nats["test"] for one in trained}
@@ -333,7 +341,8 @@ def write_report(
 
 EXPLAINED = (
     "Nats a character, END included, all countries counting the same, at the epoch with the best "
-    "validation loss, without dropout. new names: in no list of any country. fits its country: how "
+    "validation loss, without dropout; in the last epoch's column as training measures it, with "
+    "dropout if there is any. new names: in no list of any country. fits its country: how "
     "often a naive Bayes classifier, made from the letters of the training names, assigns the name "
     "to the country asked for; for comparison, the last row is its score on real names it has not "
     "seen. Copied training names raise the score, so the next column has new names only. ± is half "

@@ -2,12 +2,33 @@
 # # Lab 1: names from countries
 #
 # A network reads a name letter by letter and predicts the next letter. Given a country, it
-# generates names that could come from there. You build it four times: as a plain recurrent network,
-# an LSTM, a GRU and a Transformer, all behind one interface, so that they can be compared.
+# generates names that could come from there. These are in no list (the solution's GRU,
+# `make lab1`):
 #
-# You write twelve definitions. They turn names into numbers (1.1, 1.2), add the country (1.3),
-# write out three cells and two parts of a Transformer (1.4 to 1.8), build models of them (1.9),
-# train these with a loss (1.10) and generate names (1.11, 1.12).
+# | country | names |
+# |---|---|
+# | Finland | Nikola, Karkpanen, Aivanen, Antonen |
+# | Georgia | Rogakhidze, Avaladze, Shomuradze, Avadze |
+# | Greece | Arggilas, Deranidis, Petrousos, Polakaris |
+# | Italy | Poccioni, Guillero, Bagaini, Posto |
+# | South Africa | Nkipano, Mazi, Sigongwani, Dabhasha |
+#
+# You build the network four times behind one interface, so that the four can be compared: as a
+# plain recurrent network, an LSTM, a GRU and a Transformer.
+#
+# ![The loop of generation. Letters become ids, the country joins them, a cell or block computes,
+# logits score each letter, one is drawn and read next.](pictures/0_frame.png)
+#
+# | tasks | what you write | hours |
+# |---|---|---|
+# | 1.1 to 1.3 | names as numbers; the country | 1 |
+# | 1.4 to 1.6 | three recurrent cells | 2 |
+# | 1.7, 1.8 | attention and a Transformer block | 2 |
+# | 1.9 to 1.12 | four models, loss, sampling, names | 2 |
+#
+# You should know Python and NumPy, and that training follows gradients ([Dive into Deep Learning,
+# linear networks](https://d2l.ai/chapter_linear-regression/index.html) catches you up). Hours are a
+# guess.
 #
 # The names come with Faker, one locale for each language, written in ASCII by anyascii;
 # `DATA=names18` takes the 18 languages of PyTorch's tutorial. A feminine form counts as the same
@@ -15,38 +36,48 @@
 #
 # After `make lab1`, `make lab1-ask COUNTRY=Greece LETTERS=ABC` asks your networks for more names.
 #
-# Results of the solution (`make lab1`: 16 countries, 1,200 updates each, about 82,000 parameters
+# Results of the solution (`make lab1`: 16 countries, 1,200 updates and about 82,000 parameters
 # each; nats a character on test names; fidelity is how often a classifier assigns a new name to the
 # country asked for; of real names that it never saw it gets 75.6 % right):
 #
-#                  RNN     LSTM    GRU     Transformer
-#     nats         1.961   1.909   1.924   1.926
-#     new names    97 %    95 %    96 %    96 %
-#     fidelity     64 %    69 %    67 %    72 %      each ± 2 points
+# | | RNN | LSTM | GRU | Transformer |
+# |---|---|---|---|---|
+# | nats | 1.961 | 1.909 | 1.924 | 1.926 |
+# | new names | 97 % | 95 % | 96 % | 96 % |
+# | fidelity (each ± 2 points) | 64 % | 69 % | 67 % | 72 % |
 #
-# Gates help, but not much: names are short. The Transformer's loss is about the GRU's, yet its
-# names are the most faithful. The loss counts every letter; the classifier looks for runs of
-# letters that are typical of a country. The two need not agree.
+# Gates help a little: names are short. The loss counts every letter; the classifier looks for
+# typical runs of letters. The two need not agree.
 #
-# And on 18 languages (`make lab1 PRESET=full`: 1,500 updates each, about 500,000 parameters each;
-# at the epoch with the best validation loss):
+# On 18 languages (`make lab1 PRESET=full`: 1,500 updates and about 500,000 parameters each), at the
+# epoch with the best validation loss:
 #
-#                  RNN     LSTM    GRU     Transformer
-#     training     1.944   1.636   1.714   1.743     without dropout
-#     validation   2.208   2.117   2.141   2.142
-#     test         2.202   2.111   2.133   2.146
-#     best epoch   10      6       5       10        of 10
-#     1st letter   2.825   2.842   2.854   2.809     test, by place in the name
-#     2nd          2.014   1.902   1.928   1.859
-#     3rd          2.522   2.461   2.487   2.559
-#     4th, 5th     2.279   2.266   2.235   2.289
-#     later        1.606   1.394   1.470   1.474
+# | | RNN | LSTM | GRU | Transformer |
+# |---|---|---|---|---|
+# | training, without dropout | 1.944 | 1.636 | 1.714 | 1.743 |
+# | validation | 2.208 | 2.117 | 2.141 | 2.142 |
+# | test | 2.202 | 2.111 | 2.133 | 2.146 |
+# | best epoch of 10 | 10 | 6 | 5 | 10 |
+# | test, 1st letter | 2.825 | 2.842 | 2.854 | 2.809 |
+# | 2nd | 2.014 | 1.902 | 1.928 | 1.859 |
+# | 3rd | 2.522 | 2.461 | 2.487 | 2.559 |
+# | 4th, 5th | 2.279 | 2.266 | 2.235 | 2.289 |
+# | later | 1.606 | 1.394 | 1.470 | 1.474 |
 #
-# Why is the Transformer no better than the GRU? It is better on the first two letters, which depend
-# on the country, and worse from the third on, where the order of the earlier letters matters. A
-# recurrent network has that order in its state; the Transformer has to learn what each of its 19
-# positions means, from 14,379 names. It also takes longer: the GRU's best epoch was the 5th, the
-# Transformer's the last.
+# The Transformer is better on the first two letters, which depend on the country, and worse from
+# the third on, where the order of the letters matters. A recurrent network has that order in its
+# state; the Transformer has to learn what each of its 19 positions means, from 14,379 names.
+#
+# **Three questions to answer in writing** (at most 120 words each; no points):
+#
+# 1. What are the drawbacks of fidelity as a measure of names?
+# 2. Two networks have equal loss and different fidelity. How can that be?
+# 3. What might a generator of names by country be misused for?
+#
+# **Further reading.** [PyTorch's
+# tutorial](https://docs.pytorch.org/tutorials/intermediate/char_rnn_generation_tutorial.html),
+# where the 18 languages come from. [Karpathy on recurrent
+# networks](https://karpathy.github.io/2015/05/21/rnn-effectiveness/).
 
 # %%
 from collections.abc import Callable, Iterable, Sequence
@@ -63,8 +94,16 @@ ARCHITECTURES = ("rnn", "lstm", "gru", "transformer")
 # %% [markdown]
 # ## 1.1 The vocabulary
 #
-# The tokens are the letters and three more: `PAD` fills rows up to one length, `START` is what the
-# network reads first, and with `END` it says that a name is over.
+# A network computes with numbers, so every character gets one, its id: its place in a list. Three
+# entries are no letters: `PAD` fills rows up to one length, `START` is what the network reads
+# first, and with `END` it says that a name is over. Faker's training names have 55 different
+# characters, so the list has 58 entries.
+#
+# **By hand.** "Ada" and "Bo" give `PAD START END A B a d o`: capitals come before small letters,
+# and "o" has id 7.
+#
+# **A different result?** `A d a B o` after the specials: you kept the order of appearance.
+# `A B a d o PAD START END`: the specials come first.
 
 
 # %%
@@ -99,11 +138,27 @@ def build_vocabulary(names: Iterable[str]) -> list[str]:
 # %% [markdown]
 # ## 1.2 From names to ids
 #
-# At every position the network predicts the next character, so a name of n letters gives n + 1
-# predictions; the last one is END:
+# At every position the network predicts the next character. So one name gives many small exercises:
+# a name of n letters has n + 1 predictions, the last of which is `END`. The 10,753 training names
+# give 87,867 of them. Names are computed in batches, and the rows of a batch must be equally long:
+# with the longest name at 18 letters, 57 % of all places are padding. The mask says which are not.
 #
-#     inputs   START  A  d  a
-#     targets  A      d  a  END
+# ![Two names, each as inputs, targets and mask. For Ada the inputs are START, A, d, a and the
+# targets A, d, a, END. Bo is shorter, so its last place is grey padding in all
+# three.](pictures/1_2_names.png)
+#
+# **By hand.** With the ids of 1.1:
+#
+# | | inputs | targets | mask |
+# |---|---|---|---|
+# | Ada | (1, 3, 6, 5) | (3, 6, 5, 2) | 1111 |
+# | Bo | (1, 4, 7, 0) | (4, 7, 2, 0) | 1110 |
+#
+# > **Predict.** You batch 100 names. 99 have 5 letters, one has 18. How many columns do the arrays
+# > have, and what share of the places holds a target?
+#
+# **A different result?** Targets (1, 3, 6, 5): inputs and targets are exchanged. Masks 1110 and
+# 1100: `END` counts as a target, too. Without it a network never learns to stop.
 
 
 # %%
@@ -159,8 +214,40 @@ def encode_names(
 # %% [markdown]
 # ## 1.3 Telling the network the country
 #
-# One network serves all countries. Every character comes with its country: a vector with a 1 at the
-# country's place and 0 elsewhere. So no step has to remember it.
+# One network serves all countries. It has to know which one is meant: 18 % of the Greek training
+# names begin with K, and not one Italian name does. 96 % of the Greek ones end in s, where the
+# first letter is long past. So the country comes with every character, and no step has to remember
+# it.
+#
+# The network does not read ids themselves, since id 6 is not twice id 3. An embedding layer looks
+# up a vector of `dim` numbers for each id, and learns these vectors. The country is glued to each
+# of them as a one-hot vector: 1 at the country's place, 0 elsewhere.
+#
+# ![Four columns for START, A, d and a. In each the letter's own two numbers stand on top, and under
+# them 0 for Finland, 0 for Greece and 1 for Italy, the same in every
+# column.](pictures/1_3_country.png)
+#
+# $$
+# \begin{aligned}
+# e_k &= (0, \dots, 0, 1, 0, \dots, 0) && (\text{countries}) \text{, the 1 at place } k \\
+# x'_{bt} &= [x_{bt}, e_{k_b}] && (\text{dim} + \text{countries}) \\
+# x' & && (B, T, \text{dim} + \text{countries})
+# \end{aligned}
+# $$
+#
+# $B$ is the number of names in a batch, $T$ the number of steps, $k_b$ the country of row $b$.
+#
+# **By hand.** The input (0.5, −1), with country 2 of three (they count from 0), becomes (0.5, −1,
+# 0, 0, 1).
+#
+# > **Predict.** The country's number 2 itself would take one place instead of three. What would the
+# > network have to believe about countries 0, 1 and 2?
+#
+# **A different result?** (0, 0, 1, 0.5, −1): the country comes after the input. (0.5, −1, 2): that
+# is the number, not the one-hot vector.
+#
+# **Read.** Mirza and Osindero, [arXiv:1411.1784](https://arxiv.org/abs/1411.1784), section 3.2: a
+# condition as additional input, there for images.
 #
 # **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
 # tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
@@ -212,12 +299,46 @@ def condition_on_country(inputs, countries, num_countries: int):
 # %% [markdown]
 # ## 1.4 A recurrent cell
 #
-# A cell is one step in time: input and state in, output and new state out. `keras.layers.RNN(cell)`
-# walks it along the sequence, and the state carries what has been read so far.
+# Names have 2 to 18 letters, and a layer has a fixed number of inputs. So a recurrent network reads
+# one letter at a time and keeps what it has read in a vector of $n$ numbers, the state $h$. The
+# cell is one step: input and old state in, new state out. The matrix $W$ turns the input into $n$
+# numbers, $U$ mixes those of the old state, and tanh keeps every number between −1 and 1.
+# `keras.layers.RNN(cell)` walks the cell along the name.
 #
-# On its way back from a late loss to an early input, the gradient is multiplied by U (and by tanh',
-# at most 1) at every step, so over many steps it vanishes or explodes. Names are short: here a
-# plain network does well.
+# ![The same cell four times in a row. It reads START, A, d, a and predicts the next letter. Arrows
+# carry the state from step to step; the first is zeros.](pictures/1_4_unrolled.png)
+#
+# $$
+# \begin{aligned}
+# a &= xW + hU + b && (B, n) \\
+# h' &= \tanh a && (B, n)
+# \end{aligned}
+# $$
+#
+# $x$ is $(B, \text{input's width})$, $h$ is $(B, n)$, $U$ is $(n, n)$. Vectors are rows.
+#
+# Training changes the weights by gradients: how much would the loss change if this number did? On
+# its way back to an earlier letter it is multiplied at every step by $U$ and by tanh's slope, at
+# most 1. Many factors below 1 make it vanish, factors above 1 make it explode.
+#
+# ![Three falling lines: the gradient from 0 to 9 letters back, highest in the GRU; from 7 back on
+# the RNN rises again.](pictures/1_4_gradient.png)
+#
+# Seven letters back, 13 % is left in the trained RNN, 12 % in the LSTM and 28 % in the GRU. Names
+# are short: here a plain network does well.
+#
+# **By hand.** $x = 1$, $h = (0.5, -0.5)$, $W = (1, 0.5)$, $U$ has the rows $(0.5, 1)$ and
+# $(0, -1)$, $b = (0, -0.5)$. Then $hU = (0.25, 1)$, $a = (1.25, 1)$ and $h'$ = (0.848, 0.762).
+#
+# > **Predict.** One unit, and tanh's slope is about 1. What share of the gradient is left after ten
+# > steps with $U = 0.9$, and with $U = 1.1$?
+#
+# **A different result?** (0.635, 0.462): $U$ is transposed. (0.848, 0.905): the bias is missing.
+#
+# **Read.** Pascanu, Mikolov and Bengio, [arXiv:1211.5063](https://arxiv.org/abs/1211.5063), section
+# 2: why gradients vanish and explode. [Dive into Deep Learning,
+# RNNs](https://d2l.ai/chapter_recurrent-neural-networks/rnn.html): with a language model of
+# letters.
 
 
 # %%
@@ -276,9 +397,49 @@ class RNNCell(keras.layers.Layer):
 # %% [markdown]
 # ## 1.5 An LSTM cell
 #
-# The LSTM keeps a second state, the cell c. A gate scales it and something is added to it, nothing
-# more. While the forget gate is 1, the gradient flows back along c unchanged. So the gate starts
-# open: its bias is 1 at first, and the network learns what to forget, not what to keep.
+# A plain cell multiplies its memory by the same matrix at every step, so what it read early fades.
+# The LSTM keeps a second state, the cell $c$, that is never multiplied by a matrix: a gate scales
+# it, and something is added. Gates are numbers between 0 and 1, computed anew at each step. Forget:
+# how much stays? Input: how much is new? Output: how much is shown?
+#
+# ![An LSTM cell. The cell line runs straight from left to right. It meets one product, with the
+# forget gate, and one sum, with input gate times candidate. Only a copy of it passes tanh and the
+# output gate and becomes the new h.](pictures/1_5_lstm.png)
+#
+# $$
+# \begin{aligned}
+# z &= xW + hU + b && (B, 4n) \text{, cut into } z_i, z_f, z_g, z_o \\
+# i, f, o &= \sigma(z_i), \sigma(z_f), \sigma(z_o) && (B, n) \text{ each} \\
+# g &= \tanh(z_g) && (B, n) \\
+# c' &= f \odot c + i \odot g && (B, n) \\
+# h' &= o \odot \tanh(c') && (B, n)
+# \end{aligned}
+# $$
+#
+# $\sigma(z) = 1 / (1 + e^{-z})$ grows from 0 to 1; $\odot$ multiplies number by number. The
+# candidate $g$ is what may be added.
+#
+# Back along $c$, with the gates held fixed, the gradient is multiplied by $f$ alone. So $f$ begins
+# open: its bias is 1. At $z_f = 1$, 4.4 % of $c$ is left after ten steps ($\sigma(1)^{10}$); at 0
+# it would be 0.1 %.
+#
+# **By hand.** One unit: $x = 1$, $h = 0.5$, $c = 2$, $W = (-1, 1, 0.5, 1)$, $U = (0, 0, 1, -2)$,
+# $b = (0, 1, 0, 0)$. Then $z = (-1, 2, 1, 0)$.
+#
+# | i | f | g | o | c' | h' |
+# |---|---|---|---|---|---|
+# | 0.269 | 0.881 | 0.762 | 0.500 | 0.881·2 + 0.269·0.762 = 1.966 | 0.5·tanh(1.966) = 0.481 |
+#
+# > **Predict.** $z_f = 20$ and $z_i = -20$: what is $c$ after 100 steps? Which network have you
+# > built?
+#
+# **A different result?** $c'$ = 1.762 and $h'$ = 0.689: your last two blocks are exchanged; the
+# order is i, f, g, o. $h'$ = 0.983: $h$ takes $c'$ without tanh.
+#
+# **Read.** Greff et al., *LSTM: A Search Space Odyssey*,
+# [arXiv:1503.04069](https://arxiv.org/abs/1503.04069), section II, and which parts matter; [Dive
+# into Deep Learning, LSTM](https://d2l.ai/chapter_recurrent-modern/lstm.html), four pictures of one
+# cell.
 
 
 # %%
@@ -354,13 +515,47 @@ class LSTMCell(keras.layers.Layer):
 # %% [markdown]
 # ## 1.6 A GRU cell, by either convention
 #
-# The GRU has one state and two gates. The update gate says how much of the old state stays, the
-# reset gate how much of it the candidate may see. There are two ways to reset, and they are
-# different networks: the weights of one do not fit the other.
+# Can fewer gates do it? The GRU has one state and two gates, and in our run it is as good as the
+# LSTM within 0.02 nats, with more units for the same number of weights. The update gate $z$ says
+# how much of the old state stays. The candidate $g$ takes the rest. The reset gate $r$ says how
+# much of the old state the candidate may see.
 #
-# - **Before** the product: (r ⊙ h) · U. This is the published GRU (Cho et al. 2014).
-# - **After** the product: r ⊙ (h · U + b'). cuDNN does this, and so do Keras and PyTorch: the three
-#   products with h become one, which is fast on a GPU. It needs a second bias, inside the brackets.
+# There are two ways to reset, and they are different networks: the weights of one do not fit the
+# other. **Before** the product is the published GRU. **After** the product is what cuDNN does, and
+# so do Keras and PyTorch: the three products with $h$ become one, which is fast on a GPU. It needs
+# a second bias, $b'$, inside the brackets.
+#
+# ![The candidate's path twice. Above, h meets the reset gate first and U second. Below, h meets U
+# and the second bias first and the reset gate second. Both then add the input's part and pass
+# tanh.](pictures/1_6_reset.png)
+#
+# $$
+# \begin{aligned}
+# z &= \sigma(xW_z + b_z + hU_z + b'_z) && (B, n) \\
+# r &= \sigma(xW_r + b_r + hU_r + b'_r) && (B, n) \\
+# g &= \tanh(xW_g + b_g + r \odot (hU_g + b'_g)) && (B, n) \text{, reset after} \\
+# g &= \tanh(xW_g + b_g + (r \odot h)U_g) && (B, n) \text{, reset before: no } b' \\
+# h' &= z \odot h + (1 - z) \odot g && (B, n)
+# \end{aligned}
+# $$
+#
+# **By hand.** $x = 1$, $h = (0.5, -0.5)$. $W_z = (1, 1)$, $W_r = (0, 2)$, $W_g = (0, 0)$. $U_g$ has
+# the rows $(2, 1)$ and $(1, -2)$, $b'_g = (0.5, 0.5)$, all else is 0. Then $z = (0.731, 0.731)$ and
+# $r = (0.5, 0.881)$.
+#
+# | reset | inside tanh | g | h' |
+# |---|---|---|---|
+# | before | (0.25, −0.440) U = (0.060, 1.131) | (0.059, 0.811) | (0.382, −0.147) |
+# | after | r ⊙ (0.5 + 0.5, 1.5 + 0.5) = (0.5, 1.762) | (0.462, 0.943) | (0.49, −0.112) |
+#
+# > **Predict.** $z = 1$ at every step: what does the cell do? Which gate of the LSTM is it like?
+#
+# **A different result?** Reset after gives (0.562, −0.333): your blocks are in the order r, z, g.
+# (0.472, 0.555): $z$ and $1 - z$ are exchanged. (0.536, −0.11): $b'_g$ is outside the brackets.
+# Reset before gives (0.431, −0.132): `reset_after` is ignored.
+#
+# **Read.** Cho et al., [arXiv:1406.1078](https://arxiv.org/abs/1406.1078), section 2.3. [Dive into
+# Deep Learning, GRU](https://d2l.ai/chapter_recurrent-modern/gru.html).
 
 
 # %%
@@ -443,14 +638,44 @@ class GRUCell(keras.layers.Layer):
 # %% [markdown]
 # ## 1.7 Causal attention
 #
-# A Transformer has no state. Each position looks at all earlier ones: the better a key fits the
-# position's query, the more of its value is taken. It must not look ahead, or it would read the
-# answer: the scores of later positions are hidden before the softmax, so that the weights of the
-# others still sum to 1. (Setting the weights to 0 after the softmax would lose their share.)
+# A Transformer has no state: each position looks at all earlier ones. It asks with a query; every
+# position offers a key and a value. The better a key fits the query, the more of its value is
+# taken. It must not look ahead, or it would read the answer, so the scores of later positions are
+# hidden.
 #
-# Rows are padded on the right, so a name's characters never see padding, and no other mask is
-# needed. Dividing by √head_dim keeps the spread of the scores the same for heads of any width: a
-# sum of more products spreads wider, and a softmax of widely spread scores has almost no gradient.
+# ![Three tables of four queries by four keys. First all scores. Then the scores above the diagonal
+# are hatched: hidden. Last the weights, 0 where the score is hidden, and each row sums to
+# 1.](pictures/1_7_attention.png)
+#
+# $$
+# \begin{aligned}
+# s_{ij} &= \frac{q_i \cdot k_j}{\sqrt{d}} && (B, \text{heads}, \text{queries}, \text{keys}) \\
+# w_{ij} &= \frac{\exp s_{ij}}{\sum_{r \le i} \exp s_{ir}} \text{ if } j \le i \text{, else } 0
+# && (B, \text{heads}, \text{queries}, \text{keys}) \\
+# o_i &= \textstyle\sum_j w_{ij} v_j && (B, \text{heads}, \text{queries}, d)
+# \end{aligned}
+# $$
+#
+# The middle line is a softmax: positive numbers that sum to 1. $d$ is `head_dim`, the width of a
+# head. Heads are several attentions side by side, each with its own queries, keys and values.
+#
+# Scores are hidden before the softmax, so that the weights of the others still sum to 1. Dividing
+# by $\sqrt{d}$ keeps the spread of the scores the same for heads of any width: a sum of more
+# products spreads wider, and a softmax of widely spread scores has almost no gradient. Rows are
+# padded on the right, so a name's characters never see padding, and no other mask is needed.
+#
+# **By hand.** $d = 4$. $q_1 = (1, 1, 0, 0)$, $q_2 = (0, 2, 0, 0)$, $k_1 = (2, 1, 0, 0)$,
+# $k_2 = (1, 2, 0, 0)$. Query 1 sees key 1 only: weights (1, 0). Query 2 has the products 2 and 4,
+# the scores 1 and 2, and the weights (0.269, 0.731).
+#
+# > **Predict.** All keys are alike. What does the third position's output become?
+#
+# **A different result?** (0.119, 0.881): the scores are not divided. (0.5, 0) for query 1: you hid
+# after the softmax.
+#
+# **Read.** Vaswani et al., [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), sections 3.2.1 and
+# 3.2.3. [The Annotated Transformer](https://nlp.seas.harvard.edu/annotated-transformer/), with
+# code.
 
 
 # %%
@@ -500,11 +725,42 @@ def causal_attention(query, key, value, positions=None):
 # %% [markdown]
 # ## 1.8 A Transformer block
 #
-# Attention moves information between positions; the network after it works on each position by
-# itself. Both add to their input, so the gradient always has a path around them.
+# Attention moves information between positions; the feed-forward network after it (two layers, with
+# max(0, x) between them) works on each position by itself. Both add to their input. So the gradient
+# always has a path around them, however many blocks are stacked.
+#
+# ![A straight line, the residual stream. Twice a branch leaves it, is normalised, passes attention
+# or the feed-forward network, and is added back. Attention also reads a cache of earlier keys and
+# values.](pictures/1_8_block.png)
+#
+# $$
+# \begin{aligned}
+# y &= x + \text{Attention}(\text{norm}_1(x)) && (B, T, d) \\
+# x' &= y + \text{FeedForward}(\text{norm}_2(y)) && (B, T, d) \\
+# \text{norm}(x) &= \gamma \odot \frac{x - \text{mean}(x)}{\sqrt{\text{var}(x) + 10^{-5}}} + \beta
+# && \text{over the } d \text{ numbers of a position}
+# \end{aligned}
+# $$
+#
+# $d$ is the width `dim`. $\gamma$ and $\beta$ are learned and begin as 1 and 0.
 #
 # The key and the value of a position depend only on it and earlier positions, so they never change
-# as the name grows. Kept in a cache, they make a step as cheap as a recurrent network's.
+# as the name grows. Kept in a cache, they make a step as cheap as a recurrent network's. To
+# generate nine letters, ten positions are computed; read anew for every letter, 1 + 2 + … + 10 = 55
+# would be.
+#
+# **By hand.** One position, one head, x = (1, 3). The matrices of value and output leave a vector
+# as it is, so do expand and contract, and biases are 0. norm_1 gives (−1, 1). A position that sees
+# only itself has weight 1, so y = (1, 3) + (−1, 1) = (0, 4). norm_2 gives (−1, 1), relu leaves (0,
+# 1), and x' = (0, 5).
+#
+# > **Predict.** The matrices `output` and `contract` are all zeros. What does the block do?
+#
+# **A different result?** (0, 1): the second sum is missing. (−1, 1): you normalised the sums, not
+# what goes into the branches.
+#
+# **Read.** Xiong et al., [arXiv:2002.04745](https://arxiv.org/abs/2002.04745), section 3, where to
+# normalise. [The Annotated Transformer](https://nlp.seas.harvard.edu/annotated-transformer/).
 
 
 # %%
@@ -605,9 +861,39 @@ class TransformerBlock(keras.layers.Layer):
 #
 # Training uses whole names: one call predicts at all positions. Generation goes step by step: the
 # next input is not known until a character is drawn. So there are two models over the same layers.
-# The step passes on a recurrent state or a cache, as a list that the caller need not understand.
+# The step passes on a recurrent state or a cache, as a list that the caller need not understand. A
+# layer called twice has one set of weights, so what the model learns, the stepper knows.
+#
+# ![One row of layers: embedding, country, cell or blocks, logits. From above the model sends whole
+# names through them and gets logits for each position. From below the stepper sends one letter and
+# states, and gets logits and new states.](pictures/1_9_two_models.png)
+#
+# A logit is a score: any number, the higher the likelier. Softmax turns the logits of a position
+# into probabilities. Dropout sets a share of the numbers to 0 in training, a different one each
+# time, so that the network does not rely on single ones.
+#
 # The length of a name is not known while a model is built: count positions with a running sum over
 # the ids' axis, not with `ops.arange`.
+#
+# **By hand.** How many weights has the GRU of `make lab1`? 58 ids, vectors of 32, 16 countries, 132
+# units, one layer.
+#
+# | layer | weights |
+# |---|---|
+# | embedding | 58·32 = 1,856 |
+# | GRU | 3·132·(48 + 132 + 2) = 72,072 |
+# | logits | (132 + 1)·58 = 7,714 |
+# | together | 81,642 |
+#
+# The Transformer, with 56 units and two blocks, has 85,802.
+#
+# > **Predict.** Before training, what is the loss near, and why does the country not matter to it?
+#
+# **A different result?** 153,714 over both models: the stepper has cells of its own, untrained.
+# 85,690: the Transformer's last norm is missing.
+#
+# **Read.** [Keras, the functional API](https://keras.io/guides/functional_api/): models that share
+# layers.
 
 
 # %%
@@ -733,8 +1019,39 @@ def build_name_model(
 # %% [markdown]
 # ## 1.10 The loss
 #
-# The loss is in nats a character. Its exponential says among how many equally likely characters the
-# network hesitates. A uniform guess among 56 costs ln 56 = 4.03.
+# Training needs one number to lower. At each position the network gives every character a
+# probability; the loss is −ln of the probability that it gave the right one. The unit is the nat. A
+# sure and right guess costs 0, a chance of one in two 0.69, one in ten 2.30.
+#
+# The exponential of the mean loss says among how many equally likely characters the network
+# hesitates. A uniform guess among the 56 possible answers (55 characters and `END`) costs ln 56 =
+# 4.03. The GRU's 1.924 on test names is as if it hesitated among 6.8.
+#
+# ![Bars of nats for each letter of the Greek test name Afroudakis. The first two letters cost about
+# 3 each, the ending i, s, END together less than 0.2. A dashed line marks the mean,
+# 1.56.](pictures/1_10_letters.png)
+#
+# $$
+# \begin{aligned}
+# p &= \text{softmax}(\text{logits}) && (B, T, V) \\
+# L &= -\frac{1}{N} \sum_{b,t} m_{bt} \ln p_{bt}[\text{target}_{bt}] && \text{a number}
+# \end{aligned}
+# $$
+#
+# $V$ is `vocab_size`. The mask $m$ is 0 at padding, else 1, and $N$ is the sum of $m$.
+#
+# **By hand.** Two names, "Bo" and "A". The right characters have the probabilities 0.5, 0.25, 0.5
+# and 0.1, 0.5; one place is padding. L = (0.693 + 1.386 + 0.693 + 2.303 + 0.693) / 5 = 1.154.
+#
+# > **Predict.** Padding is counted as targets, and the network learns to predict it. What happens
+# > to the loss of a batch of 99 short names and one long one?
+#
+# **A different result?** 0.961: you divide by all six places. 1.211: a mean of the names' means, in
+# which the letters of short names weigh more.
+#
+# **Read.** [Dive into Deep Learning, language
+# models](https://d2l.ai/chapter_recurrent-neural-networks/language-model.html): perplexity, the
+# exponential of this loss.
 
 
 # %%
@@ -773,8 +1090,40 @@ def nats_per_character(targets, logits):
 #
 # Always taking the likeliest character gives one name for each country. Drawing in proportion to
 # the probabilities generates what the network has learned, its mistakes included: if a step goes
-# wrong once in twenty, every third name of eight letters is spoiled. A temperature below 1 draws
-# likely characters even more often.
+# wrong once in twenty, every third name of eight letters is spoiled. A temperature $\tau$ below 1
+# draws likely characters even more often, one above 1 less often.
+#
+# ![Bars of the letters drawn after Mc, England, at three temperatures. At 0.5 three draws in four
+# are h; at 1 two in five; at 2 the bars are nearly even.](pictures/1_11_temperature.png)
+#
+# $$
+# \begin{aligned}
+# p_i &= \frac{\exp(l_i / \tau)}{\sum_j \exp(l_j / \tau)} && (B, V) \text{, without PAD and START}
+# \end{aligned}
+# $$
+#
+# $l$ are the logits. Subtracting each row's largest logit first changes nothing, and no exponential
+# overflows.
+#
+# **By hand.** PAD and START have the logit ln 9, END ln 4, a ln 2, b ln 1 = 0. At temperature 1
+# END, a and b are drawn as 4 : 2 : 1. At 0.5 the numbers are squared, 16 : 4 : 1; at 2 they are
+# roots, 2 : 1.41 : 1. Shares of a million draws:
+#
+# | temperature | END a b |
+# |---|---|
+# | 0.5 | 0.76 0.19 0.05 |
+# | 1 | 0.57 0.29 0.14 |
+# | 2 | 0.45 0.32 0.23 |
+#
+# > **Predict.** What is drawn at temperature 0.001, and at 1,000?
+#
+# **A different result?** 0.45 0.32 0.23 at temperature 0.5: you multiply by the temperature. 0.16
+# 0.08 0.04 at 1: PAD and START are drawn too.
+#
+# **Read.** Hinton, Vinyals and Dean, [arXiv:1503.02531](https://arxiv.org/abs/1503.02531), section
+# 2, for a softmax with a temperature. Holtzman et al.,
+# [arXiv:1904.09751](https://arxiv.org/abs/1904.09751): why the likeliest text is dull, and what
+# else one may draw from.
 
 
 # %%
@@ -827,8 +1176,28 @@ def sample_next(
 # %% [markdown]
 # ## 1.12 Names for countries
 #
-# Ten names for each country are one batch: 160 names take the network hardly longer than one. A
-# start letter is fed as if it had been drawn.
+# Ten names for each country are one batch: 160 names take the network hardly longer than one. Names
+# end at different steps, so a name that is over keeps its row, and nothing more is written into it.
+# A start letter is fed as if it had been drawn.
+#
+# **By hand.** Instead of a network, take a chain in which each letter has one successor: START → A,
+# A → d, d → a, B → r → u → n → o, J → o; after a and o comes END. With the starts "", "B" and "J":
+#
+# | step | 1 | 2 | 3 | 4 | 5 | 6 |
+# |---|---|---|---|---|---|---|
+# | Ada | A | d | a | END | | |
+# | Bruno | B | r | u | n | o | END |
+# | Jo | J | o | END | | | |
+#
+# > **Predict.** How many calls of the stepper are these three names, and how many are a thousand
+# > names of at most 18 letters?
+#
+# **A different result?** BAda and JAda: the start is put before a name that was drawn without it.
+# Bda: it is written, but the network reads what it drew. Bru: the first name's end ended them all.
+#
+# **Read.** Karpathy, [The Unreasonable Effectiveness of Recurrent Neural
+# Networks](https://karpathy.github.io/2015/05/21/rnn-effectiveness/): the same loop, for
+# Shakespeare and C code.
 
 
 # %%

@@ -92,7 +92,7 @@ def test_every_preset_is_of_known_data_and_every_promise_of_a_figure():
         assert settings.data in experiment.DATA_SETS
         assert settings.transformer_units % settings.num_heads == 0
     networks = ("rnn", "lstm", "gru", "transformer")
-    measured = ("train", "validation", "test", "fidelity", "new")
+    measured = ("last", "train", "validation", "test", "fidelity", "new")
     keys = {f"{network}_{what}" for network in networks for what in measured}
     keys |= {"seconds", "sampling", "transformer_gru"}
     assert {figure.key for figure in load_lab(1).figures} <= keys
