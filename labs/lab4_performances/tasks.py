@@ -4,7 +4,45 @@
 # A pianist's performance is a stream of events: a key goes down, time passes, the key comes up. You
 # turn recordings into such streams, build a Transformer that attends by how far apart two events
 # are, not by where they are (Huang et al., "Music Transformer", 2018), train it, and let it
-# continue a beginning of your choice.
+# continue a beginning of your choice. `make lab4` trains for some three minutes and ends with a
+# page where eight pieces can be heard: four that continue real music, four from nothing.
+#
+# Picture (pictures/0_frame.png): A performance becomes events as ids in 4.1 and 4.2, crops in 4.4 to 4.6, and goes into the Music
+# Transformer, 4.7 to 4.14. Training is 4.12 and 4.15 to 4.18. The model's logits are filtered in
+# 4.19, 4.20 draws the next event from them, a cache (4.9) feeds each event back, and 4.3 turns
+# events into music.
+#
+# | tasks | you build | hours |
+# |---|---|---|
+# | 4.1–4.3 | events from a performance, and music from events | 3 |
+# | 4.4–4.6 | other keys and tempi, crops to learn from, windows to measure on | 2 |
+# | 4.7–4.10 | relative attention: by the definition, with little memory, with a cache | 5 |
+# | 4.11–4.14 | the norm, half precision, the block, the model | 3 |
+# | 4.15–4.18 | learning rate, loss, accuracy, nats a note | 2 |
+# | 4.19–4.20 | filtering and drawing | 3 |
+#
+# **You should know** Python, NumPy, and attention: queries, keys, values, softmax. Lab 1's 1.7 and
+# 1.8 build it; [Dive into Deep Learning, chapter
+# 11](https://d2l.ai/chapter_attention-mechanisms-and-transformers/index.html), explains it. Of MIDI
+# you need this: a note has a pitch (60 is middle C, 21 to 108 are a piano's keys), a velocity (how
+# hard it is struck, 1 to 127), a start and an end.
+#
+# **Data.** Without a download: scores of Bach and others, played by rule (`keyboard`).
+# `make data NAME=maestro` fetches MAESTRO, 1,276 recorded performances; `PRESET=laptop` trains on
+# it without a GPU. A *token* is one event's id, a *logit* its score before the softmax, a *nat* the
+# unit of a loss with natural logarithms. In shapes B is the batch, T the length (of the queries), S
+# the number of keys, V that of ids: 391.
+#
+# **Three questions to answer in writing**, 120 words each; they are not part of the 100 points.
+#
+# 1. Why is the loss reported in nats a note, too, and what do two encodings with equal nats a note
+#    still not share?
+# 2. May generated pieces be longer than the crops of the training? And the window of attention?
+# 3. Transposing and stretching assume something about music. What? When is it false?
+#
+# **Further reading.** [Music Transformer](https://magenta.tensorflow.org/music-transformer), with
+# pieces to hear; [MAESTRO](https://arxiv.org/abs/1810.12247), the data set's paper; [The Annotated
+# Transformer](https://nlp.seas.harvard.edu/annotated-transformer/), the architecture line by line.
 
 # %%
 from collections import defaultdict, deque
@@ -28,12 +66,40 @@ SUSTAIN_PEDAL = 64  # its number among MIDI's controllers
 # %% [markdown]
 # ## 4.1 The pedal
 #
-# A piano's right pedal holds every note that is released while it is down. You hear when a note
-# stops sounding, not when the finger leaves the key. So the first step writes the pedal's effect
-# into the notes' ends; after that the pedal is not needed.
+# A piano's right pedal, the sustain pedal, holds every note that is released while it is down. You
+# hear when a note stops sounding, not when the finger leaves the key. In 20 of MAESTRO's validation
+# performances the pedal prolongs 65 % of the notes: fingers hold a note for 0.28 seconds on
+# average, and it sounds for 0.64. So the first step writes the pedal's effect into the notes' ends;
+# after that the pedal is not needed.
 #
-# A verdict shows a sequence as rows of numbers: a note as pitch, velocity, start, end, instrument,
+# Picture (pictures/4_1_pedal.png): Four notes on a time line, and the pedal below them, down from 0.4 to 2 seconds. C4 is released
+# at 0.5 and sounds on until C4 is struck again at 1.5. E4 is released at 1 and sounds until the
+# pedal comes up at 2; so does the second C4. G4 is held beyond that and keeps its end,
+# 2.5.
+#
+# MIDI sends the pedal as a *control change*: controller 64, a value from 0 to 127, and a time. A
+# verdict shows a sequence as rows of numbers: a note as pitch, velocity, start, end, instrument,
 # program and whether it is a drum; a pedal's move as time, controller, value and instrument.
+#
+# **By hand.** The pedal goes down at 0.4 seconds (its value is 64) and comes up at 2.
+#
+# | note | start | released | what ends it | end |
+# |---|---|---|---|---|
+# | C4 | 0 | 0.5 | C4 is struck again | 1.5 |
+# | E4 | 0.6 | 1 | the pedal comes up | 2 |
+# | C4 | 1.5 | 1.7 | the pedal comes up | 2 |
+# | G4 | 1.8 | 2.5 | its release: the pedal is up by then | 2.5 |
+#
+# The ends are 1.5, 2, 2, 2.5.
+#
+# > **Predict.** The pedal never comes up. Where do the four notes end?
+# > make answer TASK=4.1 tells.
+#
+# **A different result?** 0.5, 1, 1.7, 2.5: a value of 64 is already down. 2, 2, 2, 2.5: the new C4
+# did not end the old one.
+#
+# **Read.** [Sustain pedal](https://en.wikipedia.org/wiki/Sustain_pedal) on Wikipedia: what it does
+# inside the piano.
 
 
 # %%
@@ -68,12 +134,50 @@ def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
 # %% [markdown]
 # ## 4.2 From a performance to tokens
 #
-# Oore et al. describe a performance as a list of actions: press, release, wait, play louder from
-# now on. Time is cut into steps of 10 ms, finer than you can hear, and each start and end of a note
-# is rounded separately. Rounding the gaps between events instead would let errors add up: a piece
-# of ten minutes drifts by seconds. Several published tokenisers do that.
+# A Transformer reads a row of symbols, one after another. Oore et al. describe a performance as
+# such a row of actions: press, release, wait, play louder from now on. Time is cut into steps of 10
+# ms, finer than you can hear, and each start and end of a note is rounded separately. Rounding the
+# gaps between events instead would let errors add up: of 20 validation performances of MAESTRO, one
+# of 18 minutes would end 2.3 seconds early. Several published tokenisers do that. Loudness is a
+# state: it costs an event only when it changes. So MAESTRO needs 4.04 ids a note.
 #
-# Loudness is a state: it costs an event only when it changes.
+# Picture (pictures/4_2_events.png): Three notes on a time line from 0 to 260 steps, and below it twelve boxes, one an event, tied to
+# their moments: at step 0 loudness 19 and the keys 60 and 64 go down; a wait of 50; 60 comes up,
+# loudness 22, 67 goes down; a wait of 75; 64 comes up; waits of 100 and 35; 67 comes
+# up.
+#
+# $$
+# \begin{aligned}
+# \text{step} &= \lfloor 100 t + \tfrac{1}{2} \rfloor && t \text{ in seconds} \\
+# \text{key down} &= 3 + \text{pitch} && 3 \text{ to } 130 \\
+# \text{key up} &= 131 + \text{pitch} && 131 \text{ to } 258 \\
+# \text{wait} &= 259 + \text{steps} - 1 && 259 \text{ to } 358 \\
+# \text{loudness} &= 359 + \lfloor (\text{velocity} - 1) / 4 \rfloor && 359 \text{ to } 390
+# \end{aligned}
+# $$
+#
+# **By hand.** C4 (pitch 60, velocity 80) from 0 to 0.5 seconds, E4 (64, 77) from 0 to 1.254, G4
+# (67, 90) from 0.5 to 2.6.
+#
+# | step | what happens | ids |
+# |---|---|---|
+# | 0 | velocities 80 and 77 share bin 19; C4, E4 down | 378, 63, 67 |
+# | 50 | 50 steps pass; C4 up; bin 22; G4 down | 308, 191, 381, 70 |
+# | 125 | 75 steps pass; E4 up | 333, 195 |
+# | 260 | 135 steps pass: 100 and 35; G4 up | 358, 293, 198 |
+#
+# In all: 378, 63, 67, 308, 191, 381, 70, 333, 195, 358, 293, 198.
+#
+# > **Predict.** How many ids does a note cost at least, and at most if no wait is longer than a
+# > second?
+# > make answer TASK=4.2 tells.
+#
+# **A different result?** 309 for 308: a wait of $n$ steps is written as $n + 1$. 293, 358: the rest
+# stands before the whole 100. 378, 63, 378, 67: the loudness is written though it does not change.
+#
+# **Read.** Oore et al., [arXiv:1808.03715](https://arxiv.org/abs/1808.03715), section 3;
+# [Performance RNN](https://magenta.tensorflow.org/performance-rnn), the same events explained, with
+# sounds.
 
 
 # %%
@@ -111,7 +215,31 @@ def encode_performance(sequence: note_seq.NoteSequence) -> np.ndarray:
 # ## 4.3 From tokens to a performance
 #
 # A model does not always generate what a pianist could play: it releases keys that are up, or never
-# releases a key. Here everything that it generates becomes music.
+# releases a key. After two minutes of training, 32 % of its releases are of keys that are up. Here
+# everything that it generates becomes music; only an id that does not exist is an error. Between a
+# start and its release, keep each pitch's sounding notes in a queue: who came first goes first.
+#
+# **By hand.**
+#
+# | id | meaning | step | note that ends |
+# |---|---|---|---|
+# | 369 | loudness bin 10: velocity 4·10 + 1 = 41 | 0 | |
+# | 63 | C4 down | 0 | |
+# | 308, 63 | 50 steps pass, C4 down again | 50 | |
+# | 308, 191 | 50 steps pass, C4 up | 100 | the first C4 |
+# | 278, 191 | 20 steps pass, C4 up | 120 | the second C4 |
+# | 203 | C5 up, which does not sound | 120 | none |
+#
+# The notes (pitch, velocity, start, end) are (60, 41, 0, 1) and (60, 41, 0.5, 1.2).
+#
+# > **Predict.** Encode these two notes with 4.2. Do the nine ids come back?
+# > make answer TASK=4.3 tells.
+#
+# **A different result?** (60, 41, 0.5, 1) first: a release ended the newest note of its pitch. (60,
+# 42, 0, 1): the velocity was taken from the middle of its bin.
+#
+# **Read.** [note-seq](https://github.com/magenta/note-seq), the library whose `NoteSequence` you
+# fill.
 
 
 # %%
@@ -147,7 +275,38 @@ def decode_performance(ids: Sequence[int]) -> note_seq.NoteSequence:
 # has 962 performances to train on; in seven keys and at five speeds they become many more.
 #
 # Both work on the ids, so a batch needs no decoding. Be careful with the speed: scale the times of
-# the events, not the gaps between them, or rounding errors add up again.
+# the events, not the gaps between them, or rounding errors add up again. Stretched by 0.95 gap by
+# gap, one validation performance of 18 minutes ends 12 seconds late.
+#
+# $$
+# \begin{aligned}
+# s' &= \lfloor s \cdot \text{stretch} + \tfrac{1}{2} \rfloor && \text{each event's step} \\
+# p' &= p + \text{semitones} && \text{if } 21 \le p + \text{semitones} \le 108 \\
+# p' &= p + \text{semitones} \pm 12 && \text{otherwise: an octave back inside}
+# \end{aligned}
+# $$
+#
+# A pitch that was off the piano before stays as it is.
+#
+# **By hand.** The key 107 (B7) is released at the steps 5, 10 and 15. Two semitones up, 1.1 as
+# long:
+#
+# | step | times 1.1 | new step | wait before it |
+# |---|---|---|---|
+# | 5 | 5.5 | 6 | 6 |
+# | 10 | 11 | 11 | 5 |
+# | 15 | 16.5 | 17 | 6 |
+#
+# The waits are 6, 5, 6. The pitch would be 109, above the highest key: it becomes 97.
+#
+# > **Predict.** Stretch a piece by 0.5, the result by 2. Do you get the ids back?
+# > make answer TASK=4.4 tells.
+#
+# **A different result?** Waits of 6, 6, 6: the gaps were stretched, and three events are already
+# one step late. Pitch 108: moved to the last key, not back by an octave.
+#
+# **Read.** Huang et al., [arXiv:1809.04281](https://arxiv.org/abs/1809.04281), section 4.2: the
+# same keys and speeds.
 
 
 # %%
@@ -184,7 +343,42 @@ def augment(ids: np.ndarray, semitones: int, stretch: float) -> np.ndarray:
 # A performance has about 19,000 events, the model reads 2,048. So you cut crops at random. If all
 # crops had to lie inside the piece, its first and last events would hardly ever be learned: only
 # one crop contains the first event. So crops may stick out at both ends, and padding fills what is
-# missing.
+# missing. Then every event is in as many crops as any other.
+#
+# Picture (pictures/4_5_targets.png): How many crops of 12 pairs hold each of a piece's 41 pairs. With crops inside the piece only, it
+# rises from 1 at the first pair to 12 in the middle and falls to 1 at the last. With overhanging
+# crops it is 12 everywhere.
+#
+# A *pair* is an input and its target, the token that follows. START, $n$ tokens and END make
+# $n + 1$ pairs. With crops of $L$ pairs:
+#
+# $$
+# \begin{aligned}
+# \text{crops of piece } i &= n_i + L \\
+# P(\text{pair in the crop}) &= \frac{L}{\sum_j (n_j + L)} && \text{the same for every pair}
+# \end{aligned}
+# $$
+#
+# **By hand.** Two tokens, C4 and E4; $L = 2$. There are 2 + 2 = 4 crops:
+#
+# | crop | targets |
+# |---|---|
+# | begins a pair early | C4 |
+# | inside | C4, E4 |
+# | inside | E4, END |
+# | ends a pair late | END |
+#
+# C4, E4 and END are targets in 2, 2, 2 crops.
+#
+# > **Predict.** A piece of 2 tokens and one of 300, $L = 100$. What share of the crops comes from
+# > the short piece?
+# > make answer TASK=4.5 tells.
+#
+# **A different result?** 1, 2, 1: all crops are inside. 2, 2, 1: none ends late.
+#
+# **Read.** [Dive into Deep Learning, language
+# models](https://d2l.ai/chapter_recurrent-neural-networks/language-model.html): crops of a text
+# from a random offset.
 
 
 # %%
@@ -226,8 +420,41 @@ def make_batches(
 #
 # If you want to compare losses, they must not depend on luck: every token of the validation set is
 # scored exactly once. At the first tokens of a window the model has little context, which makes it
-# look worse than it is. So windows may overlap, and a token is scored in the window that has more
-# context before it.
+# look worse than it is: after two minutes of training its loss is 3.49 nats a token at a window's
+# first eight places, and 2.75 in the second half. So windows may overlap, and a token is scored in
+# the window that has more context before it.
+#
+# Picture (pictures/4_6_windows.png): Left: four windows of 8 pairs over a piece of 20. The first is dark throughout; in the others
+# the first 3 pairs are hatched, as context, and the rest is dark; the dark parts touch and never
+# overlap. Right: the loss by place in a window, high at the first places, then falling
+# slowly.
+#
+# With $P$ pairs, windows of $L$, and $c$ pairs of context:
+#
+# $$
+# \begin{aligned}
+# \text{windows} &= \left\lceil \frac{\max(P - c, 1)}{L - c} \right\rceil
+#   && \text{beginning every } L - c
+# \end{aligned}
+# $$
+#
+# **By hand.** 6 tokens make $P = 7$ pairs; $L = 4$, $c = 2$: three windows.
+#
+# | window | pairs | scored |
+# |---|---|---|
+# | 1 | 0 to 3 | 0 to 3 |
+# | 2 | 2 to 5 | 4, 5 |
+# | 3 | 4 to 6 | 6 |
+#
+# They score 4, 2, 1 targets: 7 in all.
+#
+# > **Predict.** With $c = L - 1$ each token has all the context there is. What does it cost?
+# > make answer TASK=4.6 tells.
+#
+# **A different result?** 4, 4, 3: the context is scored again. 4, 1: the windows do not overlap.
+#
+# **Read.** Hugging Face, [Perplexity of fixed-length
+# models](https://huggingface.co/docs/transformers/perplexity): the same windows, animated.
 
 
 # %%
@@ -267,12 +494,43 @@ def evaluation_windows(
 # ## 4.7 Relative logits by the definition
 #
 # Attention asks of each earlier event: does it matter *what* it is? Music also asks: does it matter
-# *how long ago* it was, a beat, a bar? So each distance d has a learned vector E[d], and a query
-# scores a key by q · k + q · E[d]. All distances beyond the largest share one vector.
+# *how long ago* it was, a beat, a bar? So each distance $d$ has a learned vector $E_d$, and a query
+# scores a key by $q \cdot k + q \cdot E_d$. All distances beyond the largest, $D$, share one
+# vector.
+#
+# Picture (pictures/4_7_distances.png): Three queries at the positions 2, 3 and 4, five keys, D = 2. In each row the query's own
+# position takes vector 0 of E, the one before it vector 1, all earlier ones vector 2. Later keys
+# are grey.
+#
+# $$
+# \begin{aligned}
+# d_{ts} &= (S - T + t) - s && (T, S) \text{: from key } s \text{ to query } t \\
+# R_{ts} &= q_t \cdot E_{\min(d_{ts}, D)} && (B, \text{heads}, T, S) \text{ where } d_{ts} \ge 0
+# \end{aligned}
+# $$
 #
 # This first version follows the formula. It makes a tensor of (queries, keys, head_dim), the
 # vectors of all pairs: for 2,048 events and heads of 64 that is 1.1 GB in each layer, even before
 # the gradient. 4.8 measures how much it is in all.
+#
+# **By hand.** $T = 2$ queries among $S = 4$ positions, one head of one number: $q = (1, 2)$;
+# $D = 2$, $E = (0.1, 0.2, 0.5)$.
+#
+# | | key 0 | key 1 | key 2 | key 3 |
+# |---|---|---|---|---|
+# | $q_0$, at 2 | $d = 2$: 0.5 | 0.2 | 0.1 | no meaning |
+# | $q_1$, at 3 | $d = 3$ counts as 2: 2·0.5 = 1 | 1 | 0.4 | 0.2 |
+#
+# The last row is 1, 1, 0.4, 0.2.
+#
+# > **Predict.** A hundred more events come before these four. Which of the numbers change?
+# > make answer TASK=4.7 tells.
+#
+# **A different result?** The first row is 0.1 throughout: the queries were taken for the first
+# positions. The last row begins with 0: distances beyond $D$ took no vector.
+#
+# **Read.** Shaw et al., [arXiv:1803.02155](https://arxiv.org/abs/1803.02155), section 3.2; Huang et
+# al., [arXiv:1809.04281](https://arxiv.org/abs/1809.04281), section 3.4, equation 3.
 #
 # **`keras.ops` in ten lines.** From here on your code also runs while Keras traces a graph. Then
 # tensors have no values yet, and some sizes are unknown. The same code runs on JAX.
@@ -316,15 +574,41 @@ def relative_logits(queries, embeddings, source_length: int):
 # %% [markdown]
 # ## 4.8 The skew
 #
-# There are only S different vectors, so one matrix product gives every query's score with every
-# distance: (T, S), but ordered by distance, so that the score of key s is in a different column in
-# each row. Huang et al. found that a pad and a reshape put every score in its place, and nothing of
-# size (T, S, head_dim) is ever made: for L events, it takes O(L · head_dim) besides the result
-# instead of O(L² · head_dim).
+# 4.7 looks up a vector for every pair, but there are only $S$ distances. One matrix product,
+# queries with the $S$ vectors, gives all scores, sorted by distance instead of key. Where does each
+# belong? One column further left in every row above the last. So no number need be computed: they
+# only have to slide. Memory lays rows end to end; read rows of $S + 1$ in lines of $S$, and every
+# line slips by one.
 #
-# Both were measured (the course's `benchmarks/relative_memory.py`): how much the peak memory of a
-# process rises, in MB, for the logits of one layer with 8 heads of 64, one piece, on a CPU. The
-# result itself is included:
+# Picture (pictures/4_8_skew.png): The skew in four steps: three rows sorted by distance; a zero before each row; all in one line,
+# the first three struck out; three lines of three. On and below the diagonal stand the wanted
+# scores; above it, grey, what nobody reads.
+#
+# $$
+# \begin{aligned}
+# R_{tc} &= q_t \cdot E_{S-1-c}
+#   && (B, \text{heads}, T, S) \text{: column } c \text{ is distance } S-1-c \\
+# \text{skew}(R)_{ts} &= R_{t, s+T-1-t} && (B, \text{heads}, T, S) \text{, for keys } s \le S-T+t
+# \end{aligned}
+# $$
+#
+# **By hand.** $T = S = 3$, counting from 1; "21" is query 2's score at distance 1.
+#
+# | by distance | padded, in one line | first T = 3 dropped, lines of 3 |
+# |---|---|---|
+# | 12 11 10 | 0 12 11 10 | 10 0 22 |
+# | 22 21 20 | 0 22 21 20 | 21 20 0 |
+# | 32 31 30 | 0 32 31 30 | 32 31 30 |
+#
+# Check the second row: query 2 sees key 1 at distance 1 (21), itself at 0 (20). Above the diagonal
+# stand zeros and a stranger, 22: the causal mask of 4.10 hides them. Why it works: counting from 0,
+# the score at row $t$, column $c$ lands at $t(S+1) + (c+1) - T = tS + s$, so $s = c + t - (T - 1)$.
+# With $T = 2$ (the last two queries, as with a cache) the same steps give 21 20 0 and 32 31 30.
+#
+# Nothing of size (T, S, head_dim) is ever made: for L events, it takes O(L · head_dim) besides the
+# result instead of O(L² · head_dim). Both were measured (the course's
+# `benchmarks/relative_memory.py`): how much the peak memory of a process rises, in MB, for the
+# logits of one layer with 8 heads of 64, one piece, on a CPU. The result itself is included:
 #
 # | length | by the definition | by the skew | the result |
 # |---|---|---|---|
@@ -335,6 +619,15 @@ def relative_logits(queries, embeddings, source_length: int):
 #
 # The skew takes three times the memory of its result, for its intermediate steps; 4.10 reduces
 # that.
+#
+# > **Predict.** From 2,048 events to 4,096: by what factor do both versions grow?
+# > make answer TASK=4.8 tells.
+#
+# **A different result?** First row 0 22 21: padded on the right. First row 12 11 10: nothing moved.
+#
+# **Read.** Huang et al., [arXiv:1809.04281](https://arxiv.org/abs/1809.04281), section 3.4.1;
+# [Annotated Music Transformer](https://gudgud96.github.io/2020/04/01/annotated-music-transformer/),
+# more drawings.
 
 
 # %%
@@ -364,11 +657,46 @@ def skew(scores):
 # ## 4.9 The cache
 #
 # To generate one more event, the model needs the keys and values of the earlier ones, but not their
-# computation. So they are kept, and only one row is computed for each event. But where do you put
-# it? Appending it to an array of 2,000 rows copies 2,000 rows, in each layer, at each step; this
-# makes simple caches slow. So the cache has two parts: an old part that is only read, and a short
-# new part that is written to. When the new part is full, it moves into the old part, and positions
-# further back than attention reaches are dropped: a model can play for hours.
+# computation. So they are kept, and only one row is computed for each event. [A published Music
+# Transformer](https://github.com/gwinndr/MusicTransformer-Pytorch), which computes all rows anew,
+# took 217 seconds for 768 events; this lab's model of the same size takes 10.
+#
+# Where does the new row go? Appending it to an array of 2,000 rows copies 2,000 rows, in each
+# layer, at each step: 50 MB an event in the `maestro` preset. So the cache has two parts: an old
+# part that is only read, and a short new part that is written in place. When the new part is full,
+# it moves into the old part, and positions further back than attention reaches are dropped: a model
+# can play for hours.
+#
+# Picture (pictures/4_9_cache.png): Three stages of a cache. First: five old positions a to e; of the new part's four slots two hold
+# f and g, and g, in slot 1, has distance 0 and the old ones 6 to 2. Then all slots are full. Then
+# the last window − 1 = 6 positions are the old part, and the slots are free
+# again.
+#
+# $$
+# \begin{aligned}
+# \text{old} &: (B, \text{heads}, n, d_{\text{head}}) && \text{only read} \\
+# \text{new} &: (B, \text{heads}, \text{slots}, d_{\text{head}}) && \text{written slot by slot} \\
+# \text{distance}_j &= n + \text{slot} - j
+#   && (n + \text{slots}) \text{, for position } j \text{ of both}
+# \end{aligned}
+# $$
+#
+# **By hand.** Old keys 1, 2, 3, two slots, which get 4 and 5; window 4.
+#
+# | | result |
+# |---|---|
+# | distances from slot 0 | 3, 2, 1, 0, −1 |
+# | distances from slot 1 | 4, 3, 2, 1, 0: attention will leave out 4 |
+# | old part after `move` | 3, 4, 5 |
+#
+# > **Predict.** Window 2,048, 256 slots. How many keys does a step score at most, and how many of
+# > them may get weight?
+# > make answer TASK=4.9 tells.
+#
+# **A different result?** 4, 3, 2, 1, 0 from slot 0, too: counted from the last slot. 2, 3, 4, 5
+# after `move`: the next position itself is one of the window.
+#
+# **Read.** Hugging Face, [Caching](https://huggingface.co/docs/transformers/cache_explanation).
 
 
 # %%
@@ -410,11 +738,47 @@ class KeyValueCache:
 #
 # This layer is the heart of the model. For 2,048 events the scores of 8 heads are 134 MB a piece in
 # each layer; half of them belong to later keys and are thrown away. So you take the queries in
-# chunks, each chunk with the keys up to its own end: the same result, half the work. And the
-# intermediate results of a chunk need not be kept for the gradient: `keras.remat` drops them and
-# computes them again when they are needed. For a step with 2 pieces of 2,048 events, 6 layers and a
-# d_model of 512 that takes 3.1 GB instead of 4.2, and 17.3 seconds of CPU instead of 15.6: a tenth
-# more, measured by the same benchmark.
+# chunks, each chunk with the keys up to its own end: the same result, up to half the work saved.
+# And the intermediate results of a chunk need not be kept for the gradient: `keras.remat` drops
+# them and computes them again when they are needed. For a step with 2 pieces of 2,048 events, 6
+# layers and a d_model of 512 that takes 3.1 GB instead of 4.2, and 17.3 seconds of CPU instead of
+# 15.6: a tenth more, measured by the same benchmark.
+#
+# Picture (pictures/4_10_chunks.png): Two squares of 16 queries by 16 keys. Left, all at once: 256 scores, those above the diagonal
+# hatched grey, in vain. Right, chunks of 4 queries: only the staircase up to each chunk's end is
+# made, 160 scores.
+#
+# $$
+# \begin{aligned}
+# Q, K, V &= x W_Q + b_Q, x W_K + b_K, x W_V + b_V
+#   && (B, T, \text{heads}, d_{\text{head}}) \text{ each} \\
+# S_{ts} &= Q_t \cdot E_{\min(t - s, D)} && (B, \text{heads}, T, T) \text{, by the skew} \\
+# A &= \text{softmax}\left( \frac{Q K^\top + S}{\sqrt{d_{\text{head}}}} \right)
+#   && 0 \text{ unless } 0 \le t - s < \text{window} \\
+# y &= (A V) W_O + b_O && (B, T, d_{\text{model}})
+# \end{aligned}
+# $$
+#
+# **By hand.** One head of 4; all kernels are the identity, biases 0. $x_0 = (2, 0, 0, 0)$,
+# $x_1 = (0, 2, 0, 0)$; $E_0 = 0$, $E_1 = (0, 1.5, 0, 0)$. For query 1:
+#
+# | | q · k | q · E | sum / √4 | weight |
+# |---|---|---|---|---|
+# | key 0 | 0 | 3 | 1.5 | 0.378 |
+# | key 1 | 4 | 0 | 2 | 0.622 |
+#
+# Its output is 0.378·$x_0$ + 0.622·$x_1$, that is (0.755, 1.245, 0, 0).
+#
+# > **Predict.** Length 2,048, chunks of 512, the window as long. What share of all scores is never
+# > computed?
+# > make answer TASK=4.10 tells.
+#
+# **A different result?** (0.538, 1.462, …): no division by √head_dim. (1.462, 0.538, …): only q · k
+# was divided.
+#
+# **Read.** Vaswani et al., [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 3.2; Chen
+# et al., [arXiv:1604.06174](https://arxiv.org/abs/1604.06174), on computing again instead of
+# keeping.
 
 
 # %%
@@ -521,10 +885,32 @@ class RelativeAttention(layers.Layer):
 # %% [markdown]
 # ## 4.11 A norm that survives half precision
 #
-# In mixed precision, matrix products run on 16 bits and the weights stay in 32. float16 ends at
-# 65,504: the square of 256 is already too much. A norm that squares its input in float16 turns a
-# large activation into infinity, and its whole output into zeros. The softmax, the loss and the
-# norms are few operations and cost little: compute them in float32.
+# Each block adds to its input, so numbers grow from block to block; a *norm* brings each position's
+# vector back to one size before the next layer reads it. In mixed precision, matrix products run on
+# 16 bits and the weights stay in 32. float16 ends at 65,504: the square of 256 is already too much.
+# A norm that squares its input in float16 turns a large activation into infinity, and its whole
+# output into zeros. The softmax, the loss and the norms are few operations and cost little: compute
+# them in float32.
+#
+# $$
+# \begin{aligned}
+# r &= \sqrt{\frac{1}{n} \sum_i x_i^2 + 10^{-6}} && (\ldots, 1) \text{, in float32} \\
+# y &= \frac{x}{r} \odot \text{scale} && (\ldots, n) \text{, in the layer's compute dtype}
+# \end{aligned}
+# $$
+#
+# **By hand.** $x = (3, 4)$, scale $(1, 1)$: the mean square is 12.5, $r = 3.536$,
+# $y = (0.849, 1.131)$. And $x = (300, 400)$ in float16: the same again, as float16 rounds it:
+# (0.849, 1.132).
+#
+# > **Predict.** What is $y$ if $x$ is a thousand times as large? If all of $x$ is 0?
+# > make answer TASK=4.11 tells.
+#
+# **A different result?** (0.6, 0.8): divided by the root of the sum, not of the mean. (−1, 1): the
+# mean was taken off, as LayerNorm does. (0, 0) for (300, 400): squared in float16.
+#
+# **Read.** Zhang and Sennrich, [arXiv:1910.07467](https://arxiv.org/abs/1910.07467), section 4;
+# Micikevicius et al., [arXiv:1710.03740](https://arxiv.org/abs/1710.03740), section 3.3.
 
 
 # %%
@@ -558,10 +944,46 @@ class RMSNorm(layers.Layer):
 # %% [markdown]
 # ## 4.12 The scale of the loss
 #
-# Gradients are small: below 6e-8 float16 has only 0. So the loss is multiplied by a large number
-# before the gradients are taken, and they are divided by it afterwards. Which number? The largest
-# that works: it is doubled from time to time; when a gradient overflows, that step is skipped and
-# the number is halved.
+# Gradients are small: below 6e-5 (2 to the −14) float16 loses digits, below 6e-8 it has only 0. In
+# a model of the quick preset 83 % of the numbers in the gradient at the first block's input are
+# below 6e-5. In `maestro` a batch has 16 times as many tokens: each number would be 16 times
+# smaller, and 2 % would be 0. So the loss is multiplied by a large number, the *scale*, before the
+# gradients are taken, and they are divided by it afterwards. Which number? The largest that works:
+# it is doubled from time to time; when a gradient overflows, that step is skipped and the number is
+# halved.
+#
+# Picture (pictures/4_12_float16.png): Sizes of a gradient's numbers as powers of 2. As it is, most of the hill stands in the dotted
+# region from −24 to −14, where float16 has fewer digits; its foot reaches the grey region that is
+# 0. Times 2 to the 15 the hill stands between the dotted region and
+# infinity.
+#
+# $$
+# \begin{aligned}
+# (s', n') &= (\max(s / 2, 1), 0) && \text{after an overflow} \\
+# (s', n') &= (2 s, 0) && \text{after the interval's last good step} \\
+# (s', n') &= (s, n + 1) && \text{after any other good step}
+# \end{aligned}
+# $$
+#
+# **By hand.** Interval 3; it begins with (8, 0).
+#
+# | step | scale, good steps |
+# |---|---|
+# | good | (8, 1) |
+# | good | (8, 2) |
+# | good, the third | (16, 0) |
+# | overflow | (8, 0) |
+# | good | (8, 1) |
+#
+# > **Predict.** Up to a scale of 1,024 all gradients are finite, at 2,048 one overflows; the
+# > interval is 2,000. What share of the steps is lost in the long run?
+# > make answer TASK=4.12 tells.
+#
+# **A different result?** (16, 3) for the third: the count goes on after doubling. (8, 3): doubled
+# one step late.
+#
+# **Read.** Micikevicius et al., [arXiv:1710.03740](https://arxiv.org/abs/1710.03740), section 3.2;
+# Keras's [LossScaleOptimizer](https://keras.io/api/optimizers/loss_scale_optimizer/).
 
 
 # %%
@@ -594,6 +1016,48 @@ def update_loss_scale(
 
 # %% [markdown]
 # ## 4.13 A block
+#
+# Attention mixes positions, but only by weighted means: two keys that matter together cannot make
+# something new. So a block has a second part, a small network that works at each position by itself
+# and bends the numbers with *gelu*, a soft version of max(x, 0). Both parts add to what comes in
+# instead of replacing it. That sum, the *residual stream*, leads unbroken from the embedding to the
+# logits, and so does the gradient on its way back. Each part reads a normed copy: its input has one
+# size however large the stream has grown. *Dropout* sets a random share of a result to 0 in
+# training, so that nothing relies on one number.
+#
+# Picture (pictures/4_13_block.png): The residual stream as a bold arrow from left to right. Two branches leave it and are added to
+# it again: norm_1, attention, dropout; then norm_2, expand, gelu and contract, dropout. The first
+# looks at other positions, the second at each position by itself.
+#
+# $$
+# \begin{aligned}
+# u &= x + \text{dropout}(\text{attention}(\text{norm}_1(x))) && (B, T, d_{\text{model}}) \\
+# h &= \text{gelu}(\text{norm}_2(u) W_1 + b_1) && (B, T, d_{\text{ff}}) \\
+# y &= u + \text{dropout}(h W_2 + b_2) && (B, T, d_{\text{model}})
+# \end{aligned}
+# $$
+#
+# **By hand.** One position, $x = (3, 4)$; all kernels are the identity, biases 0. It attends to
+# itself alone, so attention returns what it reads.
+#
+# | | value |
+# |---|---|
+# | norm_1(x) | (0.849, 1.131) |
+# | u = x + that | (3.849, 5.131) |
+# | norm_2(u) | (0.849, 1.131) |
+# | gelu of that | (0.681, 0.985) |
+# | y = u + that | (4.529, 6.117) |
+#
+# > **Predict.** The output projection of attention and `contract` are all 0. What does the block
+# > return, and which gradient does its input get?
+# > make answer TASK=4.13 tells.
+#
+# **A different result?** (1.529, 2.117): attention's result replaced $x$. (2.378, 3.248): it was
+# added to the normed $x$.
+#
+# **Read.** Xiong et al., [arXiv:2002.04745](https://arxiv.org/abs/2002.04745), section 3: why the
+# norm comes first; [Dive into Deep Learning, the
+# Transformer](https://d2l.ai/chapter_attention-mechanisms-and-transformers/transformer.html).
 
 
 # %%
@@ -660,8 +1124,45 @@ class TransformerBlock(layers.Layer):
 # ## 4.14 The Music Transformer
 #
 # No position is ever added to an event: the model knows time only by distances. So a melody is the
-# same melody wherever it is, and the model can read and generate pieces longer than those in its
-# training.
+# same melody wherever it is, and a piece may be longer than those in training. Not so the window:
+# distances beyond the crops are never trained. In one trial, a model for laptops (crops of 512
+# events of MAESTRO) generated with two windows:
+#
+# | window | notes at once | seconds between onsets |
+# |---|---|---|
+# | 1,024, twice the crops | 11.6 | 0.055 |
+# | 512 | 2.6 | 0.076 |
+# | real pieces | 6.0 | 0.106 |
+#
+# You write three ways through the same layers.
+#
+# Picture (pictures/4_14_ways.png): Three rows. call: ids (B, T) in, logits (B, T, V) out, for training and evaluation. read: a
+# primer in, the keys and values of each block out, once a piece. step: one id and the cache in,
+# logits (B, V) and the cache out, once an event. read's result is step's first cache, and step's
+# cache goes into the next step.
+#
+# $$
+# \begin{aligned}
+# x^0 &= \text{dropout}(\sqrt{d_{\text{model}}} \cdot M_{\text{ids}}) && (B, T, d_{\text{model}}) \\
+# x^i &= \text{block}_i(x^{i-1}) && (B, T, d_{\text{model}}) \\
+# \text{logits} &= \text{norm}(x^n) M^\top && (B, T, V)
+# \end{aligned}
+# $$
+#
+# $M$, the embedding, is used twice (*tied* weights): 391 · 128 of the quick preset's 347,392
+# weights.
+#
+# **By hand.** Three ids, d_model 4, no blocks. $M$ has the rows (1, 1, 1, 1), (1, −1, 1, −1), (2,
+# 0, 0, 0). After id 2: times √4 it is (4, 0, 0, 0), normed (2, 0, 0, 0); the logits are 2, 2, 4.
+#
+# > **Predict.** You feed the same id ten times. How do the logits differ from position to position?
+# > make answer TASK=4.14 tells.
+#
+# **A different result?** 4, 4, 8: the last norm is missing. 0.107, 0.107, 0.787: those are
+# probabilities.
+#
+# **Read.** Huang et al., [arXiv:1809.04281](https://arxiv.org/abs/1809.04281), section 3; Press and
+# Wolf, [arXiv:1608.05859](https://arxiv.org/abs/1608.05859), on tied weights.
 
 
 # %%
@@ -757,6 +1258,45 @@ class MusicTransformer(keras.Model):
 
 # %% [markdown]
 # ## 4.15 The learning rate
+#
+# The *learning rate* says how far a step moves the weights. Adam, the optimizer, divides each
+# gradient by a running mean of its size, and that mean is worth little while it comes from a few
+# batches: large steps now can spoil the weights for good. So the rate rises slowly first. Later it
+# falls, so that the model settles. In the quick preset it begins at 0.000015, reaches its peak of
+# 0.003 at step 199, and ends, at step 959, at 0.0014.
+#
+# Picture (pictures/4_15_rate.png): The learning rate over 960 steps: a straight rise to 0.003 at step 199, then a slow fall to
+# 0.0014, steep at first and flatter later.
+#
+# $$
+# \begin{aligned}
+# \text{rate}(n) &= \text{peak} \cdot \min\left( \frac{n + 1}{w}, \sqrt{\frac{w}{n + 1}} \right)
+#   && \text{a scalar}
+# \end{aligned}
+# $$
+#
+# $n$ counts the steps from 0, $w$ is `warmup`.
+#
+# **By hand.** Peak 1, warmup 4.
+#
+# | step | (n + 1) / 4 | √(4 / (n + 1)) | rate |
+# |---|---|---|---|
+# | 0 | 0.25 | 2 | 0.25 |
+# | 3 | 1 | 1 | 1 |
+# | 4 | 1.25 | 0.894 | 0.894 |
+# | 15 | 4 | 0.5 | 0.5 |
+#
+# At the steps 0, 3, 4 and 15: 0.25, 1, 0.894, 0.5.
+#
+# > **Predict.** The `maestro` preset: peak 0.001, warmup 2,000, 20,000 steps. What does this
+# > function give for the last one?
+# > make answer TASK=4.15 tells.
+#
+# **A different result?** 0, 0.75, 1, 0.516: $n$ for $n + 1$; the first step is wasted. 0.25, 1,
+# 0.8, 0.25: it falls with the step, not with its root.
+#
+# **Read.** Vaswani et al., [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), section 5.3; [Dive
+# into Deep Learning, learning rates](https://d2l.ai/chapter_optimization/lr-scheduler.html).
 
 
 # %%
@@ -784,9 +1324,37 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
 # %% [markdown]
 # ## 4.16 The loss
 #
-# Cross-entropy, as in every lab. The smoothing is new: a pianist could have played something else
-# at any moment, and a model that is never rewarded for being quite certain keeps other options
-# open. Smoothing raises the loss that is shown, so loss is reported without it.
+# Cross-entropy, as in every lab: minus the logarithm of the probability that the model gave to what
+# came, averaged over the tokens that are not padding. The smoothing is new: a pianist could have
+# played something else at any moment, and a model that is never rewarded for being quite certain
+# keeps other options open. Smoothing raises the loss that is shown, so loss is reported without it.
+#
+# Picture (pictures/4_16_smoothing.png): The loss by the probability of the target. Without smoothing it falls all the way to 0 at
+# certainty. With smoothing 0.1 it is least at a probability of 0.90 and rises steeply
+# beyond.
+#
+# $$
+# \begin{aligned}
+# \log p &= \log \text{softmax}(\text{logits}) && (B, T, V) \text{, in float32} \\
+# \ell_{bt} &= -(1 - s) \log p_{bt, y_{bt}} - \frac{s}{V} \sum_v \log p_{btv} && (B, T) \\
+# \text{loss} &= \frac{\sum_{bt} m_{bt} \ell_{bt}}{\max(\sum_{bt} m_{bt}, 1)}
+#   && \text{a scalar; } m = 0 \text{ at PAD, else } 1
+# \end{aligned}
+# $$
+#
+# **By hand.** Four ids with probabilities (0.1, 0.1, 0.7, 0.1); the target is id 2. A second
+# position's target is PAD. Without smoothing: −ln 0.7 = 0.357. With $s = 0.1$: 0.9·0.357 +
+# 0.1·(3·2.303 + 0.357)/4 = 0.503.
+#
+# > **Predict.** $s = 0.1$, 391 ids. Which probability of the target gives the least loss, if the
+# > others share the rest? Is that loss 0?
+# > make answer TASK=4.16 tells.
+#
+# **A different result?** 0.178: divided by batch times length. 1.33: PAD is scored, too. 0.538: the
+# smoothing came on top, nothing was taken from the target.
+#
+# **Read.** Szegedy et al., [arXiv:1512.00567](https://arxiv.org/abs/1512.00567), section 7; Müller
+# et al., [arXiv:1906.02629](https://arxiv.org/abs/1906.02629), when smoothing helps.
 
 
 # %%
@@ -813,6 +1381,16 @@ def masked_cross_entropy(targets, logits, smoothing: float = 0.0):
 
 # %% [markdown]
 # ## 4.17 The accuracy
+#
+# The loss has no natural scale; a share is easier to read. How often is the event with the largest
+# logit the one that came? In music this stays far below 1, since many events could have come: the
+# quick preset guesses a little more than a third. It is no goal in itself: a dull model can guess
+# well.
+#
+# **By hand.** Targets 5, 6, PAD; guesses 5, 4, PAD. One of two tokens is right: 0.5.
+#
+# **A different result?** 0.333: PAD is counted in the divisor. 1: the right guess at PAD counts as
+# right.
 
 
 # %%
@@ -831,6 +1409,18 @@ def masked_accuracy(targets, logits):
 # "Nats a token" depends on the encoding: with a token for each note's loudness, there are many easy
 # tokens and the figure is low. Nats a note can be compared between encodings. The keyboard pieces
 # have 3.91 tokens a note, MAESTRO 4.04: 2 nats a token are 7.8 and 8.1 nats a note.
+#
+# $$
+# \begin{aligned}
+# \text{nats a note} &= \text{nats a token} \cdot \frac{\text{tokens}}{\text{notes}}
+#   && \text{scalars}
+# \end{aligned}
+# $$
+#
+# **By hand.** The twelve ids of 4.2, then four of PAD: 12 tokens, 3 notes. At 2 nats a token that
+# is 8 nats a note.
+#
+# **A different result?** 4: NOTE_OFF counts as a note, too. 10.667: PAD counts as a token.
 
 
 # %%
@@ -844,6 +1434,45 @@ def nats_per_note(nats_per_token: float, targets) -> float:
 
 # %% [markdown]
 # ## 4.19 What may come next
+#
+# A model gives every one of 391 ids some probability. Draw from all of them, and every now and then
+# you get one from the far tail, a wrong note that derails what follows. In the picture, the 377 ids
+# beyond the first 14 have 20 % between them. Always take the likeliest, and the music goes round in
+# circles. Three knobs lie between. *Temperature* divides the logits: below 1 the likely become
+# likelier. *Top-k* keeps the $k$ likeliest. *Top-p* keeps the fewest whose probabilities reach $p$:
+# few where the model is sure, many where it is not.
+#
+# Picture (pictures/4_19_filter.png): One distribution of a model after two minutes of training, sorted, as it is and filtered.
+# Temperature 0.5 makes the first bars taller; top-k keeps 5 ids; top-p 0.8 keeps
+# 14.
+#
+# $$
+# \begin{aligned}
+# z &= \text{logits} / \text{temperature} && (B, V) \\
+# \text{top-k} &: z_v \to -10^9 && \text{if } z_v \text{ is below the } k\text{-th largest} \\
+# \text{top-p} &: z_v \to -10^9 && \text{if the likelier ones already sum to } p
+# \end{aligned}
+# $$
+#
+# **By hand.** Probabilities 0.5, 0.25, 0.15, 0.1; after the filter and a softmax:
+#
+# | filter | probabilities |
+# |---|---|
+# | temperature 0.5 (squares, over their sum 0.345) | 0.725, 0.181, 0.065, 0.029 |
+# | top-k 3 | 0.556, 0.278, 0.167, 0 |
+# | top-p 0.7 | 0.667, 0.333, 0, 0 |
+# | top-k 2, then top-p 0.6 of what is left | 1, 0, 0, 0 |
+#
+# > **Predict.** Temperature 0.5 and top-p 0.7: how many of the four ids are left?
+# > make answer TASK=4.19 tells.
+#
+# **A different result?** 0.37, 0.262, 0.203, 0.166: multiplied by the temperature. 1, 0, 0, 0 for
+# top-p 0.7: the id that reaches the sum was dropped. 0.667, 0.333, 0, 0 in the last row: top-p came
+# before top-k.
+#
+# **Read.** Holtzman et al., [arXiv:1904.09751](https://arxiv.org/abs/1904.09751), section 3.1; Fan
+# et al., [arXiv:1805.04833](https://arxiv.org/abs/1805.04833), section 5.4; [How to generate
+# text](https://huggingface.co/blog/how-to-generate).
 
 
 # %%
@@ -877,9 +1506,44 @@ def filter_logits(logits, temperature: float = 1.0, top_k: int = 0, top_p: float
 # %% [markdown]
 # ## 4.20 Generation
 #
-# The primer is read in one pass; generation needs only what this leaves in the cache. Randomness
-# comes from outside, as noise: the argmax of logits plus Gumbel noise is a draw from their softmax,
-# so the same noise gives the same piece on every backend.
+# The *primer*, the beginning that you give, is read in one pass; generation needs only what this
+# leaves in the cache. Then each event is drawn and fed back. Randomness comes from outside, as
+# noise: the argmax of logits plus Gumbel noise is a draw from their softmax, so the same noise
+# gives the same piece on every backend. The *grammar* forbids NOTE_OFF for pitches that are not
+# sounding: without it, 32 % of a model's releases after two minutes of training are such.
+#
+# Picture (pictures/4_20_noise.png): Four steps for one row. Bars show the logits of END, 3 and 4, that is 0, 1 and 2, and the noise
+# on top of them. At step 0 noise of 1.5 lets 3 win; at step 1 there is none and 4 wins; at step 2
+# noise of 3 lets END win; at step 3 the row is done and gets PAD.
+#
+# $$
+# \begin{aligned}
+# z &= \text{filter}(\text{logits, forbidden ids at } -10^9) && (B, V) \\
+# g &= -\log(-\log u) && (B, V) \text{, } u \text{ even between 0 and 1} \\
+# \text{next} &= \text{argmax}_v (z_v + g_v) && (B) \text{, drawn from softmax}(z)
+# \end{aligned}
+# $$
+#
+# **By hand.** Five ids, PAD to 4; the logits are always (9, 9, 0, 1, 2), and PAD and START are
+# forbidden. Noise at step 0: 1.5 for id 3; at step 2: 3 for END; else 0.
+#
+# | step | END | 3 | 4 | next |
+# |---|---|---|---|---|
+# | 0 | 0 | 1 + 1.5 | 2 | 3 |
+# | 1 | 0 | 1 | 2 | 4 |
+# | 2 | 0 + 3 | 1 | 2 | 2, END |
+# | 3 | | | | 0, PAD: the row is done |
+#
+# The row is 3, 4, 2, 0.
+#
+# > **Predict.** The same noise, temperature 0.1: which four ids?
+# > make answer TASK=4.20 tells.
+#
+# **A different result?** 4, 4, 4, 4: the noise is not added. 3, 4, 2, 4: the row goes on after END.
+#
+# **Read.** [The Gumbel-max
+# trick](https://timvieira.github.io/blog/post/2014/07/31/gumbel-max-trick/), with its proof; Huang
+# et al., [arXiv:1809.04281](https://arxiv.org/abs/1809.04281), section 4.2, on continuing primers.
 
 
 # %%
