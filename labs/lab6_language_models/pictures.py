@@ -40,7 +40,9 @@ TEMPO = 84.0
 @cache
 def score(name: str) -> np.ndarray:
     """Read one of Bach's chorales: rows of `grid.to_grid`."""
-    return grid.to_grid(read_score(name))
+    found = read_score(name)
+    assert found is not None
+    return grid.to_grid(found)
 
 
 def text(axes: Axes, x: float, y: float, words: str, size: float = 9, **options: Any) -> None:

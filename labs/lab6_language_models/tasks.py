@@ -27,6 +27,8 @@
 # | 6.11, 6.12 | harmony and rhythm as numbers | 1 |
 # | 6.13 to 6.16 | copies, and how sure you are | 1½ |
 #
+# Five differences lead from the one model to the other:
+#
 # | from GPT-2 | to LLaMA | task |
 # |---|---|---|
 # | a vector for each position is added | queries and keys are turned by an angle | 6.1 |
@@ -1264,7 +1266,7 @@ def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
 # anew: only the diagonal, H1 2.49, GS 0.82.
 #
 # > **Predict.** Four onsets a bar at random places: what GS do two such bars get on average? What
-# > does 0.78 mean, then?
+# > does Pop1K7's 0.78 mean, then?
 # > make answer TASK=6.12 tells.
 #
 # **A different result?** 0.333: you divided by the number of places with an onset; empty places are
