@@ -178,12 +178,12 @@ def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
 # %% [markdown]
 # ## 4.2 From a performance to tokens
 #
-# A Transformer reads a row of symbols, one after another. Oore et al. describe a performance as
-# such a row of actions: press, release, wait, play louder from now on. Time is cut into steps of 10
-# ms, finer than you can hear, and each start and end of a note is rounded separately. Rounding the
-# gaps between events instead would let errors add up: of 20 validation performances of MAESTRO, one
-# of 18 minutes would end 2.3 seconds early. Several published tokenisers do that. Loudness is a
-# state: it costs an event only when it changes. So MAESTRO needs 4.04 ids a note.
+# A Transformer reads a row of symbols. Oore et al. describe a performance as such a row of actions:
+# press, release, wait, play louder from now on. Time is cut into steps of 10 ms, finer than you can
+# hear, and each start and end of a note is rounded separately. Rounding the gaps between events
+# instead would let errors add up: of 20 validation performances of MAESTRO, one of 18 minutes would
+# end 2.3 seconds early. Loudness is a state: it costs an event only when it changes. So MAESTRO
+# needs 4.04 ids a note.
 #
 # ![Three notes on a time line from 0 to 260 steps, and below it twelve boxes, one an event, tied to
 # their moments: at step 0 loudness 19 and the keys 60 and 64 go down; a wait of 50; 60 comes up,
@@ -219,8 +219,7 @@ def apply_sustain(sequence: note_seq.NoteSequence) -> note_seq.NoteSequence:
 # stands before the whole 100. 378, 63, 378, 67: the loudness is written though it does not change.
 #
 # **Read.** Oore et al., [arXiv:1808.03715](https://arxiv.org/abs/1808.03715), section 3;
-# [Performance RNN](https://magenta.tensorflow.org/performance-rnn), the same events explained, with
-# sounds.
+# [Performance RNN](https://magenta.tensorflow.org/performance-rnn), the same events, with sounds.
 
 
 # %%
