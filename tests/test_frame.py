@@ -114,7 +114,7 @@ def test_the_conda_environment_agrees():
 
 def test_every_import_is_of_a_direct_requirement():
     """Nothing leans on a package that only another package brings."""
-    spelt = {"Faker": "faker", "Jinja2": "jinja2", "pyyaml": "yaml"}
+    spelt = {"Faker": "faker", "Jinja2": "jinja2", "pillow": "PIL", "pyyaml": "yaml"}
     direct = {spelt.get(wanted.name, wanted.name) for wanted in requirements("requirements.txt")}
     allowed = {name.replace("-", "_") for name in direct} | {*sys.stdlib_module_names, *PACKAGES}
     # pytest inside; only in a notebook; only with the backend that was chosen; only on a cluster
