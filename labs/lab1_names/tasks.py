@@ -293,11 +293,12 @@ def condition_on_country(inputs, countries, num_countries: int):
 # \end{aligned}
 # $$
 #
-# $x$ is $(B, \text{input's width})$, $h$ is $(B, n)$, $U$ is $(n, n)$. Vectors are rows.
+# $x$ is $(B, \text{input's width})$, $W$ is $(\text{input's width}, n)$, $h$ is $(B, n)$, $U$ is
+# $(n, n)$. Vectors are rows.
 #
-# Training changes the weights by gradients: how much would the loss change if this number did? On
-# its way back to an earlier letter it is multiplied at every step by $U$ and by tanh's slope, at
-# most 1. Many factors below 1 make it vanish, factors above 1 make it explode.
+# Training follows gradients: by how much would the loss change if a number did? On its way back to
+# an earlier letter, a gradient is multiplied at every step by $U$ and by tanh's slope, at most 1.
+# Many factors below 1 make it vanish, factors above 1 make it explode.
 #
 # Picture (pictures/1_4_gradient.png): Three falling lines: the gradient from 0 to 9 letters back, highest in the GRU; from 7 back on
 # the RNN rises again.
@@ -371,9 +372,10 @@ class RNNCell(keras.layers.Layer):
 # ## 1.5 An LSTM cell
 #
 # A plain cell multiplies its memory by the same matrix at every step, so what it read early fades.
-# The LSTM keeps a second state, the cell $c$, that is never multiplied by a matrix: a gate scales
-# it, and something is added. Gates are numbers between 0 and 1, computed anew at each step. Forget:
-# how much stays? Input: how much is new? Output: how much is shown?
+# In our run a plain network costs 1.961 nats a letter, an LSTM 1.909 (1.10 says what a nat is). The
+# LSTM keeps a second state, the cell $c$, that is never multiplied by a matrix: a gate scales it,
+# and something is added. Gates are numbers between 0 and 1, computed anew at each step. Forget: how
+# much stays? Input: how much is new? Output: how much is shown to the next layer?
 #
 # Picture (pictures/1_5_lstm.png): An LSTM cell. The cell line runs straight from left to right. It meets one product, with the
 # forget gate, and one sum, with input gate times candidate. Only a copy of it passes tanh and the
@@ -512,8 +514,8 @@ class LSTMCell(keras.layers.Layer):
 #
 # | reset | inside tanh | g | h' |
 # |---|---|---|---|
-# | before | (0.25, −0.440) U = (0.060, 1.131) | (0.059, 0.811) | (0.382, −0.147) |
-# | after | r ⊙ (0.5 + 0.5, 1.5 + 0.5) = (0.5, 1.762) | (0.462, 0.943) | (0.49, −0.112) |
+# | before | (r ⊙ h) U = (0.25, −0.440) U = (0.060, 1.131) | (0.059, 0.811) | (0.382, −0.147) |
+# | after | r ⊙ (hU + b') = r ⊙ (1, 2) = (0.5, 1.762) | (0.462, 0.943) | (0.49, −0.112) |
 #
 # > **Predict.** $z = 1$ at every step: what does the cell do? Which gate of the LSTM is it like?
 # > make answer TASK=1.6 tells.
@@ -696,7 +698,8 @@ def causal_attention(query, key, value, positions=None):
 # only itself has weight 1, so y = (1, 3) + (−1, 1) = (0, 4). norm_2 gives (−1, 1), relu leaves (0,
 # 1), and x' = (0, 5).
 #
-# > **Predict.** The matrices `output` and `contract` are all zeros. What does the block do?
+# > **Predict.** The matrices and biases of `output` and `contract` are all zeros. What does the
+# > block do?
 # > make answer TASK=1.8 tells.
 #
 # **A different result?** (0, 1): the second sum is missing. (−1, 1): you normalised the sums, not
