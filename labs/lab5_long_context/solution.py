@@ -7,8 +7,7 @@
 # published side by side: carry memory from one segment to the next (Transformer-XL), or make
 # attention linear and the music shorter, with a whole note in one step (compound words). You build
 # both, train both on the same pieces, and compare what they learned, what they cost, and how their
-# songs sound. `make lab5 CODE=solution` lets you hear the songs first: a report plays them beside
-# real pieces.
+# songs sound. `make lab5` ends with a report that plays their songs beside real pieces.
 #
 # ![From left to right: a piece gets its chords, then becomes either words of REMI for
 # Transformer-XL, or compound words for linear attention. Both networks give a loss in nats a note,
