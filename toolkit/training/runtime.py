@@ -253,7 +253,7 @@ def cpu_seconds() -> float:
     """CPU seconds that this process has used so far, with its children that have ended.
 
     User and system time, to a hundredth of a second. What a promise of time is judged by: other
-    work on a shared machine slows the clock, but hardly this.
+    work on a shared machine slows the clock much more than this.
     """
     return sum(os.times()[:4])
 
