@@ -14,6 +14,7 @@ myst_heading_anchors = 2
 html_theme = "pydata_sphinx_theme"
 # the search field in the page itself has a label that is not its name
 html_theme_options = {"navbar_persistent": ["search-button"]}
+html_sidebars: dict[str, list[str]] = {"**": []}  # each page names its sections on the right
 html_math_renderer = "mathml"
 html_copy_source = html_show_sourcelink = False
 

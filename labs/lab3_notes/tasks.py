@@ -584,7 +584,7 @@ def masked_accuracy(targets, logits):
 # $$
 # \begin{aligned}
 # p_i &= \frac{\exp(z_i / T)}{\sum_j \exp(z_j / T)} && (B, V) \\
-# K &= \text{the } k \text{ likeliest; of these the fewest whose share reaches } p \\
+# K &= \text{the } k \text{ likeliest; of these the fewest that reach } p \\
 # q_i &= \frac{p_i}{\sum_{j \in K} p_j} \text{ for } i \in K \text{, else } 0 && (B, V)
 # \end{aligned}
 # $$
