@@ -37,8 +37,8 @@
 # | 14 digits (in neither training) | 0 % | 0 % | 0 % | 0 % |
 # | still in range | 98.03 % | 98.16 % | 99.98 % | 99.84 % |
 #
-# Quick is `make lab2`, full is `make lab2 PRESET=full`. On 2 CPU cores the quick preset takes 193
-# seconds; the full one took 26 minutes with other work beside it. On a GPU it has not been
+# Quick is `make lab2`, full is `make lab2 PRESET=full`. The quick preset takes 317 CPU seconds; the
+# full one took 26 minutes on 2 CPU cores with other work beside it. On a GPU it has not been
 # measured.
 #
 # Both models learn the numbers they are shown, and neither generalises to longer numbers. The GRU
