@@ -1,7 +1,8 @@
 """Pictures of the lessons: one palette, one way to draw boxes and arrows, one way to write files.
 
 A lab's `pictures.py` has a `Gallery` named `GALLERY`. `python -m labs.course.pictures` draws all of
-them from the solution into `labs/<lab>/pictures/`, or with `--lab 2` those of one lab.
+them from the solution into `labs/<lab>/pictures/`, or with `--lab 2` those of one lab; with
+`--measure 2_8_attention` it makes measured values anew instead.
 """
 
 import argparse
@@ -212,11 +213,12 @@ def main() -> None:
     parser.add_argument("--lab", default="", help="a number; all labs unless told")
     parser.add_argument("--measure", help="make the values of this name in pictures.json anew")
     options = parser.parse_args()
-    for lab in [load_lab(options.lab)] if options.lab else all_labs():
-        found = gallery(lab)
-        if options.measure:
-            save_values(found, options.measure)
-        for name, figure in found.figures(load_tasks(lab, "solution")).items():
+    labs = [load_lab(options.lab)] if options.lab else all_labs()
+    if options.measure:
+        save_values(labs, options.measure)
+        return
+    for lab in labs:
+        for name, figure in gallery(lab).figures(load_tasks(lab, "solution")).items():
             picture = as_png(figure)
             path = lab.folder / "pictures" / f"{name}.png"
             if len(picture) > MAX_BYTES:
@@ -226,14 +228,15 @@ def main() -> None:
             say(f"{shown(path)}: {len(picture):,} bytes")
 
 
-def save_values(found: Gallery, name: str) -> None:
-    """Measure what a picture needs, and keep it in `pictures.json`."""
-    if name not in found.measures:
-        raise EtudeError(f"nothing is measured for {name}: {', '.join(found.measures) or 'none'}")
-    kept = json.loads(found.saved.read_text(encoding="utf-8")) if found.saved.is_file() else {}
-    write_whole(
-        found.saved, json.dumps(kept | {name: found.measures[name]()}, separators=(",", ":")) + "\n"
-    )
+def save_values(labs: list[Lab], name: str) -> None:
+    """Measure what a picture needs, and keep it in the lab's `pictures.json`."""
+    known = {name: found for lab in labs for found in [gallery(lab)] for name in found.measures}
+    if name not in known:
+        raise EtudeError(f"nothing is measured for {name}: {', '.join(known) or 'none'}")
+    saved, value = known[name].saved, known[name].measures[name]()
+    kept = json.loads(saved.read_text(encoding="utf-8")) if saved.is_file() else {}
+    write_whole(saved, json.dumps(kept | {name: value}, separators=(",", ":")) + "\n")
+    say(f"{shown(saved)}: {name}")
 
 
 if __name__ == "__main__":

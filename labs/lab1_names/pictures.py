@@ -121,7 +121,7 @@ def gradient() -> Figure:
         ("gru", "GRU", VALUE, "^:"),
     )
     for architecture, name, colour, style in styles:
-        share = GALLERY.values("trained")["gradient"][architecture]
+        share = GALLERY.values("1_trained")["gradient"][architecture]
         axes.plot(share, style, color=colour, label=name, markersize=5)
     axes.set_ylim(0, 1.05)
     axes.set_xlabel("letters back from the one read last (START is 9 back)", fontsize=9)
@@ -257,7 +257,7 @@ def two_models() -> Figure:
 @GALLERY.draw("1_10_letters")
 def letters() -> Figure:
     """What each letter of a test name costs the trained GRU."""
-    found = GALLERY.values("trained")["letters"]
+    found = GALLERY.values("1_trained")["letters"]
     figure, axes = chart(2.5)
     bars = axes.bar(range(len(found["nats"])), found["nats"], color=QUERY, width=0.7)
     axes.bar_label(bars, [f"{nats:.1f}" for nats in found["nats"]], fontsize=8, padding=4)
@@ -353,7 +353,7 @@ def _square(i: int, j: int) -> Any:
 @GALLERY.compute("1_11_temperature")
 def temperature(lab: Any) -> Figure:
     """What follows "Mc" in an English name, drawn 20,000 times at three temperatures."""
-    after = GALLERY.values("trained")["after_mc"]
+    after = GALLERY.values("1_trained")["after_mc"]
     vocabulary, logits = after["vocabulary"], np.array(after["logits"])
     shown = np.argsort(-logits[3:], kind="stable")[:12] + 3
     figure, all_axes = chart(2.4, 3, sharey=True)
@@ -372,7 +372,7 @@ def temperature(lab: Any) -> Figure:
 # Measured
 
 
-@GALLERY.measure("trained")
+@GALLERY.measure("1_trained")
 def trained() -> dict[str, Any]:
     """Train the three recurrent networks as `make lab1` does, and ask them; about 3 CPU minutes."""
     import keras

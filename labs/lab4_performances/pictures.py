@@ -33,7 +33,7 @@ TINY, NORMAL, LARGEST = -24, -14, 16
 # Measured
 
 
-@GALLERY.measure("trained")
+@GALLERY.measure("4_trained")
 def trained() -> dict[str, Any]:
     """What a model of the quick preset's size gives after 300 steps, some two minutes of CPU.
 
@@ -251,13 +251,13 @@ def hear_pedal(lab: Any) -> Any:
 @GALLERY.hear("4_3_generated")
 def hear_generated(lab: Any) -> Any:
     """What a model wrote after two minutes of training."""
-    return lab.decode_performance(GALLERY.values("trained")["generated"])
+    return lab.decode_performance(GALLERY.values("4_trained")["generated"])
 
 
 @GALLERY.hear("4_4_moved")
 def hear_moved(lab: Any) -> Any:
     """The same, a fourth higher and a fifth slower."""
-    ids = np.array(GALLERY.values("trained")["generated"])
+    ids = np.array(GALLERY.values("4_trained")["generated"])
     return lab.decode_performance(lab.augment(ids[ids > 2], 5, 1.2))
 
 
@@ -312,7 +312,7 @@ def windows(lab: Any) -> Figure:
     left.set_yticks(np.arange(len(inputs)) + 0.5, [f"window {i + 1}" for i in range(len(inputs))])
     left.set_xlabel("pair of the piece", fontsize=9)
     left.set_title("dark: scored; hatched: context", fontsize=9.5)
-    losses = np.array(GALLERY.values("trained")["loss_by_place"]).reshape(-1, 8).mean(axis=1)
+    losses = np.array(GALLERY.values("4_trained")["loss_by_place"]).reshape(-1, 8).mean(axis=1)
     right.plot(4 + 8 * np.arange(len(losses)), losses, color=QUERY, linewidth=2)
     right.set_xlabel("place in the window", fontsize=9)
     right.set_title("loss, nats a token", fontsize=9.5)
@@ -454,7 +454,7 @@ def chunks() -> Figure:
 @GALLERY.draw("4_12_float16")
 def float16() -> Figure:
     """A gradient's sizes on float16's line, before and after scaling."""
-    values = GALLERY.values("trained")["gradient"]
+    values = GALLERY.values("4_trained")["gradient"]
     sizes = np.array([int(size) for size in values])
     counts = np.array(list(values.values())) / sum(values.values())
     figure, axes = chart(2.6)
@@ -590,7 +590,7 @@ def smoothing(lab: Any) -> Figure:
 @GALLERY.compute("4_19_filter")
 def filtered(lab: Any) -> Figure:
     """One distribution as it is, sharpened, and with its tail cut off."""
-    logits = np.array(GALLERY.values("trained")["logits"], "float32")[None]
+    logits = np.array(GALLERY.values("4_trained")["logits"], "float32")[None]
     order = np.argsort(-logits[0])[:14]
     filters: list[dict[str, Any]] = [{}, {"temperature": 0.5}, {"top_k": 5}, {"top_p": 0.8}]
     figure, panels = chart(2.4, 4, sharey=True)
