@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from keras import ops
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -379,8 +380,7 @@ def first_beats(tokens: list[str]) -> list[str]:
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Logarithms of the probabilities, along the last axis."""
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return ops.convert_to_numpy(ops.log_softmax(logits))
 
 
 def by_kind(

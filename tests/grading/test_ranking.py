@@ -88,7 +88,7 @@ def struck(count, ticks):
 
 BROKEN = {
     "empty.mid": "it is empty",
-    "endless number.mid": "it is broken",
+    "endless number.mid": "it has something after tick 268,435,455, days from its start",
     "hour.mid": f"it is 1,800 bars long, and a piece may have {BARS}",
     "large.mid": "it is larger than 250 kB",
     "many notes.mid": f"it has 10,500 notes, and a piece may have {NOTES:,}",

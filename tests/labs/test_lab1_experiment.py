@@ -20,6 +20,7 @@ from toolkit.errors import EtudeError
 from toolkit.training.runs import Run
 from toolkit.training.runtime import configure
 
+pytestmark = pytest.mark.xdist_group("lab1")  # a run is made once
 TINY = dataclasses.replace(
     experiment.PRESETS["quick"],
     countries="Greece,Russia",

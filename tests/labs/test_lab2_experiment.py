@@ -16,6 +16,7 @@ from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.training.runs import Run
 
+pytestmark = pytest.mark.xdist_group("lab2")  # a run is made once
 SMALL = experiment.Settings(
     num_pairs=1000,
     max_digits=5,
