@@ -140,16 +140,18 @@ def lstm() -> Figure:
     ends = {"c": (0.38, top), "c'": (6.6, top), "x, h": (0.38, 0.5), "h'": (6.6, gates)}
     for name, place in ends.items():
         axes.text(*place, name, ha="center", va="center", fontsize=12, weight="bold")
-    box(axes, (3.4, 0.5), "z = x W + h U + b,  cut into four blocks", INK, (4.4, 0.36))
+    box(
+        axes, (3.4, 0.5), "z = x W + h U + b,  cut into blocks 1 to 4: i, f, g, o", INK, (4.4, 0.36)
+    )
     arrow(axes, (0.62, 0.5), (1.2, 0.5))
     words = (
-        (1.7, "f = σ", "forget:\nhow much\nstays"),
-        (2.7, "i = σ", "input:\nhow much\nis new"),
-        (4.1, "g = tanh", "candidate:\nwhat\nis new"),
-        (5.05, "o = σ", "output:\nhow much\nis shown"),
+        (1.7, "2: f = σ", "forget:\nhow much\nstays"),
+        (2.7, "1: i = σ", "input:\nhow much\nis new"),
+        (4.1, "3: g = tanh", "candidate:\nwhat\nis new"),
+        (5.05, "4: o = σ", "output:\nhow much\nis shown"),
     )
     for x, name, says in words:
-        box(axes, (x, gates), name, QUERY, (0.78, 0.34))
+        box(axes, (x, gates), name, QUERY, (0.86, 0.34))
         arrow(axes, (x, 0.68), (x, gates - 0.17))
         axes.text(x + 0.07, 1.13, says, va="center", fontsize=8)
     above = gates + 0.17

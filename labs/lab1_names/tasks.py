@@ -303,6 +303,9 @@ def condition_on_country(inputs, countries, num_countries: int):
 # Picture (pictures/1_4_gradient.png): Three falling lines: the gradient from 0 to 9 letters back, highest in the GRU; from 7 back on
 # the RNN rises again.
 #
+# (The gradient of the tenth letter's loss by the vector of each input before it, over test names of
+# ten letters or more; that of the nearest input is 1. START, 9 back, says where the name begins.)
+#
 # Seven letters back, 13 % is left in the trained RNN, 12 % in the LSTM and 28 % in the GRU. Names
 # are short: here a plain network does well.
 #
@@ -371,7 +374,8 @@ class RNNCell(keras.layers.Layer):
 # %% [markdown]
 # ## 1.5 An LSTM cell
 #
-# A plain cell multiplies its memory by the same matrix at every step, so what it read early fades.
+# A plain cell multiplies its memory by the same matrix at every step, so what it read early fades
+# (in names of ten letters hardly; in longer sequences soon).
 # In our run a plain network costs 1.961 nats a letter, an LSTM 1.909 (1.10 says what a nat is). The
 # LSTM keeps a second state, the cell $c$, that is never multiplied by a matrix: a gate scales it,
 # and something is added. Gates are numbers between 0 and 1, computed anew at each step. Forget: how
@@ -405,8 +409,8 @@ class RNNCell(keras.layers.Layer):
 # |---|---|---|---|---|---|
 # | 0.269 | 0.881 | 0.762 | 0.500 | 0.881·2 + 0.269·0.762 = 1.966 | 0.5·tanh(1.966) = 0.481 |
 #
-# > **Predict.** $z_f = 20$ and $z_i = -20$: what is $c$ after 100 steps? Which network have you
-# > built?
+# > **Predict.** $z_f = 20$ and $z_i = -20$: what is $c$ after 100 steps? What can such a cell do,
+# > and what not?
 # > make answer TASK=1.5 tells.
 #
 # **A different result?** $c'$ = 1.762 and $h'$ = 0.689: your last two blocks are exchanged; the
@@ -490,9 +494,9 @@ class LSTMCell(keras.layers.Layer):
 # much of the old state the candidate may see.
 #
 # There are two ways to reset, and they are different networks: the weights of one do not fit the
-# other. **Before** the product is the published GRU. **After** the product is what cuDNN does, and
-# so do Keras and PyTorch: the three products with $h$ become one, which is fast on a GPU. It needs
-# a second bias, $b'$, inside the brackets.
+# other. **Before** the product is the published GRU. **After** the product is what cuDNN does (the
+# library of NVIDIA's GPUs), and so do Keras and PyTorch: the three products with $h$ become one,
+# which is fast on a GPU. It needs a second bias, $b'$, inside the brackets.
 #
 # Picture (pictures/1_6_reset.png): The candidate's path twice. Above, h meets the reset gate first and U second. Below, h meets U
 # and the second bias first and the reset gate second. Both then add the input's part and pass
@@ -508,14 +512,16 @@ class LSTMCell(keras.layers.Layer):
 # \end{aligned}
 # $$
 #
+# In the code $W_z$, $W_r$, $W_g$ are the columns of one matrix, side by side; so are $U$'s.
+#
 # **By hand.** $x = 1$, $h = (0.5, -0.5)$. $W_z = (1, 1)$, $W_r = (0, 2)$, $W_g = (0, 0)$. $U_g$ has
 # the rows $(2, 1)$ and $(1, -2)$, $b'_g = (0.5, 0.5)$, all else is 0. Then $z = (0.731, 0.731)$ and
 # $r = (0.5, 0.881)$.
 #
 # | reset | inside tanh | g | h' |
 # |---|---|---|---|
-# | before | (r ⊙ h) U = (0.25, −0.440) U = (0.060, 1.131) | (0.059, 0.811) | (0.382, −0.147) |
-# | after | r ⊙ (hU + b') = r ⊙ (1, 2) = (0.5, 1.762) | (0.462, 0.943) | (0.49, −0.112) |
+# | before | (r ⊙ h) U_g = (0.25, −0.440) U_g = (0.060, 1.131) | (0.059, 0.811) | (0.382, −0.147) |
+# | after | r ⊙ (hU_g + b'_g) = r ⊙ (1, 2) = (0.5, 1.762) | (0.462, 0.943) | (0.49, −0.112) |
 #
 # > **Predict.** $z = 1$ at every step: what does the cell do? Which gate of the LSTM is it like?
 # > make answer TASK=1.6 tells.
@@ -694,9 +700,9 @@ def causal_attention(query, key, value, positions=None):
 # would be.
 #
 # **By hand.** One position, one head, x = (1, 3). The matrices of value and output leave a vector
-# as it is, so do expand and contract, and biases are 0. norm_1 gives (−1, 1). A position that sees
-# only itself has weight 1, so y = (1, 3) + (−1, 1) = (0, 4). norm_2 gives (−1, 1), relu leaves (0,
-# 1), and x' = (0, 5).
+# as it is; expand copies it and fills up with zeros, contract takes the copy; biases are 0. norm_1
+# gives (−1, 1). A position that sees only itself has weight 1, so y = (1, 3) + (−1, 1) = (0, 4).
+# norm_2 gives (−1, 1), relu leaves (0, 1), and x' = (0, 5).
 #
 # > **Predict.** The matrices and biases of `output` and `contract` are all zeros. What does the
 # > block do?

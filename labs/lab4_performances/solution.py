@@ -566,8 +566,8 @@ def make_batches(
 #
 # ![Left: four windows of 8 pairs over a piece of 20. The first is dark throughout; in the others
 # the first 3 pairs are hatched, as context, and the rest is dark; the dark parts touch and never
-# overlap. Right: the loss by place in a window, high at the first places, then falling
-# slowly.](pictures/4_6_windows.png)
+# overlap. Right: the loss by place in a window, high at the first places, level
+# from about the thirtieth on.](pictures/4_6_windows.png)
 #
 # With $P$ pairs, windows of $L$, and $c$ pairs of context:
 #
@@ -739,9 +739,9 @@ def relative_logits(queries, embeddings, source_length: int):
 #
 # 4.7 looks up a vector for every pair, but there are only $S$ distances. One matrix product,
 # queries with the $S$ vectors, gives all scores, sorted by distance instead of key. Where does each
-# belong? One column further left in every row above the last. So no number need be computed: they
-# only have to slide. Memory lays rows end to end; read rows of $S + 1$ in lines of $S$, and every
-# line slips by one.
+# belong? Row $t$ has to move $T - 1 - t$ columns to the left. So no number need be computed: rows
+# only have to slide. Memory lays rows end to end. Put a zero before each row, so that rows have
+# $S + 1$ numbers, and read them again in lines of $S$: every line slips by one.
 #
 # ![The skew in four steps: three rows sorted by distance; a zero before each row; all in one line,
 # the first three struck out; three lines of three. On and below the diagonal stand the wanted
@@ -764,14 +764,15 @@ def relative_logits(queries, embeddings, source_length: int):
 # | 32 31 30 | 0 32 31 30 | 32 31 30 |
 #
 # Check the second row: query 2 sees key 1 at distance 1 (21), itself at 0 (20). Above the diagonal
-# stand zeros and a stranger, 22: the causal mask of 4.10 hides them. Why it works: counting from 0,
+# stand zeros and 22, which nobody needs: the causal mask of 4.10 hides them. Why it works (here we
+# count from 0):
 # the score at row $t$, column $c$ lands at $t(S+1) + (c+1) - T = tS + s$, so $s = c + t - (T - 1)$.
 # With $T = 2$ (the last two queries, as with a cache) the same steps give 21 20 0 and 32 31 30.
 #
 # Nothing of size (T, S, head_dim) is ever made: for L events, it takes O(L · head_dim) besides the
-# result instead of O(L² · head_dim). Both were measured (the course's
-# `benchmarks/relative_memory.py`): how much the peak memory of a process rises, in MB, for the
-# logits of one layer with 8 heads of 64, one piece, on a CPU. The result itself is included:
+# result instead of O(L² · head_dim). Both were measured: how much the peak memory of a process
+# rises, in MB, for the logits of one layer with 8 heads of 64, one piece, on a CPU. The result
+# itself is included:
 #
 # | length | by the definition | by the skew | the result |
 # |---|---|---|---|
@@ -831,7 +832,8 @@ def skew(scores):
 #
 # Where does the new row go? Appending it to an array of 2,000 rows copies 2,000 rows, in each
 # layer, at each step: 50 MB an event in the `maestro` preset. So the cache has two parts: an old
-# part that is only read, and a short new part that is written in place. When the new part is full,
+# part that is only read, and a short new part that gets the row (by `ops.slice_update`, which in a
+# compiled loop makes no copy). When the new part is full,
 # it moves into the old part, and positions further back than attention reaches are dropped: a model
 # can play for hours.
 #
@@ -916,7 +918,9 @@ class KeyValueCache:
 # And the intermediate results of a chunk need not be kept for the gradient: `keras.remat` drops
 # them and computes them again when they are needed. For a step with 2 pieces of 2,048 events, 6
 # layers and a d_model of 512 that takes 3.1 GB instead of 4.2, and 17.3 seconds of CPU instead of
-# 15.6: a tenth more, measured by the same benchmark.
+# 15.6: a tenth more. Neither chunks nor `remat` change a result, and no check asks for `remat`:
+# your `call` may go without it. The number of events T is known when a layer is traced here
+# (`x.shape[1]`), so a Python `for` over chunks is fine.
 #
 # ![Two squares of 16 queries by 16 keys. Left, all at once: 256 scores, those above the diagonal
 # hatched grey, in vain. Right, chunks of 4 queries: only the staircase up to each chunk's end is
@@ -926,8 +930,8 @@ class KeyValueCache:
 # \begin{aligned}
 # Q, K, V &= x W_Q + b_Q, x W_K + b_K, x W_V + b_V
 #   && (B, T, \text{heads}, d_{\text{head}}) \text{ each} \\
-# S_{ts} &= Q_t \cdot E_{\min(t - s, D)} && (B, \text{heads}, T, T) \text{, by the skew} \\
-# A &= \text{softmax}\left( \frac{Q K^\top + S}{\sqrt{d_{\text{head}}}} \right)
+# R_{ts} &= Q_t \cdot E_{\min(t - s, D)} && (B, \text{heads}, T, T) \text{, by the skew} \\
+# A &= \text{softmax}\left( \frac{Q K^\top + R}{\sqrt{d_{\text{head}}}} \right)
 #   && 0 \text{ unless } 0 \le t - s < \text{window} \\
 # y &= (A V) W_O + b_O && (B, T, d_{\text{model}})
 # \end{aligned}
@@ -958,7 +962,7 @@ class KeyValueCache:
 class RelativeAttention(layers.Layer):
     """Causal self-attention with several heads that also weighs how long ago each event was.
 
-    For each head: A = softmax((Q Kᵀ + S) / √head_dim), output = A V, with S[t, s] = Q[t] · E[d], d
+    For each head: A = softmax((Q Kᵀ + R) / √head_dim), output = A V, with R[t, s] = Q[t] · E[d], d
     the distance t - s, at most `max_distance`. Q = x · query kernel + bias, K and V likewise;
     head_dim = d_model / num_heads. The heads' outputs together go through the output kernel and
     bias.
@@ -1260,7 +1264,8 @@ def update_loss_scale(
 #
 # Attention mixes positions, but only by weighted means: two keys that matter together cannot make
 # something new. So a block has a second part, a small network that works at each position by itself
-# and bends the numbers with *gelu*, a soft version of max(x, 0). Both parts add to what comes in
+# and applies *gelu*, a soft version of max(x, 0): x times the share of a normal distribution below
+# x. Both parts add to what comes in
 # instead of replacing it. That sum, the *residual stream*, leads unbroken from the embedding to the
 # logits, and so does the gradient on its way back. Each part reads a normed copy: its input has one
 # size however large the stream has grown. *Dropout* sets a random share of a result to 0 in
