@@ -45,9 +45,9 @@ def ask(tasks: Any, settings: Any, trained: Path, numbers: str) -> None:
             pictures.append(picture)
     rows = []
     for at, number in enumerate(asked):
-        rows.append((number, "num2words", right[at], ""))
+        rows.append((number, "num2words", "", right[at]))
         for who, words in said.items():
-            rows.append((number, who, words[at], "right" if words[at] == right[at] else "wrong"))
-    console.table("number", "who", "words", "", rows=rows)
+            rows.append((number, who, "right" if words[at] == right[at] else "wrong", words[at]))
+    console.table("number", "who", "", "words", rows=rows)
     first = f" (the first {SHOWN} numbers)" if len(asked) > SHOWN else ""
     console.say(f"where they look{first}: {', '.join(map(shown, pictures))}")
