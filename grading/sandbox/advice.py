@@ -25,7 +25,8 @@ ADVICE = {
         "such as ops.exp for np.exp"
     ),
     r"Failed to convert elements of \(.*None.*\) to Tensor|Invalid dtype: NoneType|"
-    r"but got None of type 'NoneType'|Exception encountered .*'NoneType'": (
+    r"but got None of type 'NoneType'|Exception encountered .*'NoneType'|"
+    r"convert a value \(None\) with an unsupported type": (
         "a size in x.shape is None while Keras traces a layer: take it from ops.shape(x), or give "
         "-1 to ops.reshape"
     ),

@@ -451,12 +451,14 @@ class Worker:
         raise WorkerDied(reason)
 
     def output(self) -> str:
-        """The last of what the submission printed since `allow`."""
+        """The last of what the submission printed since `allow`; "…" where more came before."""
         if self.printed.closed:
             return ""
         start = max(self.num_printed() - 4 * OUTPUT_SHOWN, self.told)
         last = os.pread(self.printed.fileno(), 4 * OUTPUT_SHOWN, start)
-        return last.decode(errors="replace")[-OUTPUT_SHOWN:]
+        text = last.decode(errors="replace")
+        is_cut = start > self.told or len(text) > OUTPUT_SHOWN
+        return "… " * is_cut + text[-OUTPUT_SHOWN:]
 
     def num_printed(self) -> int:
         """Bytes the submission has printed so far."""

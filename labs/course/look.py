@@ -13,7 +13,7 @@ from labs.course.catalogue import Lab, Task, find_task
 from labs.course.code import Tasks, load_tasks
 from labs.course.kernel import shell
 from labs.course.pictures import as_png, gallery
-from toolkit.console import hushed, next_step, quiet_tensorflow, run_command, say
+from toolkit.console import hushed, quiet_tensorflow, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, shown, write_whole
 
@@ -120,7 +120,7 @@ def place(task: Task, ending: str) -> Path:
 def keep(task: Task, ending: str, content: bytes) -> None:
     """Write a picture or a sound, and say where."""
     write_whole(place(task, ending), content)
-    say(shown(place(task, ending)))
+    say(f"open {shown(place(task, ending))}: made by your code")
 
 
 def main() -> None:
@@ -147,7 +147,6 @@ def main() -> None:
         raise EtudeError(f"task {task.id} has nothing to show: it has no picture that code makes")
     for look, _ in kinds:
         look(task.id)
-    next_step(f"make grade TASK={task.id}")
 
 
 if __name__ == "__main__":

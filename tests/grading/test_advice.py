@@ -24,6 +24,7 @@ MISTAKES = {
     "None in a shape": (lambda x: ops.reshape(x, (x.shape[0], 2, 2)), "ops.shape(x)"),
     "None in zeros": (lambda x: ops.zeros((x.shape[0], 3)), "ops.shape(x)"),
     "None in arange": (lambda x: ops.arange(x.shape[0]), "ops.shape(x)"),
+    "None as a tensor": (lambda x: ops.convert_to_tensor(x.shape[0]) + 1, "ops.shape(x)"),
 }
 
 
