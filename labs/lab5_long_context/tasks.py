@@ -878,6 +878,18 @@ class XLLayer(layers.Layer):
 #
 # That is the published number, to the last weight.
 #
+# Trained on the chorales with a memory of 256 words (`make lab5`), nats a note on test pieces, with
+# 95 % intervals over pieces:
+#
+# | memory | nats a note | less than without |
+# |---|---|---|
+# | 0 | 3.02 (2.75 to 3.32) | |
+# | 256 | 2.76 (2.52 to 3.00) | 0.26 (0.21 to 0.32) |
+# | 1,024 | 2.76 (2.52 to 3.00) | 0.26 (0.21 to 0.32) |
+#
+# The same network trained without memory sees 1.7 times as many words at the same cost, and gets
+# 2.53: on pieces this short, that is worth more.
+#
 # > **Predict.** The memory is 512 and the segment 512. How many keys does the last query see? And
 # > the first?
 # > make answer TASK=5.10 tells.
