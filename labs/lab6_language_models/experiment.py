@@ -94,7 +94,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     title, lead = "GPT-2 and LLaMA", LEADS[settings.data]
     with lab_report(run, tasks, title, lead, obtained, judged=judged) as report:
         path = run.path("loss.png")
-        logs = {one.name: one.log for one in trained}
+        logs = {one.name: one.log for one in trained if not one.name.endswith(WHOLE)}
         plot_comparison(logs, path, "nats_per_token", "loss (nats a token)")
         report.add_pictures("Training", [Picture(path, "loss of both models over the epochs")])
         note = SCORED.format(bigram=bigram)
