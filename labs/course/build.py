@@ -250,7 +250,7 @@ def readme(lab: Lab, stubs: str, handout: bool = False) -> str:
         "has none, and there the run stops at the first function that is missing and names it."
     )
     if handout:
-        missing = "The run stops at the first function that is missing and that it needs, and names it."
+        missing = "The run stops at the first missing function that it needs, and names it."
     parts = [
         opening(stubs),
         f"```\n{command}\n```\n\ntrains and plays. {missing}\n"
