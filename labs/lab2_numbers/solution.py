@@ -86,11 +86,11 @@ GERMAN_PIECES = [
 #
 # Which numbers should a model learn from? Of 100,000 numbers drawn evenly below 10^9, 89,920 have
 # nine digits, 10 have five, 1 has four and none has fewer: the model would hardly ever see "seven
-# thousand". Drawn log-uniformly, every length is equally likely, but there are only ten numbers of
-# one digit: of 100,000 draws 39,020 are duplicates, 10,000 of them of those ten, so the numbers are
-# no longer distinct. (Both counted with NumPy's `default_rng(0)`.) So each length gets an equal
-# share, or all of its numbers if it has fewer: all 10, 90, 900 and 9,000 of one to four digits, and
-# about 18,000 of each of five to nine.
+# thousand". Drawn log-uniformly (the logarithm is even), every length is equally likely, but there
+# are only ten numbers of one digit: of 100,000 draws 39,020 are duplicates, 10,000 of them of those
+# ten, so the numbers are no longer distinct. (Both counted with NumPy's `default_rng(0)`.) So each
+# length gets an equal share, or all of its numbers if it has fewer: all 10, 90, 900 and 9,000 of
+# one to four digits, and about 18,000 of each of five to nine.
 #
 # ![Bars: how many of 20,000 numbers have one to nine digits, on a logarithmic scale. Drawn evenly,
 # they grow tenfold with each digit, and short ones are missing. Drawn log-uniformly they are equal,
@@ -708,8 +708,8 @@ def build_gru_translator(
 
     The three are functional models that share their layers, hence their weights. Layers with
     weights are named "digit_embedding", "encoder", "bridge", "word_embedding", "decoder",
-    "attention", "combine" and "logits". All of them learn: the model can learn one small batch by
-    heart.
+    "attention", "combine" and "logits". Every weight is trained: the model can learn one small
+    batch by heart.
 
     Source: Cho et al. (2014); Bahdanau, Cho and Bengio (2015).
     """
@@ -852,10 +852,10 @@ def sinusoidal_positions(length: int, depth: int) -> np.ndarray:
 # \end{aligned}
 # $$
 #
-# $x$ asks, $z$ is the context, and $n$ is `head_dim`. The heads side by side go through the output
-# kernel.
+# The queries come from $x$, keys and values from $z$, the context, and $n$ is `head_dim`. The heads
+# side by side go through the output kernel.
 #
-# **By hand.** $d = 8$, two heads of 4, kernels that hand on what they get. The query is (2, 0, 0, 0
+# **By hand.** $d = 8$, two heads of 4, every kernel the identity. The query is (2, 0, 0, 0
 # | 0, 4, 0, 0). Contexts: $z_1$ = (1, 0, 0, 0 | 0, 0, 0, 0), $z_2$ = (0, 0, 0, 0 | 0, 1, 0, 0), and
 # $z_3$, padding.
 #
@@ -999,7 +999,7 @@ class MultiHeadAttention(layers.Layer):
 # $W_1$ widens to `ff_dim`, $W_2$ comes back to $d$. Dropout, which sets a random share of numbers
 # to 0 in training, acts on what is added.
 #
-# **By hand.** One position, $x = (1, 3)$. All four kernels of the attention hand on what they get.
+# **By hand.** One position, $x = (1, 3)$. All four kernels of the attention are the identity.
 # `expand` takes the second number alone, and `contract` multiplies what it gets by $(2, 1)$.
 #
 # | | | |
@@ -1075,7 +1075,7 @@ class EncoderBlock(layers.Layer):
 #
 # `call` is for training, all positions at once. `step` is for translating, one position at a time
 # from cached keys and values. They must agree up to rounding: this is how you find out whether the
-# causal mask is right. A wrong mask shows in no training curve: the model reads the answer, and the
+# causal mask is right. No training curve shows a wrong mask: the model reads the answer, and the
 # loss falls.
 #
 # ![The line x with three branches: causal self-attention, cross-attention, feed-forward. Above the
@@ -1090,8 +1090,8 @@ class EncoderBlock(layers.Layer):
 # \end{aligned}
 # $$
 #
-# Self-attention asks the words so far, cross-attention asks the digits. In a step $T$ is 1, and the
-# cache has room for `max_length` positions.
+# Self-attention looks at the words so far, cross-attention at the digits. In a step $T$ is 1, and
+# the cache has room for `max_length` positions.
 #
 # **By hand.** Words (1, 3) and (3, 1); memory (1, 0), (0, 1) and (2, 5), the last at padding. The
 # query kernels are 0, so all scores are equal and attention takes means; the other kernels hand on;
@@ -1198,7 +1198,7 @@ class DecoderBlock(layers.Layer):
         Returns
         -------
         x (batch, 1, d_model), and self_keys, self_values with this position written in.
-        Nothing is dropped out.
+        There is no dropout here.
         """
         # BEGIN SOLUTION
         normed = self.norm_1(x)
@@ -1236,7 +1236,8 @@ class DecoderBlock(layers.Layer):
 # beside the positions.
 #
 # **By hand.** $d = 4$, one block on each side whose weights are all 0, so it adds nothing. All
-# words have the embedding (1, 0, 0, 0), and the logits are the numbers themselves. First word:
+# words have the embedding (1, 0, 0, 0), and the logits are the four numbers of the last norm. First
+# word:
 #
 # | | |
 # |---|---|
@@ -1256,7 +1257,7 @@ class DecoderBlock(layers.Layer):
 #
 # **Read.** Vaswani et al., [arXiv:1706.03762](https://arxiv.org/abs/1706.03762), sections 3.1 and
 # 3.4. [keras.io](https://keras.io/examples/nlp/neural_machine_translation_with_transformer/): a
-# translator from English to Spanish of the same build.
+# translator from English to Spanish, built from the same parts.
 
 
 # %%
@@ -1380,7 +1381,7 @@ def build_transformer(
 #
 # $y$ are the logits and $p$ is what the softmax gives the right token $w$; $m$ is 0 at padding,
 # else 1. The unit is the nat, since the logarithm is natural. A loss of $L$ nats means that the
-# right token gets $e^{-L}$ on (geometric) average.
+# right token gets $e^{-L}$ on average (the geometric mean).
 #
 # **By hand.** Row 1: three tokens, each with $p = 0.5$. Row 2: one token with $p = 0.125$, then two
 # positions of padding. $-\ln 0.5 = 0.693$ and $-\ln 0.125 = 2.079$, so
