@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from labs.lab1_names.data import SPLITS, Names, at_most, draw_rows
-from toolkit.training.fit import fit
-from toolkit.training.runs import Log, Run
+from toolkit.training.fit import Backup, fit
+from toolkit.training.runs import Log, Run, load_weights
 from toolkit.training.runtime import Runtime
 from toolkit.training.schedules import warmup_cosine
 
@@ -138,3 +138,19 @@ def score(
         for name, some in PLACES.items()
     }
     return nats, places
+
+
+def score_last(
+    tasks: Any, run: Run, packed: keras.Model, names: Names, vocabulary: Sequence[str]
+) -> float:
+    """Score the last epoch's weights on training names, without dropout; then load the best again.
+
+    Returns
+    -------
+    Nats a character, countries weighing equally; NaN if the last epoch's weights are no longer kept
+    """
+    if not Backup.restore(run.path("backup"), packed):
+        return float("nan")
+    nats = evaluate(tasks, *predict(tasks, packed, names.split["train"], vocabulary))
+    load_weights(packed, run.best_weights)
+    return nats

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -86,6 +87,18 @@ def test_a_resumed_run_does_not_tell_how_long_its_networks_trained(finished, mon
         row, _ = experiment.rows(TINY, [one], every, judged)
         cell = row[experiment.COLUMNS.index("seconds to train (elapsed)")]
         assert re.fullmatch(told, cell), cell
+
+
+def test_the_last_epoch_is_scored_and_the_best_weights_are_loaded_again(monkeypatch, tmp_path):
+    run = Run.create("lab1_names", "quick", {}, root=tmp_path)
+    weights = []
+    monkeypatch.setattr(train.Backup, "restore", lambda *_: weights.append("last") or 3)
+    monkeypatch.setattr(train, "load_weights", lambda *_: weights.append("best"))
+    monkeypatch.setattr(train, "predict", lambda *_: ())
+    monkeypatch.setattr(train, "evaluate", lambda *_: len(weights))
+    names = data.Names((), {"train": {}}, frozenset(), Counter(), 0)
+    assert train.score_last(None, run, None, names, []) == 1
+    assert weights == ["last", "best"]
 
 
 def test_every_preset_is_of_known_data_and_every_promise_of_a_figure():
