@@ -51,6 +51,7 @@ def test_the_first_page_leads_to_all_labs():
         assert f"[Lab {lab.number}: {lab.title}](lab{lab.number}/index.md)" in text
 
 
+@pytest.mark.verify
 def test_the_pages_need_no_network_and_are_for_everybody(tmp_path):
     """All labs' pages by Sphinx, looked at in Chromium: what they fetch, and what axe finds."""
     pytest.importorskip("sphinx", reason="Sphinx is not installed")
