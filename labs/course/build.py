@@ -121,7 +121,7 @@ def with_answers(stubs: str, where: str) -> str:
             task = heading[1]
         if asked and not line.startswith("# >"):
             result.append(f"# > {where.format(task)}")
-        asked = line.startswith(("# > **Predict.**", "# >")) and (asked or "Predict" in line)
+        asked = line.startswith("# > **Predict.**") or (asked and line.startswith("# >"))
         result.append(line)
     return "\n".join(result) + "\n"
 

@@ -32,8 +32,9 @@ def show(task_id: str) -> None:
         If the task has no picture that code makes, or the code is not written or fails.
     """
     lab, task = find_task(task_id)
-    for number, make in enumerate(makers(lab, task, "computed"), 1):
-        picture = as_png(made(make, load_tasks(lab)))
+    found, tasks = makers(lab, task, "computed"), load_tasks(lab)
+    for number, make in enumerate(found, 1):
+        picture = as_png(made(make, tasks))
         if shell():
             from IPython.display import Image, display  # type: ignore[import-not-found]
 
@@ -58,10 +59,11 @@ def listen(task_id: str) -> None:
     from toolkit.music.sound import render_wav, to_mp3
 
     lab, task = find_task(task_id)
-    for number, make in enumerate(makers(lab, task, "sounds"), 1):
+    found, tasks = makers(lab, task, "sounds"), load_tasks(lab)
+    for number, make in enumerate(found, 1):
         path = place(task, f"{number}.wav")
         path.parent.mkdir(parents=True, exist_ok=True)
-        render_wav(made(make, load_tasks(lab)), path)
+        render_wav(made(make, tasks), path)
         sound = to_mp3(path)
         path.unlink()
         if shell():
