@@ -37,9 +37,9 @@
 # | 14 digits (in neither training) | 0 % | 0 % | 0 % | 0 % |
 # | still in range | 98.03 % | 98.16 % | 99.98 % | 99.84 % |
 #
-# Quick is `make lab2`, full is `make lab2 PRESET=full`. The quick preset takes about 175 CPU seconds
-# on an idle machine (317 with other work beside it); the full one took 26 minutes on 2 CPU cores
-# with other work beside it. On a GPU it has not been measured.
+# Quick is `make lab2`, full is `make lab2 PRESET=full`. The quick preset takes about 175 CPU
+# seconds on an idle machine (317 with other work beside it); the full one took 26 minutes on 2 CPU
+# cores with other work beside it. On a GPU it has not been measured.
 #
 # Both models learn the numbers they are shown, and neither generalises to longer numbers. The GRU
 # needs 800 examples to learn four more lengths, and still fails at the fifth. The Transformer knows
