@@ -642,11 +642,11 @@ class AdditiveAttention(layers.Layer):
 # | layer | weights |
 # |---|---|
 # | encoder | 2·3·128·(32 + 128 + 2) = 124,416 |
-# | bridge | (256 + 1)·128 = 32,896 |
+# | bridge, $W_b$ | (256 + 1)·128 = 32,896 |
 # | decoder | 3·128·(32 + 128 + 2) = 62,208 |
 # | attention | (128 + 256)·128 + 128 = 49,280 |
-# | combine | (128 + 256 + 1)·128 = 49,280 |
-# | logits | (128 + 1)·38 = 4,902 |
+# | combine, $W_c$ | (128 + 256 + 1)·128 = 49,280 |
+# | logits, $W_y$ | (128 + 1)·38 = 4,902 |
 #
 # With the embeddings, 11·32 and 38·32, all three models together have 324,550.
 #
@@ -706,10 +706,10 @@ def build_gru_translator(
         are passed through). Started from the encoder's states and then fed its own, it gives the
         logits of `model`, position by position.
 
-    The three are functional models that share their layers, hence their weights. Layers with
-    weights are named "digit_embedding", "encoder", "bridge", "word_embedding", "decoder",
-    "attention", "combine" and "logits". Every weight is trained: the model can learn one small
-    batch by heart.
+    The three are functional models, `keras.Model(inputs, outputs)`, that share their layers, hence
+    their weights. Layers with weights are named "digit_embedding", "encoder", "bridge",
+    "word_embedding", "decoder", "attention", "combine" and "logits". Every weight is trained: the
+    model can learn one small batch by heart.
 
     Source: Cho et al. (2014); Bahdanau, Cho and Bengio (2015).
     """
@@ -906,7 +906,8 @@ class MultiHeadAttention(layers.Layer):
     -------
     Of the layers `query`, `key` and `value`: kernel (d_model, num_heads, head_dim) and bias
     (num_heads, head_dim), each mapping (batch, length, d_model) to (batch, length, num_heads,
-    head_dim); of `output_projection`, kernel (num_heads, head_dim, d_model) and bias (d_model,).
+    head_dim), as `keras.layers.EinsumDense` can; of `output_projection`, kernel (num_heads,
+    head_dim, d_model) and bias (d_model,).
     They are the weights of `keras.layers.MultiHeadAttention`, in the same order. Keras's own
     attention is not allowed, neither its layers nor `ops.dot_product_attention`: the task is to
     write it out.
@@ -1296,10 +1297,10 @@ def build_transformer(
         states hold the keys and values of earlier positions, so that nothing is computed twice; it
         can be called `max_length` times.
 
-    The three are functional models that share their layers, hence their weights. Layers with
-    weights are named "digit_embedding", "encoder_0", "encoder_1", …, "encoder_norm",
-    "word_embedding", "decoder_0", …, "decoder_norm" and "logits". All of them learn: the model can
-    learn one small batch by heart.
+    The three are functional models, `keras.Model(inputs, outputs)`, that share their layers, hence
+    their weights. Layers with weights are named "digit_embedding", "encoder_0", "encoder_1", …,
+    "encoder_norm", "word_embedding", "decoder_0", …, "decoder_norm" and "logits". All of them
+    learn: the model can learn one small batch by heart.
 
     Source: Vaswani et al. (2017), section 3.
     """
@@ -1519,9 +1520,9 @@ def exact_match(targets, predictions):
 # ## 2.17 Greedy decoding
 #
 # A loop that the compiler can see (`ops.while_loop`) becomes one program. On 2 CPU cores the
-# solution decoded 5,084 numbers a second with the GRU and 2,733 with the Transformer (the course's
-# `benchmarks/decoding_numbers.py`). A Python loop would call the model anew for every word and come
-# back to Python in between.
+# solution decoded 5,084 numbers a second with the GRU and 2,733 with the Transformer (measured by
+# `benchmarks/decoding_numbers.py`, which instructors have). A Python loop would call the model anew
+# for every word and come back to Python in between.
 #
 # ![A loop: the encoder gives states; the stepper gives logits, argmax chooses words, they are
 # written, and words and new states go back until all rows are done. Below, what two rows get:

@@ -277,7 +277,7 @@ def encode_performance(sequence: note_seq.NoteSequence) -> np.ndarray:
 # A model does not always generate what a pianist could play: it releases keys that are up, or never
 # releases a key. After two minutes of training, 32 % of its releases are of keys that are up. Here
 # everything that it generates becomes music; only an id that does not exist is an error. Between a
-# start and its release, keep each pitch's sounding notes in a queue: who came first goes first.
+# start and its release, keep each pitch's sounding notes in a queue: a release ends the oldest.
 #
 # **By hand.**
 #
@@ -1184,7 +1184,7 @@ class RMSNorm(layers.Layer):
 # %% [markdown]
 # ## 4.12 The scale of the loss
 #
-# Gradients are small: below 6e-5 (2 to the −14) float16 loses digits, below 6e-8 it has only 0. In
+# Gradients are small: below 6e-5 (2 to the −14) float16 loses digits, below 6e-8 all becomes 0. In
 # a model of the quick preset 83 % of the numbers in the gradient at the first block's input are
 # below 6e-5. In `maestro` a batch has 16 times as many tokens: each number would be 16 times
 # smaller, and 2 % would be 0. So the loss is multiplied by a large number, the *scale*, before the
@@ -1728,7 +1728,7 @@ def nats_per_note(nats_per_token: float, targets) -> float:
 # A model gives every one of 391 ids some probability. Draw from all of them, and every now and then
 # you get one from the far tail, a wrong note that derails what follows. In the picture, the 377 ids
 # beyond the first 14 have 20 % between them. Always take the likeliest, and the music goes round in
-# circles. Three knobs lie between. *Temperature* divides the logits: below 1 the likely become
+# circles. Three settings lie between. *Temperature* divides the logits: below 1 the likely become
 # likelier. *Top-k* keeps the $k$ likeliest. *Top-p* keeps the fewest whose probabilities reach $p$:
 # few where the model is sure, many where it is not.
 #
@@ -1825,7 +1825,7 @@ def filter_logits(logits, temperature: float = 1.0, top_k: int = 0, top_p: float
 # $$
 # \begin{aligned}
 # z &= \text{filter}(\text{logits, forbidden ids at } -10^9) && (B, V) \\
-# g &= -\log(-\log u) && (B, V) \text{, } u \text{ even between 0 and 1} \\
+# g &= -\log(-\log u) && (B, V) \text{, } u \text{ uniform in } (0, 1) \\
 # \text{next} &= \text{argmax}_v (z_v + g_v) && (B) \text{, drawn from softmax}(z)
 # \end{aligned}
 # $$
@@ -1866,8 +1866,8 @@ def generate(
 
     `model.read` reads the primer, and the cache begins with all of it but the last id. Then, at
     each step, `model.step` gets the last id. Forbidden ids get the logit -1e9: PAD and START; with
-    `grammar` NOTE_OFF is forbidden for pitches that are not sounding: since START they were
-    released as often as struck, not counting releases while they were not sounding. Then
+    `grammar` also NOTE_OFF for pitches that are not sounding. A pitch sounds while it has more
+    NOTE_ON than NOTE_OFF since START; a NOTE_OFF while it is not sounding does not count. Then
     `filter_logits`, then argmax of logits + noise. A row is done after END; from then on it is PAD.
 
     Parameters
