@@ -1,6 +1,7 @@
 """One look for every command: short, quiet, fine without colour and in a log file."""
 
 import math
+import logging
 import os
 import signal
 import sys
@@ -24,9 +25,11 @@ if not console.is_terminal:  # a log file, a notebook's cell: no table need be c
 
 
 def quiet_tensorflow() -> None:
-    """Silence TensorFlow's start-up messages; call before anything imports Keras."""
+    """Silence TensorFlow's start-up messages and warnings; call before anything imports Keras."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
+    # it warns of a program that is compiled for many shapes, as pieces of many lengths need it
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from grading.core.run import grade
 from grading.core.session import Session
 from grading.doors.pictures import drawing
 from grading.doors.verdicts import (
-    first_unfinished,
+    next_unfinished,
     notes_of,
     points,
     show_heading,
@@ -108,7 +108,7 @@ def next_of(session: Session, task: TaskResult) -> str:
     lab = session.lab.number
     _stands[lab] = standing(session, _stands.get(lab, {}))
     if task.outcome == "passed":
-        if following := first_unfinished(session, _stands[lab]):
+        if following := next_unfinished(session, _stands[lab]):
             return f"next: {following.id} {following.name}"
         return f"next: train what you wrote, below; then make submit LAB={lab}"
     word = "write it, run its cell" if task.outcome == "not started" else "fix it, run its cell"

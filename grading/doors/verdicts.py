@@ -114,17 +114,25 @@ def standing(session: Session, before: Mapping[str, Outcome]) -> dict[str, Outco
     return found
 
 
-def first_unfinished(session: Session, stands: Mapping[str, Outcome]) -> TaskResult | None:
-    """The first task in the lab's order that is not right, as far as that is known."""
-    unfinished = ("failed", "not started")
-    return next((task for task in session.result.tasks if stands[task.id] in unfinished), None)
+def next_unfinished(session: Session, stands: Mapping[str, Outcome]) -> TaskResult | None:
+    """The task to go on with, as far as that is known.
+
+    Of those graded now the first that is not right, else the first after them in the lab's order,
+    else the first of all.
+    """
+    tasks = session.result.tasks
+    open_ones = [stands[task.id] in ("failed", "not started") for task in tasks]
+    graded = [place for place, task in enumerate(tasks) if task.outcome != "not run"]
+    begin = next((place for place in graded if open_ones[place]), graded[-1] if graded else 0)
+    order = [*range(begin, len(tasks)), *range(begin)]
+    return next((tasks[place] for place in order if open_ones[place]), None)
 
 
 def show_next(session: Session, before: Mapping[str, Outcome] | None = None) -> None:
-    """The first task that is not finished, with its place; of a lab that is right, the run."""
+    """The task to go on with, with its place; of a lab that is right, the run."""
     stands = standing(session, before or {})
     lab = session.lab.number
-    if task := first_unfinished(session, stands):
+    if task := next_unfinished(session, stands):
         word = "write" if stands[task.id] == "not started" else "fix"
         next_step(f"{word} {task.id} {task.name}", session.submission.place(task.line or 1))
         say(f"      a hint: make grade TASK={task.id} HINT=1")

@@ -10,7 +10,7 @@ import pytest
 from filled_notebook import course_copy, filled, solution_answers
 
 from grading.core.results import Check, empty_result
-from grading.doors.verdicts import first_unfinished, show_next, standing
+from grading.doors.verdicts import next_unfinished, show_next, standing
 from grading.doors.watch import modified
 from labs.course.catalogue import load_lab
 from toolkit import console
@@ -59,7 +59,7 @@ def test_what_stands_in_the_notebook_is_graded_and_named(course):
     assert "3.3  build_vocabulary        passed" in done.stdout
     assert "lab3.ipynb imports scipy, which Lab 3 does not name" in done.stdout
     assert "or keras, music21, numpy, toolkit" in done.stdout
-    assert "next: write 3.1 score_to_tokens lab3.ipynb, cell " in done.stdout
+    assert "next: write 3.4 make_windows lab3.ipynb, cell " in done.stdout
     save_tasks(course, "3.3")
     assert f"\n{NOTEBOOK}\n" in grade(course).stdout
 
@@ -135,7 +135,7 @@ def test_a_save_of_either_file_is_seen(course):
         save_notebook(course, "3.3", "3.8")
         seen = until("next: ")
         assert "3.8  sample_next             passed" in seen
-        assert "next: write 3.1 score_to_tokens lab3.ipynb, cell" in seen
+        assert "next: write 3.9 generate lab3.ipynb, cell" in seen
     finally:
         watching.terminate()
         watching.wait()
@@ -172,6 +172,7 @@ class Graded:
         (Graded(["3.2"], t4="passed"), {}, "next: write 3.2 tokens_to_score tasks.py:1"),
         (Graded(["3.8"], t4="failed"), {}, "next: fix 3.4 make_windows"),
         (Graded(t4="passed"), {"3.2": "failed"}, "next: fix 3.2 tokens_to_score"),
+        (Graded(["3.1", "3.7"], t4="passed"), {}, "next: write 3.7"),
         (Graded(t2="passed"), {"3.2": "failed"}, "next: make grade LAB=3"),
         (
             Graded(t2="passed"),
@@ -180,7 +181,7 @@ class Graded:
         ),
     ],
 )
-def test_the_first_unfinished_task_is_next_then_the_run_and_the_hand_in(
+def test_the_next_unfinished_task_is_next_then_the_run_and_the_hand_in(
     session, before, told, capsys, monkeypatch
 ):
     monkeypatch.setattr(console.console, "_file", None)
@@ -192,4 +193,4 @@ def test_a_task_that_was_graded_now_stands_as_it_does_now():
     now = Graded(["3.9"], t1="passed", t2="failed")
     stands = standing(now, {"3.1": "failed", "3.5": "passed", "3.9": "passed"})
     assert [stands[f"3.{n}"] for n in (1, 2, 5, 9)] == ["passed", "failed", "passed", "not started"]
-    assert first_unfinished(now, stands).id == "3.2"
+    assert next_unfinished(now, stands).id == "3.2"

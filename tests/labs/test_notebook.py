@@ -70,7 +70,7 @@ def test_a_notebook_shows_what_is_right_and_what_is_wrong(tmp_path):
     assert printed(book, "hint(").count("hint ") == 2
     assert "task 3.44: lab 3 has 3.1" in str(book.cells[-1].outputs[0]["traceback"])
     assert len(book.cells[-1].outputs[0]["traceback"]) == 1
-    assert "next: 3.1 score_to_tokens" in found["3.3"][1]
+    assert "next: 3.4 make_windows" in found["3.3"][1]
     assert "lab3.ipynb, cell [" in found["3.6"][1]
     named = "code: yours: build_vocabulary, make_windows, masked_cross_entropy"
     assert named in printed(book, "!")
