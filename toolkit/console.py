@@ -1,7 +1,7 @@
 """One look for every command: short, quiet, fine without colour and in a log file."""
 
-import math
 import logging
+import math
 import os
 import signal
 import sys
