@@ -246,6 +246,7 @@ def draw_losses(run: Run, trained: Sequence[Trained]) -> list[Picture]:
 
 # Nats a note
 
+SPLITS = ("validation", "test")
 SCORES = ("network", "memory", "validation", "95 %", "test", "95 % ")
 SCORED = (
     "The nats of a whole piece, divided by its notes: comparable between encodings. 95 %: interval "
@@ -263,12 +264,9 @@ def evaluate(tasks: Any, settings: Settings, trained: Sequence[Trained]) -> list
         lengths = [None] if one.network.kind == "linear" else settings.memories
         found: dict[Any, list[np.ndarray]] = {}
         for length in lengths:
-            found[length] = [
-                nats_by_piece(
-                    tasks, settings, one.network, one.inner, one.words, split, length or 0
-                )
-                for split in ("validation", "test")
-            ]
+            found[length] = nats_by_piece(
+                tasks, settings, one.network, one.inner, one.words, SPLITS, length or 0
+            )
             memory = "the whole piece" if length is None else length
             rows.append(_score_row(settings, one.network.name, memory, found[length], one.words))
         if one.network.kind == "xl":
@@ -279,7 +277,7 @@ def evaluate(tasks: Any, settings: Settings, trained: Sequence[Trained]) -> list
                 memory = f"{length:,} less {lengths[0]:,}"
                 rows.append(_score_row(settings, name, memory, differences, one.words))
     for name, words in {one.network.words: one.words for one in trained}.items():
-        nats = [bigram_nats(tasks, words, split) for split in ("validation", "test")]
+        nats = [bigram_nats(tasks, words, split) for split in SPLITS]
         rows.append(_score_row(settings, f"{name}, bigram", "one word", nats, words))
     console.table(
         "network", "memory", "validation", "test", rows=[[*row[:3], row[4]] for row in rows]
@@ -291,7 +289,7 @@ def _score_row(
     settings: Settings, name: str, memory: Any, nats: Sequence[np.ndarray], words: Words
 ) -> list:
     row = [name, memory]
-    for split, one in zip(("validation", "test"), nats, strict=True):
+    for split, one in zip(SPLITS, nats, strict=True):
         mean, low, high = interval(one, words.notes[split], settings.seed)
         row += [f"{mean:.3f}", f"{low:.3f} to {high:.3f}"]
     return row

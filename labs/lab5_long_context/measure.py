@@ -1,5 +1,6 @@
 """What the networks learned, in nats a note, and how their songs are: repetition, loops, copies."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,23 +30,25 @@ PERIODS = range(1, 9)  # bars after which a loop repeats
 
 
 def nats_by_piece(
-    tasks: Any, settings: Settings, network: Network, inner: Any, words: Words, split: str,
-    memory_length: int = 0,
-) -> np.ndarray:  # fmt: skip
-    """Score each piece of a split whole: float64 (pieces,), nats.
+    tasks: Any, settings: Settings, network: Network, inner: Any, words: Words,
+    splits: Sequence[str], memory_length: int = 0,
+) -> list[np.ndarray]:  # fmt: skip
+    """Score each piece of some splits whole: float64 (pieces,) for each split, nats.
 
     The linear Transformer reads a piece at once; the others segment by segment, with a memory of
     so many words.
     """
+    chosen = [words.splits[name] for name in splits]
     if network.kind == "linear":
         rows, _ = batch_shape(settings, network)
-        return _whole_pieces(tasks, rows, inner, words, words.splits[split])
-    return _streams(tasks, settings, inner, words, words.splits[split], memory_length)
+        return _whole_pieces(tasks, rows, inner, words, chosen)
+    return _streams(tasks, settings, inner, words, chosen, memory_length)
 
 
 def _streams(
-    tasks: Any, settings: Settings, inner: Any, words: Words, split: Split, memory_length: int
-) -> np.ndarray:
+    tasks: Any, settings: Settings, inner: Any, words: Words, splits: Sequence[Split],
+    memory_length: int,
+) -> list[np.ndarray]:  # fmt: skip
     losses, rows = Losses(tasks, words), settings.batch_size
 
     def read(ids: Any, types: Any, targets: Any, fresh: Any, *memory: Any) -> list:
@@ -53,20 +56,26 @@ def _streams(
         return [_by_row(losses, targets, logits, rows), *kept]
 
     program = compiled(read, inner)
-    memory = [ops.convert_to_numpy(part) for part in inner.empty_memory(rows, memory_length)]
-    nats, at, pieces = np.zeros(len(split)), np.zeros(rows, int), 0
-    first = split.offsets[0]
-    tokens = split.tokens[first : split.offsets[-1]]
-    batches = tasks.stream_batches(tokens, split.offsets - first, settings.length, rows)
-    for ids, targets, fresh in batches:
-        at[fresh] = np.arange(pieces, pieces + fresh.sum())  # pieces come in their order
-        pieces += int(fresh.sum())
-        found, *memory = program(ids, types_of(tasks, targets), targets, fresh, *memory)
-        np.add.at(nats, at, found)
-    return nats
+
+    def score(split: Split) -> np.ndarray:
+        memory = [ops.convert_to_numpy(part) for part in inner.empty_memory(rows, memory_length)]
+        nats, at, pieces = np.zeros(len(split)), np.zeros(rows, int), 0
+        first = split.offsets[0]
+        tokens = split.tokens[first : split.offsets[-1]]
+        batches = tasks.stream_batches(tokens, split.offsets - first, settings.length, rows)
+        for ids, targets, fresh in batches:
+            at[fresh] = np.arange(pieces, pieces + fresh.sum())  # pieces come in their order
+            pieces += int(fresh.sum())
+            found, *memory = program(ids, types_of(tasks, targets), targets, fresh, *memory)
+            np.add.at(nats, at, found)
+        return nats
+
+    return [score(split) for split in splits]
 
 
-def _whole_pieces(tasks: Any, rows: int, inner: Any, words: Words, split: Split) -> np.ndarray:
+def _whole_pieces(
+    tasks: Any, rows: int, inner: Any, words: Words, splits: Sequence[Split]
+) -> list[np.ndarray]:
     losses = Losses(tasks, words)
 
     def read(inputs: Any, types: Any, targets: Any) -> list:
@@ -74,17 +83,21 @@ def _whole_pieces(tasks: Any, rows: int, inner: Any, words: Words, split: Split)
         return [_by_row(losses, targets, logits, rows)]
 
     program = compiled(read, inner)
-    lengths = np.diff(split.offsets)
-    order = np.argsort(lengths, kind="stable")
-    nats = np.zeros(len(split))
-    for begin in range(0, len(split), rows):
-        chosen = order[begin : begin + rows]
-        # few different lengths, since each is compiled
-        length = 1 << int(lengths[chosen[-1]] - 1).bit_length()
-        pieces = [split.piece(int(index)) for index in chosen]
-        (inputs, types), targets = whole_batch(tasks, pieces, rows, length)
-        nats[chosen] = program(inputs, types, targets)[0][: len(chosen)]
-    return nats
+
+    def score(split: Split) -> np.ndarray:
+        lengths = np.diff(split.offsets)
+        order = np.argsort(lengths, kind="stable")
+        nats = np.zeros(len(split))
+        for begin in range(0, len(split), rows):
+            chosen = order[begin : begin + rows]
+            # few different lengths, since each is compiled
+            length = 1 << int(lengths[chosen[-1]] - 1).bit_length()
+            pieces = [split.piece(int(index)) for index in chosen]
+            (inputs, types), targets = whole_batch(tasks, pieces, rows, length)
+            nats[chosen] = program(inputs, types, targets)[0][: len(chosen)]
+        return nats
+
+    return [score(split) for split in splits]
 
 
 def _by_row(losses: Losses, targets: Any, logits: Any, rows: int) -> Any:

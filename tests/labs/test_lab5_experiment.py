@@ -23,7 +23,10 @@ from toolkit.music.remi import SCORE, transposed_ids
 from toolkit.training.runs import Run, load_weights
 from toolkit.training.runtime import configure
 
-pytestmark = pytest.mark.xdist_group("lab5")  # a run is made once
+pytestmark = [
+    pytest.mark.xdist_group("lab5"),  # a run is made once
+    pytest.mark.usefixtures("few_chorales"),
+]
 
 LAB = load_lab(5)
 TINY = dataclasses.replace(
@@ -52,18 +55,6 @@ TINY = dataclasses.replace(
 @pytest.fixture(scope="module")
 def tasks():
     return load_tasks(LAB, "solution")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_chorales(tmp_path_factory):
-    """Have the corpus hold a few scores, prepared in a cache of its own."""
-    names = [f"bwv{number}" for number in (253, 254, 255, 256, 257, 258, 259, 260, 261, 263)]
-    listed = [pieces.Item(name, name, "train") for name in names]
-    few = dataclasses.replace(pieces.SOURCES["chorales"], items=lambda: listed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(pieces.SOURCES, "chorales", few)
-        patch.setattr("toolkit.data.preparation.CACHE", tmp_path_factory.mktemp("cache"))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -229,12 +220,12 @@ def test_what_pieces_cost_adds_up(tasks, words, network):
     """Each piece alone costs what it does among the others."""
     one = words[network.words]
     inner = build(tasks, TINY, configure(0), network, one).inner
-    nats = measure.nats_by_piece(tasks, TINY, network, inner, one, "train", 64)
+    (nats,) = measure.nats_by_piece(tasks, TINY, network, inner, one, ["train"], 64)
     split = one.splits["train"]
     last = dataclasses.replace(
         one, splits={"train": type(split)(split.tokens, split.offsets[-2:], split.names[-1:])}
     )
-    alone = measure.nats_by_piece(tasks, TINY, network, inner, last, "train", 64)
+    (alone,) = measure.nats_by_piece(tasks, TINY, network, inner, last, ["train"], 64)
     assert nats[-1] == pytest.approx(alone[0], rel=1e-4)
     mean, low, high = measure.interval(nats, one.notes["train"], 0)
     assert low < mean < high

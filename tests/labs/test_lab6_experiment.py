@@ -18,12 +18,15 @@ from labs.lab6_language_models.measure import Excerpt, Group, Reference, excerpt
 from labs.lab6_language_models.train import Windows, cut_windows, equal_epochs
 from toolkit.data.corpus import Split
 from toolkit.errors import EtudeError
-from toolkit.music import grid, pieces
+from toolkit.music import grid
 from toolkit.music.midi import read_midi
 from toolkit.training.runs import Run
 from toolkit.training.runtime import configure
 
-pytestmark = pytest.mark.xdist_group("lab6")  # a run is made once
+pytestmark = [
+    pytest.mark.xdist_group("lab6"),  # a run is made once
+    pytest.mark.usefixtures("few_chorales"),
+]
 
 LAB = load_lab(6)
 TINY = dataclasses.replace(
@@ -45,18 +48,6 @@ TINY = dataclasses.replace(
 @pytest.fixture(scope="module")
 def tasks():
     return load_tasks(LAB, "solution")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_chorales(tmp_path_factory):
-    """Have the corpus hold a few scores, prepared in a cache of its own."""
-    names = [f"bwv{number}" for number in (253, 254, 255, 256, 257, 258, 259, 260, 261, 263)]
-    listed = [pieces.Item(name, name, "train") for name in names]
-    few = dataclasses.replace(pieces.SOURCES["chorales"], items=lambda: listed)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(pieces.SOURCES, "chorales", few)
-        patch.setattr("toolkit.data.preparation.CACHE", tmp_path_factory.mktemp("cache"))
-        yield
 
 
 @pytest.fixture(scope="module")
