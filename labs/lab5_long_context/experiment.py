@@ -39,7 +39,7 @@ from labs.lab5_long_context.settings import (
     networks,
     steps_per_epoch,
 )
-from labs.lab5_long_context.train import build, train, training_memory
+from labs.lab5_long_context.train import build, short_pieces, train, training_memory
 from toolkit import console
 from toolkit.data.parallel import available_cores
 from toolkit.errors import EtudeError
@@ -105,6 +105,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
     given = read_primer(settings.primer) if settings.primer else None
     runtime = configure(settings.seed, settings.precision, settings.devices)
     words = load_all_words(tasks, settings)
+    say_what_is_too_long(settings, words)
     begin = cpu_seconds()
     trained = [
         train_network(tasks, settings, run, runtime, network, words[network.words])
@@ -166,6 +167,20 @@ def load_all_words(tasks: Any, settings: Settings) -> dict[str, Words]:
             f"{count / max(notes, 1):.2f} words a note"
         )
     return found
+
+
+def say_what_is_too_long(settings: Settings, words: dict[str, Words]) -> None:
+    """Say before any training how many pieces a linear Transformer will not learn."""
+    for network in networks(settings):
+        if network.kind == "linear":
+            _, length = batch_shape(settings, network)
+            found = [words[network.words].splits[name] for name in ("train", "validation")]
+            short = [len(short_pieces(split, length)) for split in found]
+            if short[0] < len(found[0]):
+                console.warn(
+                    f"{network.name} learns {short[0]} of {len(found[0])} pieces: the others have "
+                    f"more than {length:,} steps. A longer linear_length takes more."
+                )
 
 
 # Training

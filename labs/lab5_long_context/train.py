@@ -204,9 +204,7 @@ class WholePieces(EpochBatches):
         self.tasks, self.split, self.settings, self.moves = tasks, split, settings, moves
         self.steps = steps
         self.shape = shape
-        self.short = np.flatnonzero(np.diff(split.offsets) <= shape[1])
-        if not len(self.short):
-            raise EtudeError(f"no piece has at most {shape[1]} rows: give a longer linear_length")
+        self.short = short_pieces(split, shape[1])
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -231,6 +229,23 @@ class WholePieces(EpochBatches):
     def __getitem__(self, index: int) -> Any:
         rows = self.shape[0]
         return whole_batch(self.tasks, self.pieces[index * rows : (index + 1) * rows], *self.shape)
+
+
+def short_pieces(split: Split, length: int) -> np.ndarray:
+    """Give the indices of the pieces that are learned whole.
+
+    Raises
+    ------
+    EtudeError
+        If there is none.
+    """
+    lengths = np.diff(split.offsets)
+    if lengths.min() > length:
+        raise EtudeError(
+            f"no piece has at most {length:,} steps, the shortest has {lengths.min():,}: give a "
+            "longer linear_length"
+        )
+    return np.flatnonzero(lengths <= length)
 
 
 def whole_batch(

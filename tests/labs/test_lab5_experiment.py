@@ -15,6 +15,7 @@ from labs.lab5_long_context.data import chord_changes, load_words
 from labs.lab5_long_context.generate import cut_primer, read_primer, start
 from labs.lab5_long_context.settings import LINEAR, NETWORKS, XL, check
 from labs.lab5_long_context.train import Streaming, Streams, Whole, WholePieces, build, transpose
+from toolkit import console
 from toolkit.errors import EtudeError
 from toolkit.music import pieces
 from toolkit.music.midi import read_midi
@@ -201,6 +202,21 @@ def test_batches_depend_on_seed_and_epoch_alone(tasks, words):
         other.start(3)
         assert len(one) == 5
         assert np.array_equal(other[4][1], first[1])
+
+
+def test_pieces_that_are_too_long_are_told_before_anything_is_trained(words, capsys, monkeypatch):
+    monkeypatch.setattr(console.console, "_file", None)
+    lengths = np.sort(np.diff(words["CP"].splits["train"].offsets))
+    settings = dataclasses.replace(TINY, linear_length=int(lengths[-1]))
+    experiment.say_what_is_too_long(settings, words)
+    assert capsys.readouterr().out == ""
+    settings = dataclasses.replace(TINY, linear_length=int(lengths[-1]) - 1)
+    experiment.say_what_is_too_long(settings, words)
+    assert f"CP + linear learns {len(lengths) - 1} of {len(lengths)} pieces" in (
+        capsys.readouterr().out.replace("\n", " ")
+    )
+    with pytest.raises(EtudeError, match="give a longer linear_length"):
+        experiment.say_what_is_too_long(dataclasses.replace(TINY, linear_length=9), words)
 
 
 def test_a_piece_begins_without_memory(tasks, words):
