@@ -22,7 +22,15 @@ from labs.lab4_performances.measure import (
 )
 from labs.lab4_performances.primers import cut_primer, library_primer, read_primer
 from labs.lab4_performances.settings import PRESETS, Settings
-from labs.lab4_performances.train import SCORED, SCORES, build, check, evaluate, train
+from labs.lab4_performances.train import (
+    SCORED,
+    SCORES,
+    build,
+    check,
+    evaluate,
+    say_what_is_not_trained,
+    train,
+)
 from toolkit import console
 from toolkit.data.corpus import Split
 from toolkit.music.measures import BINS, distributions, overlap
@@ -50,7 +58,7 @@ __all__ = [
 # what `make lab4-continue` can set: the trained model does not depend on it
 CONTINUABLE = (
     *("instrument", "soundfont", "primer", "primer_seconds", "seed", "precision", "temperature"),
-    *("top_k", "top_p", "grammar", "samples", "max_events", "compared"),
+    *("top_k", "top_p", "grammar", "samples", "max_events", "compared", "window"),
 )
 
 
@@ -94,6 +102,7 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
 def continue_experiment(tasks: Any, settings: Settings, run: Run, trained: Path) -> None:
     """Generate with a model that is trained, and write a report of its own."""
     given = read_primer(settings.primer, settings.data) if settings.primer else None
+    say_what_is_not_trained(settings)
     runtime = configure(settings.seed, settings.precision, settings.devices)
     splits = load_splits(settings.data, settings.max_pieces)
     model = build(tasks, settings, runtime)

@@ -40,6 +40,11 @@ def check(settings: Settings, runtime: Runtime) -> None:
             f"batch_size {settings.batch_size} cannot be shared by {len(runtime.devices)} "
             "devices: give a multiple"
         )
+    say_what_is_not_trained(settings)
+
+
+def say_what_is_not_trained(settings: Settings) -> None:
+    """Say which distances generation would use that no crop has."""
     for name, most in (("window", settings.length), ("max_distance", settings.length - 1)):
         if getattr(settings, name) > most:
             console.say(

@@ -104,12 +104,17 @@ def test_a_trained_model_goes_on_without_training_again(finished, monkeypatch, t
     monkeypatch.setattr("toolkit.training.runs.RUNS", tmp_path / "runs")
     monkeypatch.setattr(
         "sys.argv",
-        ["x", "4", "--run", str(finished.folder), "--primer", str(primer), "--instrument", "drums"],
+        [
+            *("x", "4", "--run", str(finished.folder), "--primer", str(primer)),
+            *("--instrument", "drums", "--set", "window=65"),
+        ],
     )
     continuation.main()
     (report,) = (tmp_path / "runs").rglob("*-continued/report.html")
     assert "continuation 1" in report.read_text()
-    assert "generating 2 continuations of" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "generating 2 continuations of" in printed
+    assert "window 65 is above 64, the most that crops of length 64 train" in printed
 
 
 def test_what_belongs_to_the_model_cannot_be_changed_when_continuing(finished):
