@@ -117,7 +117,25 @@ FULL = Settings(
     samples=4,
     primer_bars=(1, 8),
 )
-PRESETS = {"quick": Settings(), "full": FULL}
+# an hour without a GPU; the linear Transformer learns the shorter half of the pieces
+LAPTOP = Settings(
+    data="maestro",
+    max_pieces=200,
+    d_model=192,
+    num_heads=3,
+    ff_dim=768,
+    num_layers=4,
+    linear_length=8192,
+    linear_batch_size=1,
+    epochs=10,
+    xl_steps=120,
+    plain_steps=190,
+    linear_steps=25,
+    eval_batches=30,
+    songs=4,
+    max_notes=600,
+)
+PRESETS = {"quick": Settings(), "laptop": LAPTOP, "full": FULL}
 
 
 def networks(settings: Settings) -> tuple[Network, ...]:
