@@ -54,19 +54,23 @@
 #
 # | | RNN | LSTM | GRU | Transformer |
 # |---|---|---|---|---|
-# | training, without dropout | 1.944 | 1.636 | 1.714 | 1.743 |
-# | validation | 2.208 | 2.117 | 2.141 | 2.142 |
-# | test | 2.202 | 2.111 | 2.133 | 2.146 |
+# | training, without dropout | 1.944 | 1.636 | 1.714 | 1.735 |
+# | validation | 2.208 | 2.117 | 2.141 | 2.134 |
+# | test | 2.202 | 2.111 | 2.133 | 2.134 |
 # | best epoch of 10 | 10 | 6 | 5 | 10 |
-# | test, 1st letter | 2.825 | 2.842 | 2.854 | 2.809 |
-# | 2nd | 2.014 | 1.902 | 1.928 | 1.859 |
-# | 3rd | 2.522 | 2.461 | 2.487 | 2.559 |
-# | 4th, 5th | 2.279 | 2.266 | 2.235 | 2.289 |
-# | later | 1.606 | 1.394 | 1.470 | 1.474 |
+# | training, after the last epoch | 1.944 | 1.541 | 1.551 | 1.735 |
+# | test, 1st letter | 2.825 | 2.842 | 2.854 | 2.807 |
+# | 2nd | 2.014 | 1.902 | 1.928 | 1.861 |
+# | 3rd | 2.522 | 2.461 | 2.487 | 2.515 |
+# | 4th, 5th | 2.279 | 2.266 | 2.235 | 2.258 |
+# | later | 1.606 | 1.394 | 1.470 | 1.487 |
 #
-# The Transformer is better on the first two letters, which depend on the country, and worse from
-# the third on, where the order of the letters matters. A recurrent network has that order in its
-# state; the Transformer has to learn what each of its 19 positions means, from 14,379 names.
+# A published solution of the same task ends training at 2.2, 1.7 and 1.6 nats (RNN, LSTM, GRU).
+#
+# The Transformer is better on the first two letters, which depend on the country, and worse than
+# the GRU from the third on, where the order of the letters matters. A recurrent network has that
+# order in its state; the Transformer has to learn what each of its 19 positions means, from 14,379
+# names.
 #
 # **Three questions to answer in writing** (at most 120 words each; no points):
 #

@@ -33,6 +33,14 @@
 # unit of a loss with natural logarithms. In shapes B is the batch, T the length (of the queries), S
 # the number of keys, V that of ids: 391.
 #
+# What the solution gets:
+#
+# | | data | training | nats a token | accuracy |
+# |---|---|---|---|---|
+# | `make lab4` | pieces by rule, test | 2 CPU-minutes | 2.03 | 0.372 |
+# | `make lab4 PRESET=laptop` | MAESTRO, validation | an hour | 2.51 | 0.326 |
+# | | MAESTRO, test | | 2.44 | 0.338 |
+#
 # **Three questions to answer in writing**, 120 words each; they are not part of the 100 points.
 #
 # 1. Why is the loss reported in nats a note, too, and what do two encodings with equal nats a note
@@ -1378,14 +1386,14 @@ class TransformerBlock(layers.Layer):
 #
 # No position is ever added to an event: the model knows time only by distances. So a melody is the
 # same melody wherever it is, and a piece may be longer than those in training. Not so the window:
-# distances beyond the crops are never trained. In one trial, a model for laptops (crops of 512
-# events of MAESTRO) generated with two windows:
+# distances beyond the crops are never trained. The laptop preset (crops of 512 events of MAESTRO)
+# continued a primer 16 times with two windows (`make lab4-continue SET="window=1024 samples=16"`):
 #
 # | window | notes at once | seconds between onsets |
 # |---|---|---|
-# | 1,024, twice the crops | 11.6 | 0.055 |
-# | 512 | 2.6 | 0.076 |
-# | real pieces | 6.0 | 0.106 |
+# | 1,024, twice the crops | 15.0 | 0.029 |
+# | 512 | 8.4 | 0.050 |
+# | real pieces | 5.3 | 0.119 |
 #
 # You write three ways through the same layers.
 #

@@ -30,7 +30,7 @@
 # equal theirs, word for word. A note takes 4.01 words of REMI or 1.64 compound words: the same song
 # is 5,042 or 2,071 steps long.
 #
-# What the solution gets: nats a note on test pieces, on Bach's chorales (`make lab5`) and on MAESTRO
+# What the solution gets: nats a note on test pieces of Bach's chorales (`make lab5`) and of MAESTRO
 # (`make lab5 PRESET=laptop`, an hour), beside a smoothed bigram of the same words:
 #
 # | | chorales | bigram | songs that end | MAESTRO | bigram |
@@ -1121,7 +1121,7 @@ class XLLayer(layers.Layer):
 # | 1,024 | 2.76 | 2.43 | 8.22 | 8.17 |
 # | what 256 save, 95 % | 0.21 to 0.32 | | 0.30 to 0.31 | |
 #
-# Each as it was trained: memory wins on MAESTRO (8.21 against 8.29) and loses on the chorales, whose
+# Each as it was trained: memory wins on MAESTRO (8.21 against 8.29) and loses on chorales, whose
 # pieces are short. But it helps the network that had none in training as well, and that one, with
 # its additional words, is then the best of all. A longer memory than in training adds nothing.
 #

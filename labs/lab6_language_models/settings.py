@@ -82,16 +82,4 @@ FULL = Settings(
     step_epochs=10,
     shown=2,
 )
-# Pop1K7 without a GPU, in half an hour
-LAPTOP = Settings(
-    data="pop1k7",
-    num_parameters=2_000_000,
-    d_model=192,
-    num_heads=4,
-    num_kv_heads=2,
-    num_layers=4,
-    epochs=16,
-    steps_per_epoch=120,
-    bars=16,
-)
-PRESETS = {"quick": Settings(), "laptop": LAPTOP, "full": FULL}
+PRESETS = {"quick": Settings(), "full": FULL}
