@@ -1138,7 +1138,8 @@ class TransformerBlock(layers.Layer):
 # No position is ever added to an event: the model knows time only by distances. So a melody is the
 # same melody wherever it is, and a piece may be longer than those in training. Not so the window:
 # distances beyond the crops are never trained. The laptop preset (crops of 512 events of MAESTRO)
-# continued a primer 16 times with two windows (`make lab4-continue SET="window=1024 samples=16"`):
+# continued a primer 16 times with two windows (`make lab4-continue SET="window=1024 samples=16"`),
+# each time as much of the primer as the window holds:
 #
 # | window | notes at once | seconds between onsets |
 # |---|---|---|
