@@ -129,7 +129,8 @@ def continue_experiment(tasks: Any, settings: Settings, run: Run, trained_run: P
 def describe(splits: Mapping[str, Split]) -> str:
     """Say in one line what there is."""
     counts = ", ".join(f"{len(split)} {name}" for name, split in splits.items())
-    tokens, notes = count_tokens(splits["train"])
+    train = splits["train"]
+    tokens, notes = count_tokens(train.tokens[train.offsets[0] : train.offsets[-1]])
     return f"pieces: {counts}; {tokens:,} training tokens, {tokens / notes:.2f} tokens a note"
 
 

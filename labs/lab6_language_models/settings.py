@@ -38,6 +38,8 @@ class Settings(MusicSettings):
     dropout: FractionBelowOne = 0.0
     epochs: Count = 18
     steps_per_epoch: Count = 150
+    # validation windows that are scored, evenly spread over the pieces; None takes all
+    eval_windows: Count | None = None
     batch_size: Count = 1
     learning_rate: Positive = 2e-3
     # of the steps in which the rate rises

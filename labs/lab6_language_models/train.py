@@ -195,6 +195,16 @@ def cut_windows(tasks: Any, split: Split, length: int) -> tuple[np.ndarray, np.n
     return np.stack(inputs)[:, :length], np.stack(targets)[:, :length]
 
 
+def validation_windows(
+    tasks: Any, settings: Settings, splits: Mapping[str, Split]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cut the validation pieces into windows; of many take as many as are set, evenly spread."""
+    inputs, targets = cut_windows(tasks, splits["validation"], settings.context)
+    count = min(settings.eval_windows or len(inputs), len(inputs))
+    chosen = np.linspace(0, len(inputs) - 1, count).round().astype(int)
+    return inputs[chosen], targets[chosen]
+
+
 def nats_per_token(targets: Any, logits: Any) -> Any:
     """Mean cross-entropy over targets other than PAD, in nats: a float32 scalar."""
     losses = ops.sparse_categorical_crossentropy(targets, logits, from_logits=True)
@@ -238,7 +248,7 @@ def train(
         loss=nats_per_token,
         metrics={"accuracy": accuracy},
         train=windows,
-        validation=cut_windows(tasks, splits["validation"], settings.context),
+        validation=validation_windows(tasks, settings, splits),
         epochs=epochs,
         batch_size=settings.batch_size,
         optimizer=lambda: keras.optimizers.Adam(
@@ -307,15 +317,16 @@ def train_models(
             break
     if not models:
         raise EtudeError("training was stopped before an epoch was over: nothing to compare")
+    _, held_out = validation_windows(tasks, settings, splits)
     compared, whole = [], []
     for (name, model, log, part), epoch in zip(
         models, equal_epochs([log for _, _, log, _ in models]), strict=True
     ):
         title, last = MODELS[name], len(log["epoch"])
-        compared.append(at_epoch(title, model, log, part, epoch, COMPARED, splits))
+        compared.append(at_epoch(title, model, log, part, epoch, COMPARED, held_out))
         if epoch < last:
             model = build(tasks, settings, runtime, name, both_models(tasks, settings)[name])
-            whole.append(at_epoch(title + WHOLE, model, log, part, last, LAST, splits))
+            whole.append(at_epoch(title + WHOLE, model, log, part, last, LAST, held_out))
         if not run.interrupted:
             shutil.rmtree(part.path(CHECKPOINTS).parent)
     return compared + whole
@@ -328,46 +339,47 @@ def at_epoch(
     part: Run,
     epoch: int,
     file: str,
-    splits: Mapping[str, Split],
+    held_out: np.ndarray,
 ) -> Trained:
-    """Give a model the weights that it had after an epoch, and keep them as `file`."""
+    """Give a model the weights that it had after an epoch, and keep them as `file`.
+
+    `held_out` are the targets of validation.
+    """
     load_weights(model, part.path(CHECKPOINTS.format(epoch=epoch)))
     model.save_weights(part.path(file))
-    losses, notes = smoothed(log), nats_per_note(log, splits["validation"])
+    losses, notes = smoothed(log), nats_per_note(log, held_out)
     at = epoch - 1
     return Trained(
         title, model, log, epoch, losses[at], losses[-1], float(notes[at]), float(notes.min())
     )
 
 
-def nats_per_note(log: Log, split: Split) -> np.ndarray:
+def nats_per_note(log: Log, targets: np.ndarray) -> np.ndarray:
     """Turn the validation losses of all epochs into nats a note."""
-    tokens, notes = count_tokens(split)
+    tokens, notes = count_tokens(targets)
     return np.array(log["val_nats_per_token"]) * tokens / notes
 
 
-def count_tokens(split: Split) -> tuple[int, int]:
-    """Count a split's tokens, and its notes, one at least."""
-    tokens = split.tokens[split.offsets[0] : split.offsets[-1]]
-    return len(tokens), max(grid.count_notes(tokens), 1)
+def count_tokens(ids: np.ndarray) -> tuple[int, int]:
+    """Count ids other than PAD, and the notes among them, one at least."""
+    return int((ids != PAD).sum()), max(grid.count_notes(ids), 1)
 
 
 def bigram_nats(tasks: Any, settings: Settings, splits: Mapping[str, Split]) -> float:
     """Measure a smoothed bigram of the training pieces in all keys, on validation: nats a note."""
     size = grid.vocab_size(VELOCITIES[settings.data])
 
-    def pairs(ids: np.ndarray) -> np.ndarray:
-        return count_pairs(np.concatenate([[tasks.START], ids[:-1]]), ids, size, tasks.PAD)
-
-    train, validation = splits["train"], splits["validation"]
+    train = splits["train"]
     folds = np.zeros((FOLDS, size, size), np.int64)
     for index in range(len(train)):
         for semitones in settings.semitones:
-            folds[index % FOLDS] += pairs(grid.transpose(train.piece(index), semitones))
+            piece = grid.transpose(train.piece(index), semitones)
+            before = np.concatenate([[tasks.START], piece[:-1]])
+            folds[index % FOLDS] += count_pairs(before, piece, size, PAD)
     _, bigram = fit_ngrams(folds)
-    held_out = sum(pairs(validation.piece(index)) for index in range(len(validation)))
-    tokens, notes = count_tokens(validation)
-    return ngram_nats(bigram, np.asarray(held_out)) * tokens / notes
+    inputs, targets = validation_windows(tasks, settings, splits)
+    tokens, notes = count_tokens(targets)
+    return ngram_nats(bigram, count_pairs(inputs, targets, size, PAD)) * tokens / notes
 
 
 STEPS = ("model", "parameters", "nats a note", "lowest", "highest", "change")
@@ -377,6 +389,7 @@ def study_steps(
     tasks: Any, settings: Settings, run: Run, runtime: Runtime, splits: Mapping[str, Split]
 ) -> list[list]:
     """Train the models from GPT-2 to LLaMA with several seeds each: a row of `STEPS` each."""
+    _, held_out = validation_windows(tasks, settings, splits)
     rows: list[list] = []
     for number, (title, options) in enumerate(steps_to_llama(tasks, settings).items()):
         found = []
@@ -389,7 +402,7 @@ def study_steps(
             if part.interrupted:
                 run.interrupt(f"{part.interrupted} of {title}")
                 return rows
-            found.append(float(nats_per_note(log, splits["validation"]).min()))
+            found.append(float(nats_per_note(log, held_out).min()))
             shutil.rmtree(part.path(CHECKPOINTS).parent)
         change = np.mean(found) - rows[-1][2] if rows else ""
         rows.append(

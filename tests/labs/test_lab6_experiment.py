@@ -168,7 +168,7 @@ def test_the_way_to_llama_is_measured_with_several_seeds(tasks, splits, tmp_path
     settings = dataclasses.replace(TINY, step_seeds=2)
     rows = train.study_steps(tasks, settings, run, configure(0), splits)
     assert [row[0] for row in rows] == list(train.steps_to_llama(tasks, TINY))
-    tokens, notes = train.count_tokens(splits["validation"])
+    tokens, notes = train.count_tokens(train.validation_windows(tasks, settings, splits)[1])
     means = np.array([row[2] for row in rows]) * notes / tokens
     assert means == pytest.approx(2.5 - np.arange(7) / 10)
     assert [row[5] for row in rows[1:]] == pytest.approx([-0.1 * tokens / notes] * 6)
@@ -207,8 +207,20 @@ def test_every_token_is_a_target_once(tasks):
     assert inputs.shape[1] == 16
 
 
-def test_a_bigram_is_measured_a_note(tasks, splits):
+def test_validation_takes_all_windows_or_as_many_evenly_spread(tasks, splits):
+    held_out = splits["validation"]
+    inputs, targets = train.validation_windows(tasks, TINY, splits)
+    whole = held_out.tokens[held_out.offsets[0] : held_out.offsets[-1]]
+    assert train.count_tokens(targets) == (len(whole), grid.count_notes(whole))
+    few = dataclasses.replace(TINY, eval_windows=2)
+    ends = train.validation_windows(tasks, few, splits)
+    assert np.array_equal(ends, [inputs[[0, -1]], targets[[0, -1]]])
+
+
+def test_a_bigram_is_measured_a_note_on_the_windows_that_are_scored(tasks, splits):
     assert 2 < train.bigram_nats(tasks, TINY, splits) < 12
+    few = dataclasses.replace(TINY, eval_windows=1)
+    assert train.bigram_nats(tasks, few, splits) != train.bigram_nats(tasks, TINY, splits)
 
 
 # Primers and excerpts
