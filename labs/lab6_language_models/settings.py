@@ -84,4 +84,18 @@ FULL = Settings(
     step_epochs=10,
     shown=2,
 )
-PRESETS = {"quick": Settings(), "full": FULL}
+# an hour without a GPU; the context holds about ten bars
+LAPTOP = Settings(
+    data="pop1k7",
+    instrument=None,
+    tempo=110.0,
+    num_parameters=1_200_000,
+    d_model=192,
+    num_heads=3,
+    num_layers=3,
+    epochs=30,
+    steps_per_epoch=240,
+    eval_windows=100,
+    bars=8,
+)
+PRESETS = {"quick": Settings(), "laptop": LAPTOP, "full": FULL}
