@@ -97,7 +97,9 @@ def run_experiment(tasks: Any, settings: Settings, run: Run) -> None:
         logs = {one.name: one.log for one in trained if not one.name.endswith(WHOLE)}
         plot_comparison(logs, path, "nats_per_token", "loss (nats a token)")
         report.add_pictures("Training", [Picture(path, "loss of both models over the epochs")])
-        note = SCORED.format(bigram=bigram)
+        limit = settings.eval_windows
+        part = f" ({limit} windows of it at most, evenly spread)" if limit else ""
+        note = SCORED.format(part=part, bigram=bigram)
         report.add_table("Compared at equal training loss", SCORES, scores, note)
         add_music(report, run, tasks, settings, primers, reference, above, groups)
         if settings.step_seeds:
@@ -191,8 +193,8 @@ SCORES = (
 SCORED = (
     "Losses are training losses, means of three epochs, in nats a token; both models saw the same "
     "windows. The model that learned more is compared at its first epoch at or below the other's "
-    "final loss, and once more after all epochs. Nats a note are of validation; a smoothed bigram "
-    "has {bigram:.3f}."
+    "final loss, and once more after all epochs. Nats a note are of validation{part}; a smoothed "
+    "bigram has {bigram:.3f}."
 )
 TABLE = (
     *("pieces", "H1", "Δ H1", "H4", "Δ H4", "GS", "Δ GS", "nats a note"),
