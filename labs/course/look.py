@@ -13,7 +13,7 @@ from labs.course.catalogue import Lab, Task, find_task
 from labs.course.code import Tasks, load_tasks
 from labs.course.kernel import shell
 from labs.course.pictures import as_png, gallery
-from toolkit.console import hushed, quiet_tensorflow, run_command, say
+from toolkit.console import run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import RUNS, shown, write_whole
 
@@ -127,7 +127,6 @@ def keep(task: Task, ending: str, content: bytes) -> None:
 
 def main() -> None:
     """Show and play what a task has, or answer its lesson's question."""
-    quiet_tensorflow()
     parser = argparse.ArgumentParser(prog="make show", description=__doc__)
     parser.add_argument("--task", default="", help="such as 3.4")
     parser.add_argument("--answer", action="store_true", help="answer the lesson's question")
@@ -138,8 +137,7 @@ def main() -> None:
     if options.answer:
         answer(task.id)
         return
-    with hushed():
-        found = gallery(lab)
+    found = gallery(lab)
     kinds = [
         (look, makers)
         for look, makers in ((show, found.computed), (listen, found.sounds))

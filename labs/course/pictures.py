@@ -22,7 +22,7 @@ from PIL import Image
 
 from labs.course.catalogue import Lab, all_labs, load_lab
 from labs.course.code import load_tasks
-from toolkit.console import run_command, say
+from toolkit.console import hushed, quiet_tensorflow, run_command, say
 from toolkit.errors import EtudeError
 from toolkit.paths import shown, write_whole
 
@@ -87,8 +87,10 @@ class Gallery:
 
 
 def gallery(lab: Lab) -> Gallery:
-    """Import a lab's pictures."""
-    return importlib.import_module(f"labs.{lab.slug}.pictures").GALLERY
+    """Import a lab's pictures, and TensorFlow without what it says of itself."""
+    quiet_tensorflow()
+    with hushed():
+        return importlib.import_module(f"labs.{lab.slug}.pictures").GALLERY
 
 
 def as_png(figure: Figure) -> bytes:

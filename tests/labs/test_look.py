@@ -1,6 +1,8 @@
 """`show`, `listen` and `answer`: what a student's own code makes, outside a notebook."""
 
 import io
+import os
+from types import SimpleNamespace
 
 import pytest
 from matplotlib.figure import Figure
@@ -10,7 +12,7 @@ from labs.course import look
 from labs.course.build import stub_file
 from labs.course.catalogue import load_lab
 from labs.course.code import load_tasks
-from labs.course.pictures import COLOURS, Gallery, as_png
+from labs.course.pictures import COLOURS, Gallery, as_png, gallery
 from toolkit.errors import EtudeError
 
 LAB = load_lab(2)
@@ -55,6 +57,16 @@ def test_an_answer_is_told_where_a_question_is_asked(capsys):
     silent = next(task.id for task in LAB.tasks if not task.answer)
     with pytest.raises(EtudeError, match="asks no question"):
         look.answer(silent)
+
+
+def test_tensorflow_says_nothing_while_pictures_are_imported(monkeypatch, capfd):
+    def noisy(name):
+        os.write(2, b"cuda_stub.cc:31 Could not find cuda drivers")
+        return SimpleNamespace(GALLERY=name)
+
+    monkeypatch.setattr("importlib.import_module", noisy)
+    assert gallery(LAB) == "labs.lab2_numbers.pictures"
+    assert capfd.readouterr().err == ""
 
 
 def test_a_gallery_finds_what_a_task_has():
