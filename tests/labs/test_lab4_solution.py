@@ -1,9 +1,5 @@
 """Lab 4's own answers, held to note-seq, to definitions, and to each other."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import note_seq
 import numpy as np
@@ -11,10 +7,11 @@ import pytest
 from keras import ops
 
 from labs.lab4_performances import solution as lab
+from tests.on_jax import check_on_jax
 from toolkit.data.parallel import map_items
 from toolkit.music.midi import read_midi, read_notes, sequence_to_notes
 from toolkit.music.performance import encode_performance
-from toolkit.paths import ROOT
+from toolkit.training.runtime import compiled
 
 SMALL = {
     "vocab_size": lab.VOCAB_SIZE,
@@ -383,35 +380,20 @@ def test_what_is_written_is_what_the_full_pass_finds_likeliest(model):
     assert logits[:-1].argmax(-1).tolist() == row
 
 
-SAME_LOGITS = """
-import sys
-import numpy as np
-from toolkit.console import quiet_tensorflow
-quiet_tensorflow()
-from tests.labs.test_lab4_solution import SMALL
-from labs.lab4_performances import solution as lab
-from keras import ops
-given = np.load(sys.argv[1])
-model = lab.MusicTransformer(**SMALL)
-model.build((None, None))
-model.set_weights([given[f"w{i}"] for i in range(len(given.files) - 2)])
-written = lab.generate(model, given["ids"][:, :9], given["noise"], 0.9, 50, 0.95, True, slots=8)
-np.savez(sys.argv[2], logits=ops.convert_to_numpy(model(given["ids"])), written=np.asarray(written))
-"""
+def logits_and_pieces(ids, noise):
+    """Give what a model with weights that are always the same says and writes."""
+    model = lab.MusicTransformer(**SMALL)
+    model.build((None, None))
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(0, 0.2, weight.shape) for weight in model.weights])
+
+    def write(primers, noise):
+        return lab.generate(model, primers, noise, 0.9, 50, 0.95, True, slots=8)
+
+    written = compiled(write, model)(ids[:, :9], noise)
+    return {"logits": ops.convert_to_numpy(model(ids)), "written": written}
 
 
-def test_the_same_weights_give_the_same_logits_and_pieces_on_jax(model, ids, tmp_path):
-    pytest.importorskip("jax")
+def test_the_same_weights_give_the_same_logits_and_pieces_on_jax(ids, tmp_path):
     noise = np.random.default_rng(9).gumbel(size=(3, 20, lab.VOCAB_SIZE)).astype("float32")
-    weights = {f"w{i}": weight for i, weight in enumerate(model.get_weights())}
-    np.savez(tmp_path / "given.npz", ids=ids, noise=noise, **weights)
-    subprocess.run(
-        [sys.executable, "-c", SAME_LOGITS, tmp_path / "given.npz", tmp_path / "jax.npz"],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        cwd=ROOT,
-        check=True,
-    )
-    theirs = np.load(tmp_path / "jax.npz")
-    np.testing.assert_allclose(theirs["logits"], ops.convert_to_numpy(model(ids)), atol=2e-5)
-    ours = lab.generate(model, ids[:, :9], noise, 0.9, 50, 0.95, True, slots=8)
-    assert np.array_equal(theirs["written"], ops.convert_to_numpy(ours))
+    check_on_jax(logits_and_pieces, tmp_path, 2e-5, ids=ids, noise=noise)

@@ -1,10 +1,8 @@
 """Lab 5's own answers, held to the authors' words, to definitions, and to each other."""
 
 import json
-import os
 import re
-import subprocess
-import sys
+from functools import partial
 
 import keras
 import numpy as np
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from keras import ops
 
 from labs.lab5_long_context import solution as lab
+from tests.on_jax import check_on_jax
 from toolkit.data.parallel import map_items
 from toolkit.errors import EtudeError
 from toolkit.music.piece import CHORDS, Piece, read_piece
@@ -26,7 +25,7 @@ from toolkit.music.remi import (
     SPELLINGS,
     TALK,
 )
-from toolkit.paths import ROOT
+from toolkit.training.runtime import compiled
 
 ATOL = 2e-5  # the same sums in another order, on numbers of about 1 to 10
 
@@ -440,57 +439,38 @@ def test_the_loss_of_a_row_is_kerass_field_by_field(rows):
 
 
 def generated(model, primers, sizes, steps=20, **options):
-    noise = np.random.default_rng(8).gumbel(size=(len(primers), steps, sum(sizes)))
-    fields = len(sizes)
-    return numpy(
-        lab.generate(model, primers, noise.astype("f4"), [0.9] * fields, [0.95] * fields, **options)
-    )
+    noise = np.random.default_rng(8).gumbel(size=(primers.shape[0], steps, sum(sizes)))
+    heats, shares = ([value] * len(sizes) for value in (0.9, 0.95))
+    return lab.generate(model, primers, noise.astype("f4"), heats, shares, **options)
 
 
 @pytest.mark.parametrize("slots", [1, 7, 20])
 def test_slots_change_nothing_and_rows_end_at_their_end(xl, compound, ids, rows, slots):
     for model, primers, sizes in ((xl, ids[:, :4], (20,)), (compound, rows[:, :4], FIELD_SIZES)):
-        whole = generated(model, primers, sizes)
-        assert np.array_equal(generated(model, primers, sizes, slots=slots), whole)
+        whole = numpy(generated(model, primers, sizes))
+        assert np.array_equal(numpy(generated(model, primers, sizes, slots=slots)), whole)
         for row in whole if whole.ndim == 2 else whole[..., lab.TYPE]:
             ends = np.flatnonzero(row == 0)
             assert not len(ends) or not row[ends[0] :].any()
 
 
-SAME = """
-import sys
-import numpy as np
-from toolkit.console import quiet_tensorflow
-quiet_tensorflow()
-from keras import ops
-from labs.lab5_long_context import solution as lab
-from tests.labs.test_lab5_solution import FIELD_SIZES, generated, made_compound, made_xl
-given = np.load(sys.argv[1])
-ids, rows = given["ids"], given["rows"]
-xl, compound = made_xl(), made_compound()
-memory = xl.empty_memory(3)
-found = {}
-for number, begin in enumerate((0, 9)):
-    logits, memory = xl.read(ids[:, begin:begin + 9], memory)
-    found[f"xl{number}"] = ops.convert_to_numpy(logits)
-for number, logits in enumerate(compound(rows, rows[..., lab.TYPE])):
-    found[f"compound{number}"] = ops.convert_to_numpy(logits)
-found["ids"] = generated(xl, ids[:, :5], (20,), steps=9, slots=6)
-found["rows"] = generated(compound, rows[:, :5], FIELD_SIZES, steps=9, slots=6)
-np.savez(sys.argv[2], **found)
-"""
+def logits_and_songs(ids, rows):
+    """Give what both models say and write, with weights that are always the same."""
+    xl, compound = made_xl(), made_compound()
+    memory, found = xl.empty_memory(3), {}
+    for number, begin in enumerate((0, 9)):
+        logits, memory = xl.read(ids[:, begin : begin + 9], memory)
+        found[f"xl {number}"] = numpy(logits)
+    for number, logits in enumerate(compound(rows, rows[..., lab.TYPE])):
+        found[f"compound {number}"] = numpy(logits)
+    for name, model, primers, sizes in (
+        ("ids", xl, ids[:, :5], (20,)),
+        ("rows", compound, rows[:, :5], FIELD_SIZES),
+    ):
+        write = partial(generated, model, sizes=sizes, steps=9, slots=6)
+        found[name] = compiled(write, model)(primers)
+    return found
 
 
 def test_the_same_weights_give_the_same_logits_and_songs_on_jax(ids, rows, tmp_path):
-    pytest.importorskip("jax")
-    np.savez(tmp_path / "given.npz", ids=ids, rows=rows)
-    for backend in ("tensorflow", "jax"):
-        subprocess.run(
-            [sys.executable, "-c", SAME, tmp_path / "given.npz", tmp_path / f"{backend}.npz"],
-            env={**os.environ, "KERAS_BACKEND": backend, "JAX_PLATFORMS": "cpu"},
-            cwd=ROOT,
-            check=True,
-        )
-    ours, theirs = (np.load(tmp_path / f"{one}.npz") for one in ("tensorflow", "jax"))
-    for name in ours.files:
-        np.testing.assert_allclose(theirs[name], ours[name], atol=ATOL)
+    check_on_jax(logits_and_songs, tmp_path, ATOL, ids=ids, rows=rows)

@@ -2,10 +2,7 @@
 
 import itertools
 import json
-import os
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -13,7 +10,9 @@ from keras import ops
 
 from labs.lab4_performances import solution as lab4
 from labs.lab6_language_models import solution as lab
+from tests.on_jax import check_on_jax
 from toolkit.paths import ROOT
+from toolkit.training.runtime import compiled
 
 PEERS = ROOT / "benchmarks" / "results" / "hugging_face"
 SIZES = {
@@ -192,41 +191,27 @@ def test_bad_beams_are_refused(model, primers):
         lab.beam_search(model, primers, 99, 2)
 
 
-SAME_ON_JAX = """
-import sys
-import numpy as np
-from toolkit.console import quiet_tensorflow
-quiet_tensorflow()
-from tests.labs.test_lab6_solution import decoded
-given = np.load(sys.argv[1])
-np.savez(sys.argv[2], **decoded(given["kind"].item(), given["primers"]))
-"""
+def decoded(primers):
+    """Give each model's logits, a greedy continuation and a search."""
+    found = {}
+    for kind, settings in KINDS.items():
+        made = small(settings)
+        noise = np.zeros((len(primers), 20, 20), "float32")
+
+        def greedily(primers, noise, made=made):
+            return lab.generate(made, primers, noise, slots=8)
+
+        def search(primers, made=made):
+            return lab.beam_search(made, primers, 20, 3, slots=8)
+
+        found[f"{kind}: logits"] = numpy(made(primers))
+        found[f"{kind}: greedy"] = compiled(greedily, made)(primers, noise)
+        found[f"{kind}: beams"], found[f"{kind}: scores"] = compiled(search, made)(primers)
+    return found
 
 
-def decoded(kind, primers):
-    """Logits, a greedy continuation and a search."""
-    made = small(KINDS[kind])
-    ids, scores = lab.beam_search(made, primers, 20, 3, slots=8)
-    greedy = lab.generate(made, primers, np.zeros((len(primers), 20, 20), "float32"), slots=8)
-    found = {"logits": made(primers), "greedy": greedy, "ids": ids, "scores": scores}
-    return {name: numpy(value) for name, value in found.items()}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_same_weights_give_the_same_on_jax(kind, primers, tmp_path):
-    pytest.importorskip("jax")
-    np.savez(tmp_path / "given.npz", kind=kind, primers=primers)
-    subprocess.run(
-        [sys.executable, "-c", SAME_ON_JAX, tmp_path / "given.npz", tmp_path / "jax.npz"],
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
-        cwd=ROOT,
-        check=True,
-    )
-    theirs, ours = np.load(tmp_path / "jax.npz"), decoded(kind, primers)
-    for name in ("greedy", "ids"):
-        assert np.array_equal(theirs[name], ours[name])
-    for name in ("logits", "scores"):
-        np.testing.assert_allclose(theirs[name], ours[name], atol=2e-5)
+def test_the_same_weights_give_the_same_on_jax(primers, tmp_path):
+    check_on_jax(decoded, tmp_path, 2e-5, primers=primers)
 
 
 # Measures, after MusDr's definitions (slSeanWU/MusDr, eval_metrics.py)
