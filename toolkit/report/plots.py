@@ -208,7 +208,8 @@ def plot_piano_roll(
     panels[0, 0].set_xlim(0, end or 1.0)
     panels[-1, 0].set_xlabel(f"time ({unit})")
     if title:
-        panels[0, 0].set_title(title, loc="left", fontsize=12, color=INK, pad=10)
+        pad = 10 if seam is None else 22  # above what stands at the seam
+        panels[0, 0].set_title(title, loc="left", fontsize=12, color=INK, pad=pad)
     _save(figure, path)
 
 
