@@ -215,8 +215,11 @@ def step_through(
     return np.stack(logits, axis=1)
 
 
-def assert_same_in_steps(got: Any, call: Any, atol: float) -> None:
-    """Demand of steps, on axis 1, what one call gives; both are the submission's."""
+def assert_same_in_steps(got: Any, call: Any, atol: float, first: int = 0) -> None:
+    """Demand of steps, on axis 1, what one call gives; both are the submission's.
+
+    `first` is the first step's position: what was read before it has those below.
+    """
     call = assert_array(call, kind="f")
     assert_holds(np.ptp(call) != 0, "the call gives the same numbers whatever goes in")
     try:
@@ -224,8 +227,8 @@ def assert_same_in_steps(got: Any, call: Any, atol: float) -> None:
     except CheckFailed as failure:
         if failure.difference and call.ndim > 1:
             rows = failure.difference.far.swapaxes(0, 1).reshape(call.shape[1], -1)
-            step = int(rows.any(axis=1).argmax())
-            failure.args = (f"{failure}; the first step that differs is at position {step}",)
+            place = first + int(rows.any(axis=1).argmax())
+            failure.args = (f"{failure}; the first step that differs is at position {place}",)
         raise
 
 

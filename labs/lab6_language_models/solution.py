@@ -666,7 +666,8 @@ class LanguageModel(keras.Model):
     ----
     ids : int (batch, length), `PAD` to the right
         No mask is needed: attention looks back only, and `PAD` comes after everything that counts.
-    training : bool or None, to be passed on to the layers: `fit` gives it to the model only
+    training : bool or None
+        Whether dropout acts. Keras hands it to every layer inside, `Block` among them.
 
     Returns
     -------

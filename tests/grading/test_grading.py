@@ -328,6 +328,8 @@ def test_the_first_step_that_differs_is_told_whichever_row_it_is_in():
     steps[0, 2], steps[1, 1, 3] = -1, -1
     with pytest.raises(AssertionError, match=r"8 at \[0, 2, 0\].*differs is at position 1$"):
         assert_same_in_steps(steps, call, atol=0)
+    with pytest.raises(AssertionError, match=r"differs is at position 6$"):
+        assert_same_in_steps(steps, call, atol=0, first=5)
 
 
 def test_of_a_large_array_the_row_that_differs_is_shown():

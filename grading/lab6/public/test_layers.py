@@ -66,8 +66,11 @@ def test_rotate_offset(student, solution, rng):
     x = floats(rng, 2, 7, 2, 6)
     whole = solution.rotate(x)
     for first in (2, 6):
-        for offset in (first, np.array(first, "i4")):  # in a while_loop it is a tensor
+        for offset in (first, np.array(first, "i4")):
             assert_close(student.rotate(x[:, first:], offset), whole[:, first:], atol=ATOL)
+    with naming("in a compiled model, as while it generates"):
+        turned = student.build("rotate_in_graph", x[:, 2:], 2)
+        assert_close(turned, whole[:, 2:], atol=ATOL)
 
 
 @check("6.1", says="a query's product with a key depends on their distance only", weight=2)
@@ -210,7 +213,7 @@ def test_attention_steps(student, rng):
         _, *parts = assert_arrays(answer, output=x[:, :primer].shape, keys=kept, values=kept)
         got = continue_by_steps(student, attention, x, parts, slots, rng, one_layer=True)
         with after_reading(primer, slots):
-            assert_same_in_steps(got, want, atol=ATOL)
+            assert_same_in_steps(got, want, atol=ATOL, first=primer)
 
 
 def after_reading(primer, slots):
@@ -271,7 +274,7 @@ def test_block_steps(student, rng):
         _, *parts = assert_arrays(answer, output=(2, 2, 8), keys=kept, values=kept)
         got = continue_by_steps(student, block, x, parts, 3, rng, one_layer=True)
         with after_reading(2, 3):
-            assert_same_in_steps(got, want, atol=ATOL)
+            assert_same_in_steps(got, want, atol=ATOL, first=2)
 
 
 @check("6.4", says="every weight gets its gradient")
@@ -348,7 +351,7 @@ def test_model_steps(student, rng):
             with naming("the logits of all steps, stacked on axis 1"):
                 got = float32(got, (2, 9 - primer, 13))
             with after_reading(primer, slots):
-                assert_same_in_steps(got, want[:, primer:], atol=ATOL)
+                assert_same_in_steps(got, want[:, primer:], atol=ATOL, first=primer)
 
 
 @check("6.5", says="untrained, the loss is near ln V; training changes every weight")
