@@ -73,10 +73,10 @@ lab2-ask: ## NUMBERS="1033 90210" [RUN=folder]|words by the models that are trai
 grade: $(READY) ## [LAB=3] [TASK=3.2] [HINT=1] [CODE=file]|grade what you wrote in tasks.py or the notebook
 	@$(PY) -m pytest grading $(call options,LAB TASK HINT CODE) $(ACCEPT)
 
-show: $(READY) ## TASK=2.7|draw and play what your code makes
+show: $(READY) ## TASK=3.9|draw and play what your code makes
 	@$(ETUDE) labs.course.look $(call options,TASK)
 
-answer: $(READY) ## TASK=4.8|the answer to the question that a lesson asks
+answer: $(READY) ## TASK=3.9|the answer to the question that a lesson asks
 	@$(ETUDE) labs.course.look --answer $(call options,TASK)
 
 watch: $(READY) ## LAB=3 [CODE=file]|grade again at each save

@@ -15,7 +15,7 @@ from pathlib import Path
 from grading.core.imports import with_imports
 from grading.core.recorded import recorded_answers
 from grading.core.reference import answers_file
-from labs.course.build import generate, readme, stub_file
+from labs.course.build import generate, looks, readme, stub_file
 from labs.course.catalogue import Lab, all_labs, load_lab
 from labs.course.update import install, open_folder, tell
 from toolkit.console import next_step, run_command, say
@@ -87,6 +87,8 @@ def for_lab(page: str, lab: Lab) -> str:
     """The students' page, its examples taken from this lab."""
     page = page.replace("lab3_notes", lab.slug).replace("lab3", f"lab{lab.number}")
     page = page.replace("LAB=3", f"LAB={lab.number}")
+    most = max(lab.tasks, key=lambda task: len(looks(lab, task).split()) + bool(task.answer))
+    page = re.sub(r'((?:show|listen)\("|(?:show|answer)\b.*?TASK=)3\.9', rf"\g<1>{most.id}", page)
     return re.sub(r"\b3\.([1-9])\b", rf"{lab.number}.\1", page)
 
 

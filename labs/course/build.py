@@ -108,7 +108,8 @@ PICTURE = re.compile(r"!\[([^]]*)\]\((pictures/\w+\.png)\)")
 
 
 def without_pictures(stubs: str) -> str:
-    """Leave of each picture what it shows, and say where the answers to questions are."""
+    """Leave of each picture what it shows, and name commands where a notebook has functions."""
+    stubs = re.sub(r'`(?:show|listen)\("(\d+\.\d+)"\)`', r"`make show TASK=\1`", stubs)
     return PICTURE.sub(r"Picture (\2): \1", with_answers(stubs, "make answer TASK={} tells."))
 
 

@@ -184,7 +184,7 @@ def score_to_tokens(score: music21.stream.Score) -> list[str]:
 # | 1 | silence | 1/2 | `REST` emptied an event that has pitches |
 # | 2 | 67 | 1 | pitches without a length after them were kept |
 #
-# When your check is green, `listen("3.2")` plays a chorale that went through both functions.
+# When your check is green, `make show TASK=3.2` plays a chorale that went through both functions.
 
 
 # %%
@@ -697,7 +697,7 @@ def sample_next(
 # **A different result?** `1 3 3 3 3 3 3 3`: the states that come back are not fed again.
 # `1 3 7 4 8 6 2`: the primer's last id is fed twice.
 #
-# `listen("3.9")` plays the three rolls through your 3.2: argmax, temperature 0.8, Bach.
+# `make show TASK=3.9` plays the three rolls through your 3.2: argmax, temperature 0.8, Bach.
 #
 # **Read.** [Performance RNN](https://magenta.tensorflow.org/performance-rnn): an LSTM over tokens
 # of notes, on piano music, with sound.

@@ -1230,7 +1230,7 @@ def beam_search(
 # **A different result?** 1.040: natural logarithm. 1.585: you counted which classes occur, not how
 # often. 2: the two Cs are different for you.
 #
-# When the check is green, `listen("6.11")` plays the chorale's four bars of lowest H1, then the
+# When the check is green, `make show TASK=6.11` plays the chorale's four bars of lowest H1, then the
 # four of highest. Do you hear a difference?
 #
 # **Read.** Wu and Yang, "The Jazz Transformer on the Front Line",
@@ -1357,7 +1357,7 @@ def grooving_similarity(notes, num_bars: int) -> float:
 # **A different result?** Transposed (1, 0, 0, 1): you still compare pitches. Transposed (1, 1, 1,
 # 1): you count the intervals of a run, not its notes.
 #
-# When the check is green, `listen("6.13")` plays the longest run that two of Bach's settings of one
+# When the check is green, `make show TASK=6.13` plays the longest run that two of Bach's settings of one
 # melody share.
 #
 # **Read.** Carlini et al., [arXiv:2202.07646](https://arxiv.org/abs/2202.07646), section 3: the

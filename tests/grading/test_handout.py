@@ -16,7 +16,7 @@ from grading.core.results import LabResult
 from grading.core.session import Session
 from grading.doors.handout import for_lab, handout, main, without_rules
 from grading.proofs.bank import entries
-from labs.course.build import stub_file
+from labs.course.build import looks, stub_file
 from labs.course.catalogue import Lab, all_labs, load_lab
 from labs.course.definitions import definitions
 from labs.course.update import MANIFEST, install, read_handout
@@ -117,8 +117,10 @@ def test_the_students_page_speaks_of_a_lab_that_is_there(lab):
     assert set(re.findall(r"(?i)\blab=?(\d)", page)) == {str(lab.number)}
     assert f"labs/{lab.slug}/tasks.py" in page
     named = set(re.findall(r"\b(\d\.\d+)\b", page)) - {"3.11", "3.12", "3.13"}
-    assert len(named) == 3
     assert named <= {task.id for task in lab.tasks}
+    (shown,) = {lab.task(id) for id in re.findall(r'show(?: TASK=|\(")(\d\.\d+)', page)}
+    assert "show(" in looks(lab, shown)
+    assert shown.answer
     assert "Python 3.11, 3.12 or 3.13" in page
 
 
