@@ -72,6 +72,7 @@ SPOKEN: dict[str, str | None] = {
     # of Lab 6's
     "read_file": "read_safetensors of a file of {0}",
     "scripted_model": "a LanguageModel",
+    "rotate_in_graph": "rotate({0}, {1}) in a compiled function",
     "search_in_graph": "beam_search({0}, {1}, …) in a compiled function",
     "bounds": "bootstrap({0}, the statistic {1}, {2})",
 }
