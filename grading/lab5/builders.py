@@ -6,7 +6,6 @@ by its name.
 
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -20,6 +19,7 @@ from grading.sandbox.worker.fixtures import (
 from grading.sandbox.worker.fixtures import keras_used as keras_used
 from toolkit.music.piece import Piece
 from toolkit.music.remi import SPELLINGS
+from toolkit.training.runtime import compiled
 
 # Tasks 5.1 to 5.6: words
 
@@ -227,21 +227,12 @@ def generate_script(
     return found, script.num_steps
 
 
-class Generator(keras.Model):
-    """`generate` as one program."""
-
-    def __init__(self, submission: Any, model: Any, options: tuple):
-        super().__init__()
-        self.submission, self.model, self.options = submission, model, options
-        self.compile(jit_compile=keras.backend.backend() == "jax")
-
-    def call(self, inputs: Any) -> Any:
-        """Primers and noise → words."""
-        return self.submission.generate(self.model, *inputs, *self.options)
-
-
 def generate_compiled(
     model: Any, primers: np.ndarray, noise: np.ndarray, options: list, submission: Any
 ) -> Any:
-    """Generate in a compiled model, as the lab's experiment does."""
-    return Generator(submission, model, tuple(options)).predict_on_batch([primers, noise])
+    """Generate in a compiled function, as the lab's experiment does."""
+
+    def generate(primers: Any, noise: Any) -> Any:
+        return submission.generate(model, primers, noise, *options)
+
+    return compiled(generate, model)(primers, noise)

@@ -11,27 +11,14 @@ from grading.sandbox.worker.fixtures import descend as descend
 from grading.sandbox.worker.fixtures import do as do
 from grading.sandbox.worker.fixtures import half_precision, tensors
 from grading.sandbox.worker.fixtures import keras_used as keras_used
+from toolkit.training.runtime import compiled
 
 # Tasks 6.1 to 6.5: layers and the model
 
 
-class Turner(keras.Model):
-    """`rotate` as one program, in which offsets have no values yet."""
-
-    def __init__(self, submission: Any):
-        super().__init__()
-        self.submission = submission
-        self.compile(jit_compile=keras.backend.backend() == "jax")
-
-    def call(self, given: Any) -> Any:
-        """Numbers to turn, with an offset for each row, all the same → turned."""
-        x, offsets = given
-        return self.submission.rotate(x, offsets[0])
-
-
 def rotate_in_graph(x: np.ndarray, offset: int, submission: Any) -> Any:
-    """Rotate in a compiled model."""
-    return Turner(submission).predict_on_batch([x, np.full(len(x), offset, "i4")])
+    """Rotate in a compiled function, in which the offset has no value yet."""
+    return compiled(submission.rotate)(x, np.array(offset, "i4"))
 
 
 def in_half_precision(
@@ -119,24 +106,15 @@ def num_steps(model: Any) -> int:
     return model.num_steps
 
 
-class Searcher(keras.Model):
-    """`beam_search` as one program."""
-
-    def __init__(self, submission: Any, model: Any, options: dict[str, Any]):
-        super().__init__()
-        self.submission, self.model, self.options = submission, model, options
-        self.compile(jit_compile=keras.backend.backend() == "jax")
-
-    def call(self, primers: Any) -> Any:
-        """Primers → ids and scores."""
-        return self.submission.beam_search(self.model, primers, **self.options)
-
-
 def search_in_graph(
     model: Any, primers: np.ndarray, options: dict[str, Any], submission: Any
 ) -> Any:
-    """Search in a compiled model, as the lab's experiment does."""
-    return Searcher(submission, model, options).predict_on_batch(primers)
+    """Search in a compiled function, as the lab's experiment does."""
+
+    def search(primers: Any) -> Any:
+        return submission.beam_search(model, primers, **options)
+
+    return compiled(search, model)(primers)
 
 
 # Task 6.16: functions that cannot cross

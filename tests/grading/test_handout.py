@@ -117,8 +117,9 @@ def test_the_students_page_speaks_of_a_lab_that_is_there(lab):
     assert set(re.findall(r"(?i)\blab=?(\d)", page)) == {str(lab.number)}
     assert f"labs/{lab.slug}/tasks.py" in page
     named = set(re.findall(r"\b(\d\.\d+)\b", page)) - {"3.11", "3.12", "3.13"}
-    assert named <= {task.id for task in lab.tasks}
     (shown,) = {lab.task(id) for id in re.findall(r'show(?: TASK=|\(")(\d\.\d+)', page)}
+    assert named == {f"{lab.number}.{place}" for place in (4, 8, 9)} | {shown.id}
+    assert named <= {task.id for task in lab.tasks}
     assert "show(" in looks(lab, shown)
     assert shown.answer
     assert "Python 3.11, 3.12 or 3.13" in page
