@@ -1295,7 +1295,7 @@ def pitch_class_entropy(notes, num_bars: int, window: int) -> float:
 # > make answer TASK=6.12 tells.
 #
 # **A different result?** 0.333: you divided by the number of places with an onset; empty places are
-# equal, too. 0.917: you compared each bar with itself.
+# equal, too. 0.917, or 0.889 with each pair twice: you compared each bar with itself.
 #
 # **Read.** Wu and Yang, [arXiv:2008.01307](https://arxiv.org/abs/2008.01307), section 5.
 
